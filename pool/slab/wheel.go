@@ -1,0 +1,267 @@
+package slab
+
+import (
+	"math"
+	"math/bits"
+)
+
+// Wheel is a set of timers, at most one for each index: a hashed timing wheel
+// (Varghese and Lauck, 1987, scheme 6). A slot of the wheel holds the timers whose deadline falls
+// into its tick, of this turn or of later ones, in a list through the items, so
+// that Set and Clear cost the same however many there are. For each slot the
+// wheel knows a lower bound of the deadlines in it, so a timer of a later turn
+// costs nothing when the wheel passes it by.
+//
+// Deadlines and instants are nanoseconds since any origin. An instant earlier
+// than one already seen counts as that one.
+type Wheel struct {
+	nodes  []*[segmentLen]timer
+	heads  []uint32 // first item of each slot; the last list holds expired items
+	bounds []int64  // no deadline in the slot is below; never if it is empty
+	loose  []bool   // the bound may be too low, since a timer left
+
+	shift  uint   // a tick is 1<<shift ns
+	mask   uint64 // slots - 1
+	cursor uint64 // all ticks before it hold nothing
+	now    int64  // the latest instant seen
+	next   int64  // no armed deadline is below
+	armed  int
+}
+
+type timer struct {
+	deadline   int64
+	next, prev uint32 // items; 0 ends the list
+	list       uint32 // 1 + index into heads, 0 while not armed
+}
+
+const (
+	never = math.MaxInt64
+	// tightenBudget bounds how many timers one look for the earliest deadline
+	// visits to correct bounds that are too low.
+	tightenBudget = 4096
+)
+
+// NewWheel returns a wheel of slots ticks of tickNs nanoseconds, both rounded
+// up to a power of two. Deadlines further away than tickNs*slots work: they share a
+// slot with nearer ones.
+func NewWheel(tickNs int64, slots int) *Wheel {
+	if tickNs < 1 || tickNs > 1<<40 || slots < 1 || slots > 1<<24 {
+		panic("slab: wheel out of range")
+	}
+	n := 1 << bits.Len(uint(slots-1))
+	w := &Wheel{
+		heads:  make([]uint32, n+1),
+		bounds: make([]int64, n),
+		loose:  make([]bool, n),
+		shift:  uint(bits.Len64(uint64(tickNs - 1))),
+		mask:   uint64(n - 1),
+		now:    math.MinInt64,
+		next:   never,
+	}
+	for i := range w.bounds {
+		w.bounds[i] = never
+	}
+	return w
+}
+
+// Set arms the timer of item i, from 1, or moves it. A deadline that has passed
+// expires at the next PopExpired. Memory grows to the highest index, 24 octets
+// an item.
+func (w *Wheel) Set(i uint32, deadlineNs int64) {
+	if i == 0 {
+		panic("slab: timer of index 0")
+	}
+	t := w.grow(i)
+	if t.list != 0 {
+		w.unlink(i, t)
+	}
+	// In a slot that was passed it would wait a turn: the cursor's is next.
+	s := uint32(max(w.tick(deadlineNs), w.cursor) & w.mask)
+	w.link(i, t, s)
+	t.deadline = deadlineNs
+	if deadlineNs <= w.bounds[s] {
+		w.bounds[s] = deadlineNs
+		w.loose[s] = false
+	}
+	w.next = min(w.next, deadlineNs)
+}
+
+// Clear disarms the timer of item i, if it is armed.
+func (w *Wheel) Clear(i uint32) {
+	if t := w.at(i); t != nil && t.list != 0 {
+		w.unlink(i, t)
+	}
+}
+
+// Armed reports whether item i has a timer that was neither cleared nor popped.
+func (w *Wheel) Armed(i uint32) bool {
+	t := w.at(i)
+	return t != nil && t.list != 0
+}
+
+// Deadline returns what item i's timer was set to, if it is armed.
+func (w *Wheel) Deadline(i uint32) (deadlineNs int64, ok bool) {
+	if t := w.at(i); t != nil && t.list != 0 {
+		return t.deadline, true
+	}
+	return 0, false
+}
+
+// Len returns the number of armed timers.
+func (w *Wheel) Len() int { return w.armed }
+
+// Advance collects the timers that have expired at now, for PopExpired, which
+// calls it by itself. However far the time has jumped it passes each slot once.
+func (w *Wheel) Advance(now int64) {
+	now = max(now, w.now)
+	w.now = now
+	if now < w.next {
+		return
+	}
+	last := max(w.tick(now), w.cursor)
+	for t := w.cursor; t <= last && t-w.cursor <= w.mask; t++ {
+		if s := uint32(t & w.mask); w.bounds[s] <= now {
+			w.collect(s, now)
+		}
+	}
+	w.cursor = last
+	w.next = w.earliest()
+}
+
+// PopExpired disarms one timer whose deadline is now or before, and returns its
+// item; false when there is none. Items come in no particular order. Between two
+// calls timers may be set and cleared, also those that wait to be popped.
+func (w *Wheel) PopExpired(now int64) (i uint32, ok bool) {
+	w.Advance(now)
+	i = w.heads[len(w.bounds)]
+	if i == 0 {
+		return 0, false
+	}
+	w.unlink(i, w.at(i))
+	return i, true
+}
+
+// Next returns an instant to wake at: no armed timer expires before it, but for
+// those that wait to be popped already, when it is the latest instant seen; ok
+// is false when none is armed. Once PopExpired(now) has returned false, Next is
+// above now. It is a lower bound when the timer that it was for has been cleared or
+// moved; the PopExpired after waking then finds the true one, so a
+// caller that sleeps until Next wakes for nothing at most once between two
+// deadlines that it was told.
+func (w *Wheel) Next() (deadlineNs int64, ok bool) {
+	switch {
+	case w.armed == 0:
+		return 0, false
+	case w.heads[len(w.bounds)] != 0:
+		return w.now, true // some wait to be popped
+	}
+	return w.next, true
+}
+
+// collect moves what has expired in slot s to the list of expired items.
+func (w *Wheel) collect(s uint32, now int64) {
+	bound := int64(never)
+	for i := w.heads[s]; i != 0; {
+		t := w.at(i)
+		following := t.next
+		if t.deadline <= now {
+			w.unlink(i, t)
+			w.link(i, t, uint32(len(w.bounds)))
+		} else {
+			bound = min(bound, t.deadline)
+		}
+		i = following
+	}
+	w.bounds[s], w.loose[s] = bound, false
+}
+
+// earliest returns a lower bound of the deadlines in the slots, exact unless
+// there are very many timers in slots with a loose bound. It looks at slots from
+// the cursor on: of this turn's the first is the earliest, so few are tightened.
+func (w *Wheel) earliest() int64 {
+	best, budget := int64(never), tightenBudget
+	for k := range uint64(len(w.bounds)) {
+		s := uint32((w.cursor + k) & w.mask)
+		if w.bounds[s] >= best {
+			continue
+		}
+		if w.loose[s] {
+			budget = w.tighten(s, budget)
+		}
+		best = min(best, w.bounds[s])
+		if w.tick(best) <= w.cursor+k {
+			break // what is in later slots is due in later ticks
+		}
+	}
+	return best
+}
+
+// tighten makes the bound of slot s exact, if that takes at most budget visits;
+// it returns the rest.
+func (w *Wheel) tighten(s uint32, budget int) int {
+	bound := int64(never)
+	for i := w.heads[s]; i != 0; budget-- {
+		if budget == 0 {
+			return 0
+		}
+		t := w.at(i)
+		bound = min(bound, t.deadline)
+		i = t.next
+	}
+	w.bounds[s], w.loose[s] = bound, false
+	return budget
+}
+
+// tick returns the tick that an instant falls into; before 0 counts as 0.
+func (w *Wheel) tick(ns int64) uint64 { return uint64(max(ns, 0)) >> w.shift }
+
+// link puts item i first into list s.
+func (w *Wheel) link(i uint32, t *timer, s uint32) {
+	t.list, t.prev, t.next = s+1, 0, w.heads[s]
+	if t.next != 0 {
+		w.at(t.next).prev = i
+	}
+	w.heads[s] = i
+	w.armed++
+}
+
+// unlink takes item i out of its list.
+func (w *Wheel) unlink(i uint32, t *timer) {
+	s := t.list - 1
+	if t.next != 0 {
+		w.at(t.next).prev = t.prev
+	}
+	if t.prev != 0 {
+		w.at(t.prev).next = t.next
+	} else {
+		w.heads[s] = t.next
+	}
+	t.list = 0
+	w.armed--
+	if int(s) < len(w.bounds) {
+		switch {
+		case w.heads[s] == 0:
+			w.bounds[s], w.loose[s] = never, false
+		case t.deadline == w.bounds[s]:
+			w.loose[s] = true
+		}
+	}
+}
+
+// at returns item i's timer, or nil if none of its segment was ever set.
+func (w *Wheel) at(i uint32) *timer {
+	if i>>segmentShift >= uint32(len(w.nodes)) || w.nodes[i>>segmentShift] == nil {
+		return nil
+	}
+	return &w.nodes[i>>segmentShift][i&segmentMask]
+}
+
+func (w *Wheel) grow(i uint32) *timer {
+	for i>>segmentShift >= uint32(len(w.nodes)) {
+		w.nodes = append(w.nodes, nil)
+	}
+	if w.nodes[i>>segmentShift] == nil {
+		w.nodes[i>>segmentShift] = new([segmentLen]timer)
+	}
+	return &w.nodes[i>>segmentShift][i&segmentMask]
+}
