@@ -1,0 +1,65 @@
+package btp
+
+import (
+	"encoding/binary"
+
+	"github.com/millrace-ilp/millrace/codec/oer"
+)
+
+// ilpEntry is a list of one sub-protocol up to the length of its data: a count
+// of 1, the name "ilp", content type 0.
+const (
+	ilpEntry    = "\x01\x01\x03ilp\x00"
+	ilpEntryLen = len(ilpEntry)
+	ilpEntryBE  = 0x01_01_03_69_6c_70_00
+)
+
+// ILPLen is the length of a Message or Response whose only sub-protocol is an
+// "ilp" of ilpLen octets.
+func ILPLen(ilpLen int) int {
+	return headerLen + varLen(ilpEntryLen+varLen(ilpLen))
+}
+
+// PutILP writes a Message or Response with one sub-protocol "ilp" into dst, which
+// must have exactly ILPLen(ilpLen) octets, and panics if it has fewer. It leaves
+// out the ILP packet and returns that region of dst for the caller to fill.
+func PutILP(dst []byte, t Type, requestID uint32, ilpLen int) (ilp []byte) {
+	_ = dst[headerLen]
+	dst[0] = byte(t)
+	binary.BigEndian.PutUint32(dst[1:], requestID)
+	at := headerLen + oer.PutLength(dst[headerLen:], ilpEntryLen+varLen(ilpLen))
+	at += copy(dst[at:], ilpEntry)
+	at += oer.PutLength(dst[at:], ilpLen)
+	return dst[at : at+ilpLen : at+ilpLen]
+}
+
+// ParseILP is Parse and ILP at once for the packets that make up nearly all
+// traffic: a Message or Response whose only sub-protocol is "ilp" with content
+// type 0. ilp points into b.
+//
+// If ok is false the packet is something else or broken: ask Parse. If ok is
+// true then Parse would have given the same type, request id and ILP packet.
+func ParseILP(b []byte) (t Type, requestID uint32, ilp []byte, ok bool) {
+	if len(b) < headerLen {
+		return 0, 0, nil, false
+	}
+	t = Type(b[0])
+	if t != TypeMessage && t != TypeResponse {
+		return 0, 0, nil, false
+	}
+	requestID = binary.BigEndian.Uint32(b[1:])
+	n, at, err := oer.Length(b, headerLen)
+	if err != nil || n <= ilpEntryLen {
+		return 0, 0, nil, false
+	}
+	c := b[at : at+n]
+	// The entry and the first octet of the length behind it, in one load.
+	if binary.BigEndian.Uint64(c)>>8 != ilpEntryBE {
+		return 0, 0, nil, false
+	}
+	n, at, err = oer.Length(c, ilpEntryLen)
+	if err != nil {
+		return 0, 0, nil, false
+	}
+	return t, requestID, c[at : at+n : at+n], true
+}

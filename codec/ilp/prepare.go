@@ -1,0 +1,148 @@
+package ilp
+
+import (
+	"encoding/binary"
+
+	"github.com/millrace-ilp/millrace/codec/oer"
+)
+
+// Where the fixed fields of a Prepare sit in its contents (IL-RFC 0027,
+// "Prepare").
+const (
+	expiryAt      = 8
+	conditionAt   = expiryAt + 17
+	destinationAt = conditionAt + 32
+)
+
+// Prepare is a view of an encoded ILP Prepare (IL-RFC 0027). It owns no memory
+// and is good only while the octets it was parsed from are. The zero value is
+// not a Prepare; its accessors panic.
+type Prepare struct {
+	raw          []byte // the contents, cut behind data
+	expiryUnixMs int64
+	dest         uint16 // first octet of the destination
+	destEnd      uint16
+	data         uint16 // first octet of the data, which ends with raw
+}
+
+// ParsePrepare checks b and returns a view of it. b may be longer than the
+// packet. The error is ErrType, ErrTruncated, ErrLength, ErrTimestamp,
+// ErrAddress or ErrDataLength; to each of them a receiver answers F01.
+func ParsePrepare(b []byte) (Prepare, error) {
+	c, err := contents(b, TypePrepare)
+	if err != nil {
+		return Prepare{}, err
+	}
+	if len(c) < destinationAt {
+		return Prepare{}, ErrTruncated
+	}
+	expiry, ok := parseTimestamp((*[17]byte)(c[expiryAt:]))
+	if !ok {
+		return Prepare{}, ErrTimestamp
+	}
+	destLen, dest, err := oer.Length(c, destinationAt)
+	if err != nil {
+		return Prepare{}, err
+	}
+	destEnd := dest + destLen
+	// The address is checked before dataLen is read: its bound is what makes
+	// the offsets fit.
+	if !validAddress(c[dest:destEnd]) {
+		return Prepare{}, ErrAddress
+	}
+	dataLen, data, err := oer.Length(c, destEnd)
+	if err != nil {
+		return Prepare{}, err
+	}
+	if dataLen > MaxData {
+		return Prepare{}, ErrDataLength
+	}
+	return Prepare{
+		raw:          c[: data+dataLen : data+dataLen],
+		expiryUnixMs: expiry,
+		dest:         uint16(dest),
+		destEnd:      uint16(destEnd),
+		data:         uint16(data),
+	}, nil
+}
+
+// Amount is in the units of the link that the packet came in on.
+func (p Prepare) Amount() Amount { return Amount(binary.BigEndian.Uint64(p.raw)) }
+
+// ExpiryUnixMs is when the packet expires, in milliseconds since the Unix epoch.
+func (p Prepare) ExpiryUnixMs() int64 { return p.expiryUnixMs }
+
+// Condition is the 32 octets of the execution condition; they point into the
+// packet.
+func (p Prepare) Condition() []byte { return p.raw[conditionAt:destinationAt:destinationAt] }
+
+// Destination is a valid ILP address; it points into the packet.
+func (p Prepare) Destination() []byte { return p.raw[p.dest:p.destEnd:p.destEnd] }
+
+// Data is what the receiver is to see, at most MaxData octets; it points into
+// the packet.
+func (p Prepare) Data() []byte { return p.raw[p.data:] }
+
+// SetAmount rewrites the amount in the packet itself, as a forwarder does.
+func (p *Prepare) SetAmount(a Amount) { binary.BigEndian.PutUint64(p.raw, uint64(a)) }
+
+// SetExpiry rewrites the expiry in the packet itself, as a forwarder does. t
+// must be a date, as everything from MakeTimestamp is; if it is not, the packet
+// counts as expired at the epoch.
+func (p *Prepare) SetExpiry(t *Timestamp) {
+	copy(p.raw[expiryAt:conditionAt], t[:])
+	p.expiryUnixMs, _ = parseTimestamp((*[17]byte)(t))
+}
+
+// PrepareLen is the length of a Prepare whose destination has destLen and whose
+// data has dataLen octets.
+func PrepareLen(destLen, dataLen int) int {
+	return envelopeLen(destinationAt + varLen(destLen) + varLen(dataLen))
+}
+
+// PutPrepare writes a Prepare into dst, which must have exactly
+// PrepareLen(len(dest), dataLen) octets, and panics if it has fewer. It leaves
+// out the 32 octets of the condition and the dataLen octets of the data, and
+// returns both regions of dst for the caller to fill, in either order. It does
+// not check dest (CheckAddress does) nor dataLen (MaxData).
+func PutPrepare(dst []byte, amount Amount, expiry *Timestamp, dest []byte, dataLen int) (condition, data []byte) {
+	dst[0] = byte(TypePrepare)
+	at := 1 + oer.PutLength(dst[1:], destinationAt+varLen(len(dest))+varLen(dataLen))
+	c := dst[at:]
+	_ = c[destinationAt]
+	binary.BigEndian.PutUint64(c, uint64(amount))
+	*(*Timestamp)(c[expiryAt:]) = *expiry
+	at = destinationAt + oer.PutLength(c[destinationAt:], len(dest))
+	at += copy(c[at:], dest)
+	at += oer.PutLength(c[at:], dataLen)
+	return c[conditionAt:destinationAt:destinationAt], c[at : at+dataLen : at+dataLen]
+}
+
+// PrepareFields are the fields of a Prepare to be written.
+type PrepareFields struct {
+	Amount      Amount    // in units of the link it will travel on
+	Expiry      Timestamp // from MakeTimestamp
+	Condition   [32]byte
+	Destination []byte // an ILP address
+	Data        []byte // at most MaxData octets
+}
+
+// AppendPrepare appends a Prepare with the given fields, of which it keeps
+// nothing. It returns dst unchanged with ErrTimestamp, ErrAddress or
+// ErrDataLength if the packet may not be sent.
+func AppendPrepare(dst []byte, f *PrepareFields) ([]byte, error) {
+	if _, err := f.Expiry.UnixMs(); err != nil {
+		return dst, err
+	}
+	if !validAddress(f.Destination) {
+		return dst, ErrAddress
+	}
+	if len(f.Data) > MaxData {
+		return dst, ErrDataLength
+	}
+	out, room := extend(dst, PrepareLen(len(f.Destination), len(f.Data)))
+	condition, data := PutPrepare(room, f.Amount, &f.Expiry, f.Destination, len(f.Data))
+	copy(condition, f.Condition[:])
+	copy(data, f.Data)
+	return out, nil
+}
