@@ -1,12 +1,13 @@
 package archtest
 
 import (
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/token"
 	"go/types"
+	"path"
+	"regexp"
 	"slices"
 )
 
@@ -34,23 +35,32 @@ var commands = []string{"loadgen/...", "cmd/...", "examples/...", "internal/..."
 // path, relative to Module, where a pure package stops being pure or a library
 // package acts like a command. The files must be all of the package that are to
 // be checked, parsed into fset.
-func CheckPurity(path string, fset *token.FileSet, files []*ast.File) []string {
-	c := &purity{path: path, fset: fset, pure: anyMatches(pure, path), library: !anyMatches(commands, path)}
+func CheckPurity(pkg string, fset *token.FileSet, files []*ast.File) []string {
+	c := &purity{path: pkg, fset: fset, pure: anyMatches(pure, pkg), library: !anyMatches(commands, pkg)}
 	c.info = &types.Info{Uses: map[*ast.Ident]types.Object{}, Types: map[ast.Expr]types.TypeAndValue{}}
-	// Imports stay unresolved and type errors are of no interest here: the
+	// Imports are not followed, and type errors are of no interest here: the
 	// compiler finds those. What is wanted is which name means what.
 	conf := types.Config{Importer: noImporter{}, Error: func(error) {}}
-	c.pkg, _ = conf.Check(path, fset, files, c.info)
+	c.pkg, _ = conf.Check(pkg, fset, files, c.info)
 	for _, f := range files {
 		ast.Inspect(f, c.visit)
 	}
 	return c.bad
 }
 
+// noImporter makes every import an empty package of the name that its path tells.
 type noImporter struct{}
 
-func (noImporter) Import(string) (*types.Package, error) {
-	return nil, errors.New("imports are not followed")
+var majorVersion = regexp.MustCompile(`^v[0-9]+$`)
+
+func (noImporter) Import(imported string) (*types.Package, error) {
+	name := path.Base(imported)
+	if majorVersion.MatchString(name) {
+		name = path.Base(path.Dir(imported))
+	}
+	p := types.NewPackage(imported, name)
+	p.MarkComplete()
+	return p, nil
 }
 
 type purity struct {
