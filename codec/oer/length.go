@@ -68,24 +68,39 @@ func PutLength(dst []byte, n int) int {
 // The error is ErrTruncated or ErrLength. An offset outside b counts as
 // truncated.
 func Length(b []byte, off int) (n, next int, err error) {
-	if uint(off) < uint(len(b)) {
-		if n = int(b[off]); n < 0x80 && n < len(b)-off {
-			return n, off + 1, nil
+	if uint(off) >= uint(len(b)) {
+		return 0, 0, ErrTruncated
+	}
+	b, off = b[off:], off+1
+	// The three forms that packets use, each in its shortest form only.
+	switch b[0] {
+	case 0x81:
+		if len(b) >= 2 {
+			if n = int(b[1]); n >= 0x80 && n <= len(b)-2 {
+				return n, off + 1, nil
+			}
+		}
+	case 0x82:
+		if len(b) >= 3 {
+			if n = int(b[1])<<8 | int(b[2]); n >= 0x100 && n <= len(b)-3 {
+				return n, off + 2, nil
+			}
+		}
+	default:
+		if n = int(b[0]); n < 0x80 {
+			if n > len(b)-1 {
+				return 0, 0, ErrTruncated
+			}
+			return n, off, nil
 		}
 	}
 	return longLength(b, off)
 }
 
-// longLength is Length for everything but a short form whose octets are there.
+// longLength reads any long form. b starts with its first octet, off is the
+// offset of the second, as the caller counts.
 func longLength(b []byte, off int) (n, next int, err error) {
-	if uint(off) >= uint(len(b)) {
-		return 0, 0, ErrTruncated
-	}
-	first := b[off]
-	if first < 0x80 {
-		return 0, 0, ErrTruncated
-	}
-	rest := b[off+1:]
+	first, rest := b[0], b[1:]
 	k := int(first & 0x7f)
 	if k == 0 || k > 8 {
 		return 0, 0, ErrLength
@@ -106,7 +121,7 @@ func longLength(b []byte, off int) (n, next int, err error) {
 	if v > uint64(len(rest)-k) {
 		return 0, 0, ErrTruncated
 	}
-	return int(v), off + 1 + k, nil
+	return int(v), off + k, nil
 }
 
 // AppendVarOctets appends v as a variable-length octet string: its length

@@ -22,7 +22,10 @@ func VarUintLen(v uint64) int {
 // "Variable-length unsigned integer"). It writes 2 to 9 octets and allocates
 // only if dst must grow.
 func AppendVarUint(dst []byte, v uint64) []byte {
-	n := (bits.Len64(v|1) + 7) / 8
+	if v < 0x100 { // stream ids and shares, mostly
+		return append(dst, 1, byte(v))
+	}
+	n := (bits.Len64(v) + 7) / 8
 	var be [9]byte
 	be[0] = byte(n)
 	binary.BigEndian.PutUint64(be[1:], v<<(64-8*n))
