@@ -57,13 +57,8 @@ func NewKeys() *Keys {
 // is dropped. The secret is borrowed until return.
 func (k *Keys) DeriveEncryption(slot uint32, sharedSecret []byte) {
 	HMAC(&k.key, sharedSecret, labelEncryption)
-	aead, err := newGCM(k.key[:])
+	k.expandEncryption(slot, &k.key)
 	clear(k.key[:])
-	if err != nil {
-		// Only GODEBUG=fips140=only gets here: see the package's doc.
-		panic("aesni: encryption key: " + err.Error())
-	}
-	*k.grow(slot) = keyBlock{aead: aead}
 }
 
 // DeriveFulfillment derives and expands the slot's fulfillment key, needed for
@@ -71,10 +66,8 @@ func (k *Keys) DeriveEncryption(slot uint32, sharedSecret []byte) {
 // leaves the encryption key alone.
 func (k *Keys) DeriveFulfillment(slot uint32, sharedSecret []byte) {
 	HMAC(&k.key, sharedSecret, labelFulfillment)
-	mac := hmac.New(sha256.New, k.key[:])
+	k.expandFulfillment(slot, &k.key)
 	clear(k.key[:])
-	mac.Reset() // the first Reset saves the midstates; later ones only load them
-	k.grow(slot).mac = mac
 }
 
 // Move makes dst hold the keys of src, and leaves src empty. What dst held
@@ -120,6 +113,23 @@ func (k *Keys) grow(slot uint32) *keyBlock {
 		k.segments[s] = new([segmentSlots]keyBlock)
 	}
 	return &k.segments[s][slot&segmentMask]
+}
+
+// expandEncryption empties the slot and gives it an AES-256 key.
+func (k *Keys) expandEncryption(slot uint32, key *[32]byte) {
+	aead, err := newGCM(key[:])
+	if err != nil {
+		// Only GODEBUG=fips140=only gets here: see the package's doc.
+		panic("aesni: encryption key: " + err.Error())
+	}
+	*k.grow(slot) = keyBlock{aead: aead}
+}
+
+// expandFulfillment gives the slot an HMAC key.
+func (k *Keys) expandFulfillment(slot uint32, key *[32]byte) {
+	mac := hmac.New(sha256.New, key[:])
+	mac.Reset() // the first Reset saves the midstates; later ones only load them
+	k.grow(slot).mac = mac
 }
 
 func newGCM(key []byte) (cipher.AEAD, error) {

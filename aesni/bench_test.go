@@ -1,0 +1,238 @@
+package aesni
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"testing"
+)
+
+// B is the length of the plaintext; every figure is for one packet. Each
+// Benchmark… has a BenchmarkStdlib… twin that does the same work directly on
+// the standard library with objects that are kept, so that a claim is always
+// measured against something in the same run.
+
+const (
+	replyLen = 40 // plaintext of a receiver's reply
+	benchLen = 100
+)
+
+var benchVectors = []int{1, 32}
+
+// benchOps returns n genuine packets of one connection.
+func benchOps(b *testing.B, n, length int) (*Keys, []Op) {
+	b.Helper()
+	keys := NewKeys()
+	keys.DeriveEncryption(0, secret(1))
+	keys.DeriveFulfillment(0, secret(1))
+	ops := make([]Op, n)
+	for i := range ops {
+		ops[i] = Op{Text: pattern(length, byte(i)), Data: make([]byte, length+Overhead), IV: [12]byte{byte(i)}}
+	}
+	keys.SealVector(ops)
+	return keys, ops
+}
+
+func BenchmarkSeal(b *testing.B) {
+	for _, length := range []int{32, benchLen, 512, 1400} {
+		b.Run(fmt.Sprintf("B=%d", length), func(b *testing.B) {
+			keys, ops := benchOps(b, 1, length)
+			b.SetBytes(int64(length))
+			b.ReportAllocs()
+			for b.Loop() {
+				keys.Seal(&ops[0])
+			}
+		})
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	for _, length := range []int{32, benchLen, 512, 1400} {
+		b.Run(fmt.Sprintf("B=%d", length), func(b *testing.B) {
+			keys, ops := benchOps(b, 1, length)
+			b.SetBytes(int64(length))
+			b.ReportAllocs()
+			for b.Loop() {
+				keys.Open(&ops[0])
+			}
+			if !ops[0].OK {
+				b.Fatal("not genuine")
+			}
+		})
+	}
+}
+
+// BenchmarkFulfill proves: fulfillment and condition.
+func BenchmarkFulfill(b *testing.B) {
+	for _, n := range benchVectors {
+		b.Run(fmt.Sprintf("B=%d/n=%d", benchLen, n), func(b *testing.B) {
+			keys, ops := benchOps(b, n, benchLen)
+			b.ReportAllocs()
+			for done := 0; b.Loop(); done++ {
+				if done%n == 0 { // one iteration is one packet
+					keys.ProveVector(ops)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkReceiveChain is all a receiver does for a packet: open it, prove
+// it, and seal a reply under a fresh IV.
+func BenchmarkReceiveChain(b *testing.B) {
+	for _, n := range benchVectors {
+		b.Run(fmt.Sprintf("B=%d/n=%d", benchLen, n), func(b *testing.B) {
+			keys, ops := benchOps(b, n, benchLen)
+			ivs := NewIVSource(ivSeed(1))
+			replies := make([]Op, n)
+			for i := range replies {
+				replies[i] = Op{Text: pattern(replyLen, byte(i)), Data: make([]byte, replyLen+Overhead)}
+			}
+			b.ReportAllocs()
+			for done := 0; b.Loop(); done++ {
+				if done%n != 0 {
+					continue
+				}
+				keys.OpenVector(ops)
+				keys.ProveVector(ops)
+				for i := range replies {
+					if !ops[i].OK {
+						b.Fatal("not genuine")
+					}
+					ivs.Next(&replies[i].IV)
+				}
+				keys.SealVector(replies)
+			}
+		})
+	}
+}
+
+// BenchmarkKeySetup derives and expands both keys of a connection.
+func BenchmarkKeySetup(b *testing.B) {
+	keys := NewKeys()
+	sharedSecret := secret(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		keys.DeriveEncryption(0, sharedSecret)
+		keys.DeriveFulfillment(0, sharedSecret)
+	}
+}
+
+func BenchmarkIV(b *testing.B) {
+	ivs := NewIVSource(ivSeed(1))
+	var iv [12]byte
+	b.ReportAllocs()
+	for b.Loop() {
+		ivs.Next(&iv)
+	}
+}
+
+// stdlibPeer is what a careful program without this package keeps for a
+// connection.
+type stdlibPeer struct {
+	aead cipher.AEAD
+	mac  hash.Hash
+}
+
+func newStdlibPeer(b *testing.B, sharedSecret []byte) stdlibPeer {
+	derive := hmac.New(sha256.New, sharedSecret)
+	derive.Write(labelEncryption)
+	block, err := aes.NewCipher(derive.Sum(nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		b.Fatal(err)
+	}
+	derive.Reset()
+	derive.Write(labelFulfillment)
+	return stdlibPeer{aead, hmac.New(sha256.New, derive.Sum(nil))}
+}
+
+func BenchmarkStdlibSeal(b *testing.B) {
+	b.Run(fmt.Sprintf("B=%d", benchLen), func(b *testing.B) {
+		peer := newStdlibPeer(b, secret(1))
+		iv, text, out := make([]byte, 12), pattern(benchLen, 1), make([]byte, 0, 256)
+		b.SetBytes(benchLen)
+		b.ReportAllocs()
+		for b.Loop() {
+			out = peer.aead.Seal(out[:0], iv, text, nil)
+		}
+	})
+}
+
+func BenchmarkStdlibOpen(b *testing.B) {
+	b.Run(fmt.Sprintf("B=%d", benchLen), func(b *testing.B) {
+		peer := newStdlibPeer(b, secret(1))
+		iv, out := make([]byte, 12), make([]byte, 0, 256)
+		sealed := peer.aead.Seal(nil, iv, pattern(benchLen, 1), nil)
+		b.SetBytes(benchLen)
+		b.ReportAllocs()
+		for b.Loop() {
+			var err error
+			if out, err = peer.aead.Open(out[:0], iv, sealed, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkStdlibFulfill(b *testing.B) {
+	b.Run(fmt.Sprintf("B=%d/n=1", benchLen), func(b *testing.B) {
+		peer := newStdlibPeer(b, secret(1))
+		data, fulfillment := pattern(benchLen+Overhead, 1), make([]byte, 0, 32)
+		var condition [32]byte
+		b.ReportAllocs()
+		for b.Loop() {
+			peer.mac.Reset()
+			peer.mac.Write(data)
+			fulfillment = peer.mac.Sum(fulfillment[:0])
+			condition = sha256.Sum256(fulfillment)
+		}
+		sinkHash = condition
+	})
+}
+
+func BenchmarkStdlibReceiveChain(b *testing.B) {
+	b.Run(fmt.Sprintf("B=%d/n=1", benchLen), func(b *testing.B) {
+		peer := newStdlibPeer(b, secret(1))
+		ivs := NewIVSource(ivSeed(1))
+		requestIV, replyIV := make([]byte, 12), new([12]byte)
+		sealed := peer.aead.Seal(nil, requestIV, pattern(benchLen, 1), nil)
+		data := make([]byte, benchLen+Overhead)
+		reply := pattern(replyLen, 1)
+		text, fulfillment, out := make([]byte, 0, 256), make([]byte, 0, 32), make([]byte, 0, 256)
+		var condition [32]byte
+		b.ReportAllocs()
+		for b.Loop() {
+			var err error
+			if text, err = peer.aead.Open(text[:0], requestIV, sealed, nil); err != nil {
+				b.Fatal(err)
+			}
+			peer.mac.Reset()
+			peer.mac.Write(data)
+			fulfillment = peer.mac.Sum(fulfillment[:0])
+			condition = sha256.Sum256(fulfillment)
+			ivs.Next(replyIV)
+			out = peer.aead.Seal(out[:0], replyIV[:], reply, nil)
+		}
+		sinkHash = condition
+	})
+}
+
+func BenchmarkStdlibKeySetup(b *testing.B) {
+	sharedSecret := secret(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		sinkPeer = newStdlibPeer(b, sharedSecret)
+	}
+}
+
+var (
+	sinkHash [32]byte
+	sinkPeer stdlibPeer
+)

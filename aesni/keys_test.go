@@ -1,0 +1,128 @@
+package aesni
+
+import "testing"
+
+// opensUnder reports which of the secrets' packets the slot opens, if any.
+func opensUnder(t *testing.T, keys *Keys, slot uint32, seeds ...byte) byte {
+	t.Helper()
+	for _, seed := range seeds {
+		other := NewKeys()
+		other.DeriveEncryption(0, secret(seed))
+		op := Op{Text: make([]byte, 20), Data: make([]byte, 20+Overhead)}
+		other.Seal(&op)
+		op.Key = slot
+		if keys.Open(&op); op.OK {
+			return seed
+		}
+	}
+	return 0
+}
+
+func TestMoveTakesBothKeysAndEmptiesTheSource(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		keys.DeriveEncryption(2, secret(1))
+		keys.DeriveFulfillment(2, secret(1))
+		proof := Op{Key: 2, Data: []byte("packet")}
+		keys.Prove(&proof)
+		keys.DeriveEncryption(70000, secret(2))
+
+		keys.Move(70000, 2)
+		if opensUnder(t, keys, 70000, 1, 2) != 1 {
+			t.Error("the target does not hold the source's encryption key")
+		}
+		moved := Op{Key: 70000, Data: []byte("packet")}
+		keys.Prove(&moved)
+		if moved.Fulfillment != proof.Fulfillment {
+			t.Error("the target does not hold the source's fulfillment key")
+		}
+		mustPanic(t, "aesni: open without an encryption key", func() { opensUnder(t, keys, 2, 1) })
+		mustPanic(t, "aesni: prove without a fulfillment key", func() { keys.Prove(&proof) })
+
+		keys.Move(70000, 70000)
+		if opensUnder(t, keys, 70000, 1) != 1 {
+			t.Error("moving to itself lost the keys")
+		}
+		mustPanic(t, "aesni: slot was never given keys", func() { keys.Move(1, 1<<30) })
+	})
+}
+
+func TestMoveFromAnEmptySlotEmptiesTheTarget(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		keys.DeriveEncryption(0, secret(1))
+		keys.Move(0, 1)
+		mustPanic(t, "aesni: open without an encryption key", func() { opensUnder(t, keys, 0, 1) })
+	})
+}
+
+func TestDeriveEncryptionDropsTheOldFulfillmentKey(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		keys.DeriveEncryption(0, secret(1))
+		keys.DeriveFulfillment(0, secret(1))
+		keys.DeriveEncryption(0, secret(2))
+		if opensUnder(t, keys, 0, 1, 2) != 2 {
+			t.Error("the slot does not hold the new key")
+		}
+		mustPanic(t, "aesni: prove without a fulfillment key", func() { keys.Prove(&Op{Data: []byte("packet")}) })
+	})
+}
+
+func TestWipeEmptiesOneSlot(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		keys.DeriveEncryption(0, secret(1))
+		keys.DeriveEncryption(1, secret(2))
+		keys.Wipe(0)
+		keys.Wipe(500)     // never used
+		keys.Wipe(1 << 31) // far outside: must not grow the table
+		if n := len(keys.segments); n != 1 {
+			t.Errorf("wiping grew the table to %d segments", n)
+		}
+		mustPanic(t, "aesni: open without an encryption key", func() { opensUnder(t, keys, 0, 1) })
+		if opensUnder(t, keys, 1, 2) != 2 {
+			t.Error("the neighbour lost its key")
+		}
+	})
+}
+
+func TestNoDerivedKeyIsLeftInTheTable(t *testing.T) {
+	keys := NewKeys()
+	keys.DeriveEncryption(0, secret(1))
+	keys.DeriveFulfillment(0, secret(1))
+	if keys.key != [32]byte{} {
+		t.Error("a derived key was not wiped")
+	}
+}
+
+func TestTableGrowsWithoutMovingKeys(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		keys.DeriveEncryption(0, secret(1))
+		first := keys.block(0)
+		for slot := uint32(1); slot < 5*segmentSlots; slot += 17 {
+			keys.DeriveEncryption(slot, secret(byte(slot)))
+		}
+		if keys.block(0) != first {
+			t.Error("a slot moved")
+		}
+		for slot := uint32(1); slot < 5*segmentSlots; slot += 17 {
+			if got := opensUnder(t, keys, slot, byte(slot)); got != byte(slot) {
+				t.Fatalf("slot %d lost its key", slot)
+			}
+		}
+	})
+}
+
+func TestForcedTiers(t *testing.T) {
+	for _, name := range []string{"", "stdlib", "generic"} {
+		if got := chooseTier(name); got != "stdlib" {
+			t.Errorf("%q chooses %s", name, got)
+		}
+	}
+	mustPanic(t, "aesni: MILLRACE_AESNI=avx1024: no such tier; have stdlib (also called generic)", func() { chooseTier("avx1024") })
+	if Tier() == "" {
+		t.Error("no tier was chosen")
+	}
+}
