@@ -34,6 +34,9 @@ type Buf struct {
 // capacity of its class. The caller owns it and must call Release exactly once.
 // Get(0) is an empty buffer to append to. A negative n panics.
 func Get(n int) *Buf {
+	if n < 0 {
+		panic("pool: negative length")
+	}
 	b := newBuf()
 	b.class = classOf(n)
 	if b.class < 0 {
@@ -98,9 +101,10 @@ func classOf(n int) int {
 	return -1
 }
 
+// checkPoison panics unless octets are as Release left them, or new: zero.
 func checkPoison(octets []byte) {
 	for _, o := range octets {
-		if o != poison {
+		if o != octets[0] || o != poison && o != 0 {
 			panic("pool: buffer written to after its release")
 		}
 	}
