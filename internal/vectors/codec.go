@@ -53,20 +53,35 @@ type ILPPackets struct {
 		Hex    Hex
 		Fields ILPFields
 	}
-	Decode []struct {
-		Name    string
-		Hex     Hex
-		Results map[string]struct {
-			Accepted bool
-			Fields   ILPFields
-		}
-	}
+	Decode    []ILPOddity
 	Addresses []struct {
 		Address string
 		Length  int
 		Rule    string
 		Valid   bool
 	}
+}
+
+// ILPOddity is an odd or broken packet, and what each reference version makes of
+// it.
+type ILPOddity struct {
+	Name      string
+	Hex       Hex // absent from long packets: see Octets
+	Length    int
+	PrefixHex Hex
+	Results   map[string]struct {
+		Accepted bool
+		Fields   ILPFields
+	}
+}
+
+// Octets is the packet. Of a long one the file has only the length and the first
+// octets; the others are zero.
+func (o ILPOddity) Octets() []byte {
+	if o.PrefixHex == nil {
+		return o.Hex
+	}
+	return append(o.PrefixHex, make([]byte, o.Length-len(o.PrefixHex))...)
 }
 
 // ILPFields are the fields of an ILP packet of any type. Type is set in the list
