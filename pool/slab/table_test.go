@@ -132,3 +132,60 @@ func TestTableInUseDoesNotGrowByChurn(t *testing.T) {
 		t.Errorf("%d buckets for 500 keys", n)
 	}
 }
+
+// TestTableWhileItMigrates stops a growing table at every point of its
+// migration, deletes and puts again keys on both sides of it, in runs that clash, and
+// looks every key up after each step.
+func TestTableWhileItMigrates(t *testing.T) {
+	for stop := range segmentLen/migrateStep + 2 {
+		table := NewTable(1 << 20)
+		want := map[uint64]uint32{}
+		put := func(k uint64, v uint32) {
+			table.Put(k, v)
+			want[k] = v
+		}
+		check := func(step string, k uint64) {
+			t.Helper()
+			if got := table.Get(k); got != want[k] {
+				t.Fatalf("stopped at step %d, %s: key %d gives %d, want %d", stop, step, k, got, want[k])
+			}
+		}
+		for i, k := range clash {
+			put(k, uint32(i+1))
+		}
+		k := uint64(1 << 50)
+		for ; table.old.segments == nil; k++ {
+			put(k, 7)
+		}
+		for range stop {
+			table.migrate(migrateStep)
+		}
+		for i, c := range clash {
+			if i%3 == 0 {
+				table.Delete(c)
+				delete(want, c)
+			}
+			for _, other := range clash {
+				check("delete", other)
+			}
+		}
+		for i, c := range clash {
+			if i%2 == 0 {
+				put(c, uint32(1000+i))
+			}
+			for _, other := range clash {
+				check("put", other)
+			}
+		}
+		for i := uint64(1 << 50); i < k; i += 2 {
+			table.Delete(i)
+			delete(want, i)
+		}
+		for i := uint64(1 << 50); i < k; i++ {
+			check("delete of half", i)
+		}
+		if table.Len() != len(want) {
+			t.Fatalf("stopped at step %d: Len %d, want %d", stop, table.Len(), len(want))
+		}
+	}
+}
