@@ -78,17 +78,18 @@ type Packet struct {
 // it. Octets behind the packet and behind its last sub-protocol are ignored; a
 // date that cannot be read is not an error. The error is ErrType, ErrTruncated,
 // ErrLength or ErrVarUint.
-func Parse(b []byte) (Packet, error) {
+func Parse(b []byte) (p Packet, err error) {
 	if len(b) < headerLen {
 		return Packet{}, ErrTruncated
 	}
-	p := Packet{typ: Type(b[0]), requestID: binary.BigEndian.Uint32(b[1:])}
+	typ := Type(b[0])
+	p.typ, p.requestID = typ, binary.BigEndian.Uint32(b[1:])
 	n, at, err := oer.Length(b, headerLen)
 	if err != nil {
 		return Packet{}, err
 	}
 	c := b[at : at+n]
-	switch p.typ {
+	switch typ {
 	case TypeResponse, TypeMessage:
 		at = 0
 	case TypeTransfer:
@@ -140,18 +141,18 @@ func subProtocol(b []byte, off int) (s SubProtocol, next int, err error) {
 }
 
 // Type is what the packet is.
-func (p Packet) Type() Type { return p.typ }
+func (p *Packet) Type() Type { return p.typ }
 
 // RequestID pairs a request with its answer.
-func (p Packet) RequestID() uint32 { return p.requestID }
+func (p *Packet) RequestID() uint32 { return p.requestID }
 
 // Count is the number of sub-protocols.
-func (p Packet) Count() int { return int(p.count) }
+func (p *Packet) Count() int { return int(p.count) }
 
 // SubProtocols walks the list in its order:
 //
 //	for s := range p.SubProtocols() { … }
-func (p Packet) SubProtocols() iter.Seq[SubProtocol] {
+func (p *Packet) SubProtocols() iter.Seq[SubProtocol] {
 	return func(yield func(SubProtocol) bool) {
 		at := 0
 		for range p.count {
@@ -166,7 +167,7 @@ func (p Packet) SubProtocols() iter.Seq[SubProtocol] {
 
 // Primary is the first sub-protocol, which says what the packet is about
 // (IL-RFC 0023, "Sub-protocols"). ok is false if there is none.
-func (p Packet) Primary() (s SubProtocol, ok bool) {
+func (p *Packet) Primary() (s SubProtocol, ok bool) {
 	if p.count == 0 {
 		return SubProtocol{}, false
 	}
@@ -175,7 +176,7 @@ func (p Packet) Primary() (s SubProtocol, ok bool) {
 }
 
 // Find is the first sub-protocol with that name, wherever in the list it stands.
-func (p Packet) Find(name string) (s SubProtocol, ok bool) {
+func (p *Packet) Find(name string) (s SubProtocol, ok bool) {
 	at := 0
 	for range p.count {
 		s, at, _ = subProtocol(p.subs, at)
@@ -188,14 +189,14 @@ func (p Packet) Find(name string) (s SubProtocol, ok bool) {
 
 // ILP is the data of the first sub-protocol named "ilp", wherever in the list it
 // stands and whatever its content type.
-func (p Packet) ILP() (packet []byte, ok bool) {
+func (p *Packet) ILP() (packet []byte, ok bool) {
 	s, ok := p.Find("ilp")
 	return s.Data, ok
 }
 
 // Amount is what a Transfer says to have settled, in units of the link. It is 0
 // for every other type.
-func (p Packet) Amount() uint64 {
+func (p *Packet) Amount() uint64 {
 	if p.typ != TypeTransfer {
 		return 0
 	}

@@ -42,7 +42,7 @@ type ErrorFields struct {
 }
 
 // ErrorFields are what an Error says. ok is false if the packet is none.
-func (p Packet) ErrorFields() (f ErrorFields, ok bool) {
+func (p *Packet) ErrorFields() (f ErrorFields, ok bool) {
 	if p.typ != TypeError {
 		return ErrorFields{}, false
 	}

@@ -31,7 +31,8 @@ var (
 )
 
 // Packet is a view of a STREAM packet. It owns no memory and is good only while
-// the octets it was parsed from are.
+// the octets it was parsed from are. Its methods take it by pointer only to spare
+// the copy.
 type Packet struct {
 	// PacketType is the type of ILP packet that this one says to travel in.
 	// Whoever parses it must compare it with the one it came in: nothing else
@@ -54,7 +55,7 @@ type Packet struct {
 // to be treated as one that does not decrypt (F06).
 //
 // Any ILP packet type passes: see PacketType.
-func Parse(plaintext []byte) (Packet, error) {
+func Parse(plaintext []byte) (p Packet, err error) {
 	b := plaintext
 	if len(b) < 2 {
 		return Packet{}, ErrTruncated
@@ -62,23 +63,21 @@ func Parse(plaintext []byte) (Packet, error) {
 	if b[0] != Version {
 		return Packet{}, ErrVersion
 	}
-	p := Packet{PacketType: ilp.PacketType(b[1])}
-	var amount uint64
-	var at int
-	var err error
-	if p.Sequence, at, err = oer.VarUint(b, 2); err != nil {
+	sequence, at, err := oer.VarUint(b, 2)
+	if err != nil {
 		return Packet{}, err
 	}
-	if amount, at, err = oer.VarUint(b, at); err != nil {
+	amount, at, err := oer.VarUint(b, at)
+	if err != nil {
 		return Packet{}, err
 	}
-	p.PrepareAmount = ilp.Amount(amount)
-	if p.count, at, err = oer.VarUint(b, at); err != nil {
+	count, at, err := oer.VarUint(b, at)
+	if err != nil {
 		return Packet{}, err
 	}
 	start := at
 	// A frame has two octets or more, so a count that is a lie ends here soon.
-	for range p.count {
+	for range count {
 		if at >= len(b) {
 			return Packet{}, ErrTruncated
 		}
@@ -92,33 +91,43 @@ func Parse(plaintext []byte) (Packet, error) {
 		}
 		at += n
 	}
+	// Field by field: a literal would be built beside the result and copied.
+	p.PacketType = ilp.PacketType(b[1])
+	p.Sequence = sequence
+	p.PrepareAmount = ilp.Amount(amount)
+	p.count = count
 	p.frames = b[start:at:at]
 	return p, nil
 }
 
 // Count is the number of frames, those of unknown types included.
-func (p Packet) Count() int { return int(p.count) }
+func (p *Packet) Count() int { return int(p.count) }
 
 // Frames starts a walk over the frames, in the order in which they apply.
-func (p Packet) Frames() Iter { return Iter{rest: p.frames} }
+func (p *Packet) Frames() Iter { return Iter{frames: p.frames} }
 
 // Iter walks the frames of a packet. Call Next before the first one.
 type Iter struct {
-	typ  Type
-	body []byte
-	rest []byte
+	frames []byte
+	// Offsets rather than slices: storing a pointer costs more than computing it.
+	body, end int
+	typ       Type
 }
 
 // Next goes to the next frame and reports whether there is one.
 func (it *Iter) Next() bool {
-	b := it.rest
-	if len(b) < 2 {
+	at := it.end
+	if at >= len(it.frames) {
 		return false
 	}
-	it.typ = Type(b[0])
-	n, at, _ := oer.Length(b, 1)
-	it.body = b[at : at+n : at+n]
-	it.rest = b[at+n:]
+	it.typ = Type(it.frames[at])
+	// Parse has checked the length.
+	if n := it.frames[at+1]; n < 0x80 {
+		it.body, it.end = at+2, at+2+int(n)
+		return true
+	}
+	n, body, _ := oer.Length(it.frames, at+1)
+	it.body, it.end = body, body+n
 	return true
 }
 
@@ -127,7 +136,7 @@ func (it *Iter) Type() Type { return it.typ }
 
 // Body is what the frame holds, for the Parse function of its type. It points
 // into the packet.
-func (it *Iter) Body() []byte { return it.body }
+func (it *Iter) Body() []byte { return it.frames[it.body:it.end:it.end] }
 
 // HeaderLen is the number of octets that AppendHeader writes.
 func HeaderLen(sequence uint64, amount ilp.Amount) int {

@@ -58,7 +58,7 @@ func checkBody(t Type, b []byte) error {
 		if at, err = skipUint(b, 0); err != nil {
 			return err
 		}
-		if _, at, err = oer.VarUintSaturating(b, at); err == nil {
+		if at, err = skipSaturating(b, at); err == nil {
 			_, err = skipUint(b, at)
 		}
 	case TypeConnectionMaxData, TypeConnectionDataBlocked,
@@ -101,5 +101,16 @@ func skipUint(b []byte, off int) (next int, err error) {
 		}
 	}
 	_, next, err = oer.VarUint(b, off)
+	return next, err
+}
+
+// skipSaturating is oer.VarUintSaturating without the value.
+func skipSaturating(b []byte, off int) (next int, err error) {
+	if uint(off) < uint(len(b)) {
+		if n := int(b[off]); uint(n-1) < 0x7f && n < len(b)-off {
+			return off + 1 + n, nil
+		}
+	}
+	_, next, err = oer.VarUintSaturating(b, off)
 	return next, err
 }

@@ -16,7 +16,8 @@ const (
 
 // Prepare is a view of an encoded ILP Prepare (IL-RFC 0027). It owns no memory
 // and is good only while the octets it was parsed from are. The zero value is
-// not a Prepare; its accessors panic.
+// not a Prepare; its accessors panic. They take it by pointer only to spare the
+// copy.
 type Prepare struct {
 	raw          []byte // the contents, cut behind data
 	expiryUnixMs int64
@@ -28,7 +29,7 @@ type Prepare struct {
 // ParsePrepare checks b and returns a view of it. b may be longer than the
 // packet. The error is ErrType, ErrTruncated, ErrLength, ErrTimestamp,
 // ErrAddress or ErrDataLength; to each of them a receiver answers F01.
-func ParsePrepare(b []byte) (Prepare, error) {
+func ParsePrepare(b []byte) (p Prepare, err error) {
 	c, err := contents(b, TypePrepare)
 	if err != nil {
 		return Prepare{}, err
@@ -57,31 +58,29 @@ func ParsePrepare(b []byte) (Prepare, error) {
 	if dataLen > MaxData {
 		return Prepare{}, ErrDataLength
 	}
-	return Prepare{
-		raw:          c[: data+dataLen : data+dataLen],
-		expiryUnixMs: expiry,
-		dest:         uint16(dest),
-		destEnd:      uint16(destEnd),
-		data:         uint16(data),
-	}, nil
+	// Field by field: a literal would be built beside the result and copied.
+	p.raw = c[: data+dataLen : data+dataLen]
+	p.expiryUnixMs = expiry
+	p.dest, p.destEnd, p.data = uint16(dest), uint16(destEnd), uint16(data)
+	return p, nil
 }
 
 // Amount is in the units of the link that the packet came in on.
-func (p Prepare) Amount() Amount { return Amount(binary.BigEndian.Uint64(p.raw)) }
+func (p *Prepare) Amount() Amount { return Amount(binary.BigEndian.Uint64(p.raw)) }
 
 // ExpiryUnixMs is when the packet expires, in milliseconds since the Unix epoch.
-func (p Prepare) ExpiryUnixMs() int64 { return p.expiryUnixMs }
+func (p *Prepare) ExpiryUnixMs() int64 { return p.expiryUnixMs }
 
 // Condition is the 32 octets of the execution condition; they point into the
 // packet.
-func (p Prepare) Condition() []byte { return p.raw[conditionAt:destinationAt:destinationAt] }
+func (p *Prepare) Condition() []byte { return p.raw[conditionAt:destinationAt:destinationAt] }
 
 // Destination is a valid ILP address; it points into the packet.
-func (p Prepare) Destination() []byte { return p.raw[p.dest:p.destEnd:p.destEnd] }
+func (p *Prepare) Destination() []byte { return p.raw[p.dest:p.destEnd:p.destEnd] }
 
 // Data is what the receiver is to see, at most MaxData octets; it points into
 // the packet.
-func (p Prepare) Data() []byte { return p.raw[p.data:] }
+func (p *Prepare) Data() []byte { return p.raw[p.data:] }
 
 // SetAmount rewrites the amount in the packet itself, as a forwarder does.
 func (p *Prepare) SetAmount(a Amount) { binary.BigEndian.PutUint64(p.raw, uint64(a)) }

@@ -24,12 +24,11 @@ type Reject struct {
 // Any three octets pass as a code, and a message may be of any length and need
 // not be UTF-8: a sender that could not read a Reject would not know that its
 // money came back.
-func ParseReject(b []byte) (Reject, error) {
+func ParseReject(b []byte) (r Reject, err error) {
 	c, err := contents(b, TypeReject)
 	if err != nil {
 		return Reject{}, err
 	}
-	var r Reject
 	n, at, err := oer.Length(c, 3)
 	if err != nil {
 		return Reject{}, err
@@ -55,21 +54,21 @@ func ParseReject(b []byte) (Reject, error) {
 
 // Code is the three characters of the error code. Unknown ones are handed over
 // as they are: see Code.Class.
-func (r Reject) Code() Code { return Code(r.raw) }
+func (r *Reject) Code() Code { return Code(r.raw) }
 
 // TriggeredBy is the ILP address of the node that made the Reject, or empty; it
 // points into the packet.
-func (r Reject) TriggeredBy() []byte {
+func (r *Reject) TriggeredBy() []byte {
 	return r.raw[r.triggeredBy:r.triggeredByEnd:r.triggeredByEnd]
 }
 
 // Message is for people and supposed to be UTF-8; it points into the packet.
 // Whoever shows it replaces what is not (strings.ToValidUTF8).
-func (r Reject) Message() []byte { return r.raw[r.message:r.messageEnd:r.messageEnd] }
+func (r *Reject) Message() []byte { return r.raw[r.message:r.messageEnd:r.messageEnd] }
 
 // Data is what the node that made the Reject sent along, at most MaxData octets;
 // it points into the packet.
-func (r Reject) Data() []byte { return r.raw[r.data:] }
+func (r *Reject) Data() []byte { return r.raw[r.data:] }
 
 // RejectLen is the length of a Reject whose fields have those many octets.
 func RejectLen(triggeredByLen, messageLen, dataLen int) int {

@@ -49,30 +49,31 @@ func PutVarUint(dst []byte, v uint64) int {
 // behind it. Leading zero octets are accepted as long as there are at most
 // eight octets in all. The error is ErrTruncated, ErrLength or ErrVarUint.
 func VarUint(b []byte, off int) (v uint64, next int, err error) {
-	// Almost every integer is followed by eight more octets, so one load and
-	// one shift read it whatever its length. n-1 < 8 is 1 <= n <= 8.
-	if off >= 0 && off < len(b)-8 {
-		if n := uint64(b[off]); n-1 < 8 {
-			v = binary.BigEndian.Uint64(b[off+1:]) >> (64 - 8*n)
-			return v, off + 1 + int(n), nil
+	if uint(off) < uint(len(b)) {
+		rest := b[off+1:]
+		if n := uint64(b[off]); n-1 < 8 { // 1 <= n <= 8
+			if len(rest) >= 8 {
+				// One load and one shift, whatever n is.
+				return binary.BigEndian.Uint64(rest) >> (64 - 8*n), off + 1 + int(n), nil
+			}
+			// The last field of a frame, a few octets as a rule.
+			if n <= uint64(len(rest)) {
+				for _, c := range rest[:n] {
+					v = v<<8 | uint64(c)
+				}
+				return v, off + 1 + int(n), nil
+			}
 		}
 	}
-	return slowVarUint(b, off)
+	return 0, 0, varUintError(b, off)
 }
 
-// slowVarUint is VarUint near the end of b and for what is wrong.
-func slowVarUint(b []byte, off int) (v uint64, next int, err error) {
-	n, at, err := Length(b, off)
-	if err != nil {
-		return 0, 0, err
+// varUintError says why there is no integer at b[off:].
+func varUintError(b []byte, off int) error {
+	if _, _, err := Length(b, off); err != nil {
+		return err
 	}
-	if n == 0 || n > 8 {
-		return 0, 0, ErrVarUint
-	}
-	for _, c := range b[at : at+n] {
-		v = v<<8 | uint64(c)
-	}
-	return v, at + n, nil
+	return ErrVarUint
 }
 
 // VarUintSaturating is VarUint for the two STREAM fields that mean "at least
@@ -80,12 +81,12 @@ func slowVarUint(b []byte, off int) (v uint64, next int, err error) {
 // its first octets are zero (as the other implementations do). Only those of no
 // octets at all are ErrVarUint.
 func VarUintSaturating(b []byte, off int) (v uint64, next int, err error) {
+	if uint(off) < uint(len(b)) && b[off] <= 8 {
+		return VarUint(b, off)
+	}
 	n, at, err := Length(b, off)
 	if err != nil {
 		return 0, 0, err
 	}
-	if n > 8 {
-		return math.MaxUint64, at + n, nil
-	}
-	return VarUint(b, off)
+	return math.MaxUint64, at + n, nil
 }
