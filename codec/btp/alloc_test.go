@@ -39,39 +39,3 @@ func TestMoneyPathAllocatesNothing(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkParseILP(b *testing.B) {
-	message := AppendMessage(nil, 7, SubProtocol{Name: []byte("ilp"), Data: make([]byte, 180)})
-	b.ReportAllocs()
-	for b.Loop() {
-		_, id, ilp, ok := ParseILP(message)
-		if !ok {
-			b.Fatal("refused")
-		}
-		sink += int(id) + len(ilp)
-	}
-	b.SetBytes(int64(len(message)))
-}
-
-func BenchmarkParse(b *testing.B) {
-	message := AppendMessage(nil, 7, SubProtocol{Name: []byte("ilp"), Data: make([]byte, 180)})
-	b.ReportAllocs()
-	for b.Loop() {
-		p, err := Parse(message)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ilp, _ := p.ILP()
-		sink += len(ilp)
-	}
-	b.SetBytes(int64(len(message)))
-}
-
-func BenchmarkPutILP(b *testing.B) {
-	buf := make([]byte, ILPLen(180))
-	b.ReportAllocs()
-	for b.Loop() {
-		sink += len(PutILP(buf, TypeMessage, 7, 180))
-	}
-	b.SetBytes(int64(len(buf)))
-}
