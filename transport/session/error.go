@@ -20,6 +20,8 @@ var (
 	ErrRefused = errors.New("session: credentials refused")
 	// ErrControlFlood says that the peer sent too many control frames.
 	ErrControlFlood = errors.New("session: too many control frames")
+	// ErrInternal says that something went wrong on this side.
+	ErrInternal = errors.New("session: internal error")
 	// ErrDead says that nothing came from the peer for too long.
 	ErrDead = errors.New("session: peer is silent")
 )
@@ -63,6 +65,8 @@ func closeCode(err error) (code uint16, reason string) {
 		return ws.CodeProtocol, "unreadable BTP packet"
 	case errors.Is(err, ErrControlFlood):
 		return ws.CodePolicy, "too many control frames"
+	case errors.Is(err, ErrInternal):
+		return ws.CodeInternal, "internal error"
 	case errors.Is(err, ErrRefused):
 		return ws.CodeNoStatus, ""
 	case errors.Is(err, ErrDead):

@@ -1,0 +1,208 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/millrace-ilp/millrace/pool"
+)
+
+// gnetDriver drives one loop with a gnet client of one event loop. A client rather
+// than a server: sockets are enrolled on a loop that we choose.
+//
+// gnet leaves a good deal to its user. A Conn must never be written to after it
+// has closed, for its descriptor may be somebody else's by then: the only way to a
+// Conn is Link.sock, which is nil from the moment of OnClose. Outbound memory has
+// no bound of its own (see flush.go), nor has the queue of Execute (see Loop.post);
+// a failing write runs OnClose inside (see Loop.lost); its read buffer is the
+// loop's, so nothing of it is kept or handed to another goroutine.
+type gnetDriver struct {
+	gnet.BuiltinEventEngine
+	lp     *Loop
+	client *gnet.Client
+	el     gnet.EventLoop
+	iov    [][]byte
+}
+
+// gnetBoot is the context of the socket that newGNetDriver enrolls to learn the
+// event loop.
+type gnetBoot chan gnet.EventLoop
+
+func newGNetDriver(lp *Loop) (driver, error) {
+	d := &gnetDriver{lp: lp}
+	options := []gnet.Option{
+		gnet.WithNumEventLoop(1),
+		gnet.WithLockOSThread(true),
+		gnet.WithReadBufferCap(lp.cfg.ReadBuffer),
+		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
+		gnet.WithLogger(gnetLogger{lp.cfg.Logger}),
+	}
+	if n := lp.cfg.SocketBuffer; n > 0 {
+		options = append(options, gnet.WithSocketRecvBuffer(n), gnet.WithSocketSendBuffer(n))
+	}
+	var err error
+	if d.client, err = gnet.NewClient(d, options...); err != nil {
+		return nil, err
+	}
+	if err = d.client.Start(); err != nil {
+		return nil, err
+	}
+	if err = d.boot(); err != nil {
+		_ = d.client.Stop()
+		return nil, fmt.Errorf("learning the event loop: %w", err)
+	}
+	return d, nil
+}
+
+// boot enrolls one end of a socket pair, since gnet names an event loop only to
+// the connections on it.
+func (d *gnetDriver) boot() error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return os.NewSyscallError("socketpair", err)
+	}
+	unix.CloseOnExec(fds[0])
+	unix.CloseOnExec(fds[1])
+	defer func() { _ = unix.Close(fds[1]) }()
+	f := os.NewFile(uintptr(fds[0]), "boot")
+	conn, err := net.FileConn(f)
+	_ = f.Close()
+	if err != nil {
+		return err
+	}
+	got := make(gnetBoot, 1)
+	if _, err := d.client.EnrollContext(conn, got); err != nil {
+		return err
+	}
+	select {
+	case d.el = <-got:
+		return nil
+	default:
+		return errors.New("socket was not opened")
+	}
+}
+
+func (d *gnetDriver) enroll(l *Link, conn net.Conn) error {
+	if _, err := d.client.EnrollContext(conn, l); err != nil {
+		return err
+	}
+	// gnet says nothing of a socket that its poller or the loop refused.
+	if !l.opened.Load() {
+		return errors.New("transport: loop has no room for another link")
+	}
+	return nil
+}
+
+func (d *gnetDriver) wake() { _ = d.el.Execute(context.Background(), d) }
+
+// Run is gnet.Runnable.
+func (d *gnetDriver) Run(context.Context) error {
+	d.lp.woken()
+	return nil
+}
+
+func (d *gnetDriver) stop() { _ = d.client.Stop() }
+
+// OnOpen is gnet's: on the loop, for each enrolled socket.
+func (d *gnetDriver) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
+	switch x := c.Context().(type) {
+	case gnetBoot:
+		x <- c.EventLoop() // and closed again
+	case *Link:
+		if d.lp.opened(x, &gnetSocket{d: d, c: c}) {
+			x.opened.Store(true)
+			return nil, gnet.None
+		}
+	}
+	return nil, gnet.Close
+}
+
+// OnTraffic is gnet's: on the loop, after each read.
+func (d *gnetDriver) OnTraffic(c gnet.Conn) gnet.Action {
+	b, _ := c.Next(-1)
+	l, ok := c.Context().(*Link)
+	if !ok {
+		return gnet.Close
+	}
+	d.lp.read(l, b)
+	if l.phase != linkUp {
+		return gnet.Close // which gnet ignores if it is closed
+	}
+	return gnet.None
+}
+
+// OnClose is gnet's: on the loop, possibly inside a write.
+func (d *gnetDriver) OnClose(c gnet.Conn, err error) gnet.Action {
+	if l, ok := c.Context().(*Link); ok {
+		if err == nil {
+			err = io.EOF
+		}
+		d.lp.lost(l, unwrapEOF(err))
+	}
+	return gnet.None
+}
+
+// unwrapEOF makes gnet's "read: EOF" plain.
+func unwrapEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.EOF
+	}
+	return err
+}
+
+// gnetSocket is one connection of gnet's, until it closes.
+type gnetSocket struct {
+	d *gnetDriver
+	c gnet.Conn
+}
+
+func (s *gnetSocket) write(chunks []*pool.Buf) {
+	// gnet has copied what the kernel did not take when these return.
+	if len(chunks) == 1 {
+		_, _ = s.c.Write(chunks[0].B)
+	} else {
+		iov := s.d.iov[:0]
+		for _, c := range chunks {
+			iov = append(iov, c.B)
+		}
+		_, _ = s.c.Writev(iov)
+		clear(iov)
+		s.d.iov = iov[:0]
+	}
+	for _, c := range chunks {
+		c.Release()
+	}
+}
+
+func (s *gnetSocket) pending() int { return s.c.OutboundBuffered() }
+
+func (s *gnetSocket) close() []*pool.Buf {
+	_ = s.d.el.Close(s.c)
+	return nil
+}
+
+// gnetLogger forwards what gnet has to say, which is little.
+type gnetLogger struct{ *slog.Logger }
+
+func (g gnetLogger) say(level slog.Level, format string, args []any) {
+	if g.Enabled(context.Background(), level) {
+		g.Log(context.Background(), level, "gnet: "+fmt.Sprintf(format, args...))
+	}
+}
+
+// gnet's notices of its own life are of interest to nobody but a debugger.
+func (g gnetLogger) Debugf(format string, args ...any) { g.say(slog.LevelDebug, format, args) }
+func (g gnetLogger) Infof(format string, args ...any)  { g.say(slog.LevelDebug, format, args) }
+func (g gnetLogger) Warnf(format string, args ...any)  { g.say(slog.LevelDebug, format, args) }
+func (g gnetLogger) Errorf(format string, args ...any) { g.say(slog.LevelWarn, format, args) }
+func (g gnetLogger) Fatalf(format string, args ...any) { g.say(slog.LevelError, format, args) }
