@@ -129,7 +129,7 @@ func (s *Session) Packets(vec []Packet) []Packet {
 		}
 		t, id, packet, ok := btp.ParseILP(message)
 		switch {
-		case !ok:
+		case !ok || len(packet) == 0:
 			vec = s.rare(vec, message)
 		case t == btp.TypeResponse:
 			vec = append(vec, Packet{Kind: Response, ID: id, ILP: packet})
