@@ -39,6 +39,13 @@ func (s *Session) closeFrame(code uint16, reason string) {
 // control deals with a whole control frame.
 func (s *Session) control(op ws.Op, payload []byte) {
 	s.framesIn++
+	if op == ws.Close {
+		s.peerClosed(payload)
+		return
+	}
+	if s.deaf {
+		return
+	}
 	if s.now-s.ctrlFrom >= second {
 		s.ctrlFrom, s.ctrl = s.now, 0
 	}
@@ -46,12 +53,9 @@ func (s *Session) control(op ws.Op, payload []byte) {
 		s.Fail(ErrControlFlood)
 		return
 	}
-	switch op {
-	case ws.Ping:
+	if op == ws.Ping {
 		s.pongWanted = true
 		s.pongLen = uint8(copy(s.pong[:], payload))
-	case ws.Close:
-		s.peerClosed(payload)
 	}
 }
 

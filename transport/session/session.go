@@ -43,6 +43,7 @@ type Session struct {
 	r     ws.Reader
 	role  ws.Role
 	state State
+	deaf  bool // after Fail: only the peer's close frame counts
 	err   error
 
 	pingNs, deadNs int64 // Config.PingInterval and DeadTimeout
@@ -124,7 +125,7 @@ func (s *Session) Packets(vec []Packet) []Packet {
 			continue
 		}
 		s.framesIn++
-		if s.state == Closed {
+		if s.deaf {
 			continue
 		}
 		t, id, packet, ok := btp.ParseILP(message)
@@ -222,10 +223,10 @@ func (s *Session) Close(err error) {
 	s.state = Closing
 }
 
-// Fail is Close for something that the peer did, or that went wrong with it: what
-// it still sends is not looked at.
+// Fail is Close for something that the peer did, or that went wrong with it: of
+// what it still sends only its close frame counts.
 func (s *Session) Fail(err error) {
-	s.r.Stop() // not Release: a vector may still point into its buffers
+	s.deaf = true
 	s.Close(err)
 }
 

@@ -103,10 +103,6 @@ func (r *Reader) Held() int {
 	return n
 }
 
-// Stop makes r read nothing more. Payloads that Next returned stay good as long
-// as they were.
-func (r *Reader) Stop() { r.in, r.phase = nil, ended }
-
 // Release returns r's buffers to the pool. Payloads that Next returned are no
 // longer good; r reads nothing more.
 func (r *Reader) Release() {
