@@ -81,6 +81,9 @@ func TestCheckImportsFailsOnEachKindOfViolation(t *testing.T) {
 		{"transport/ws", "math/rand/v2", true}, // its global generator is CheckPurity's
 		{"transport/ws", "math/rand", false},
 		{"transport/session", own("pool/slab"), true},
+		{"transport/session", own("transport/ws"), true},
+		{"transport/ws", own("transport/session"), false},
+		{"transport/session", own("transport"), false},
 		{"transport/session", "sync/atomic", false},
 		{"transport/session", own("aesni"), false},
 
