@@ -97,6 +97,7 @@ func TestSilentPeersArePingedAndGivenUp(t *testing.T) {
 		if f := r.fall(l); !errors.Is(f.reason, session.ErrDead) {
 			t.Errorf("reason %v", f.reason)
 		}
+		<-l.Done()
 		if pings := l.Stats().FramesOut; pings < 3 { // the answer, pings, close
 			t.Errorf("%d frames out", pings)
 		}
@@ -115,9 +116,11 @@ func TestEndsThatAnswerPingsLiveOn(t *testing.T) {
 			server.do(lp, func() { frames = l.Stats().FramesIn })
 			return frames > 15 // some 150 ms at least: over DeadTimeout
 		})
-		if l.phase != linkUp {
-			t.Error("the link is down")
-		}
+		server.do(lp, func() {
+			if l.phase != linkUp {
+				t.Error("the link is down")
+			}
+		})
 	})
 }
 

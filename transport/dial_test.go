@@ -97,11 +97,11 @@ func TestDialerSpeaksFirstAsIlpPluginBtpDoes(t *testing.T) {
 			if err != nil {
 				t.Errorf("Dial: %v", err)
 			}
-			if err := <-heard; err != nil {
-				t.Error(err)
-			}
 			if d != nil {
 				_ = d.Close()
+			}
+			if err := <-heard; err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -150,7 +150,14 @@ func hear(inner net.Listener, path string, subs []sub) error {
 	if !slices.Equal(got, subs) {
 		return fmt.Errorf("said %v, not %v", got, subs)
 	}
-	return upgrade.WriteFrame(conn, upgrade.NewBinaryFrame(btp.AppendResponse(nil, p.RequestID())))
+	if err := upgrade.WriteFrame(conn, upgrade.NewBinaryFrame(btp.AppendResponse(nil, p.RequestID()))); err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if f, err = upgrade.ReadFrame(conn); err != nil || f.Header.OpCode != upgrade.OpClose {
+		return fmt.Errorf("last frame: opcode %d, %w", f.Header.OpCode, err)
+	}
+	return nil
 }
 
 // states collects what OnState is told.

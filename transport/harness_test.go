@@ -105,8 +105,11 @@ func (r *recorder) LinkDown(l *Link, unsent []uint32, reason error) {
 
 func (r *recorder) Wake() {
 	defer r.enter("Wake")()
-	if r.wake != nil {
-		r.wake()
+	r.mu.Lock()
+	wake := r.wake
+	r.mu.Unlock()
+	if wake != nil {
+		wake()
 	}
 }
 
@@ -145,7 +148,6 @@ func (r *recorder) do(lp *Loop, f func()) {
 	done := make(chan struct{})
 	var once sync.Once
 	r.mu.Lock()
-	before := r.wake
 	r.wake = func() {
 		once.Do(func() { f(); close(done) })
 	}
@@ -156,7 +158,6 @@ func (r *recorder) do(lp *Loop, f func()) {
 	case <-time.After(patience):
 		r.t.Fatal("the loop did not wake")
 	}
-	_ = before
 }
 
 // echo answers each request with its own packet.
