@@ -66,6 +66,9 @@ func pay(c testCase, on pairing) (found problems) {
 	if ours := on == client || on == both; ours && (o.exitCode == 0) != o.result.OK {
 		found = append(found, fmt.Sprintf("alice says ok=%t and exits with %d", o.result.OK, o.exitCode))
 	}
+	if on == both && o.result.OK && len(o.events("close")) == 0 {
+		found = append(found, "alice is done, and bob never closed")
+	}
 	if len(found) > 0 && o.result.Error+o.result.ConnectionError+o.stream().Error != "" {
 		found = append(found, fmt.Sprintf("alice said: %s %s %s", o.result.Error, o.result.ConnectionError, o.stream().Error))
 	}
