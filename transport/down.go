@@ -49,7 +49,10 @@ func (lp *Loop) beginClosing(l *Link) {
 
 // timeUp is a link's timer: the peer is silent, or closing has taken too long.
 func (lp *Loop) timeUp(l *Link) {
-	if l.closing {
+	switch {
+	case l.phase != linkUp:
+		return
+	case l.closing:
 		lp.drop(l, l.reason)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/millrace-ilp/millrace/codec/btp"
 	"github.com/millrace-ilp/millrace/transport/session"
@@ -249,5 +250,26 @@ func TestSizesOutOfRangeAreRefusedWithoutHarm(t *testing.T) {
 		if f := r.fall(l); !errors.Is(f.reason, io.EOF) {
 			t.Errorf("reason %v", f.reason)
 		}
+	})
+}
+
+// The bar is 1 KiB for an idle link; the socket's own state comes on top.
+func TestAnIdleLinkIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(Link{}) + unsafe.Sizeof(session.Session{}); n > 800 {
+		t.Errorf("a link and its session are %d octets", n)
+	}
+	onBackends(t, func(t *testing.T, b Backend) {
+		r := newRecorder(t)
+		r.packets = echo
+		lp, ln := listening(t, b, LoopConfig{}, r)
+		c := login(t, ln, 0)
+		c.send(c.ilp(btp.TypeMessage, 4, []byte("prepare")))
+		c.next()
+		l := r.link(0)
+		r.do(lp, func() {
+			if n := l.s.Held() + len(l.s.Out.Chunks()) + cap(l.early); n != 0 {
+				t.Errorf("an idle link holds %d of the pool's", n)
+			}
+		})
 	})
 }

@@ -95,8 +95,9 @@ func (lp *Loop) opened(l *Link, s socket) bool {
 	lp.wheel.Set(l.slot, l.s.NextTick())
 	lp.markDirty(l) // a server's yes is in the output
 	lp.handlerUp(l)
-	if early := l.early; len(early) > 0 {
-		l.early = nil
+	early := l.early
+	l.early = nil // the handshake's buffer, even if nothing of it is left
+	if len(early) > 0 {
 		lp.take(l, early)
 	}
 	return true
