@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -134,14 +135,13 @@ func hear(inner net.Listener, path string, subs []sub) error {
 	if asked != path {
 		return fmt.Errorf("asked for %q, not %q", asked, path)
 	}
-	f, err := upgrade.ReadFrame(conn)
+	op, payload, err := frame(conn)
 	if err != nil {
 		return err
 	}
-	f = upgrade.UnmaskFrameInPlace(f)
-	p, err := btp.Parse(f.Payload)
-	if err != nil || f.Header.OpCode != upgrade.OpBinary || p.Type() != btp.TypeMessage {
-		return fmt.Errorf("first frame: opcode %d, %v, %w", f.Header.OpCode, p.Type(), err)
+	p, err := btp.Parse(payload)
+	if err != nil || op != upgrade.OpBinary || p.Type() != btp.TypeMessage {
+		return fmt.Errorf("first frame: opcode %d, %v, %w", op, p.Type(), err)
 	}
 	var got []sub
 	for s := range p.SubProtocols() {
@@ -154,10 +154,22 @@ func hear(inner net.Listener, path string, subs []sub) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if f, err = upgrade.ReadFrame(conn); err != nil || f.Header.OpCode != upgrade.OpClose {
-		return fmt.Errorf("last frame: opcode %d, %w", f.Header.OpCode, err)
+	if op, _, err = frame(conn); err != nil || op != upgrade.OpClose {
+		return fmt.Errorf("last frame: opcode %d, %w", op, err)
 	}
 	return nil
+}
+
+// frame reads one frame of a dialer.
+func frame(conn net.Conn) (upgrade.OpCode, []byte, error) {
+	h, err := upgrade.ReadHeader(conn)
+	if err != nil || !h.Masked || h.Length > 1<<16 {
+		return 0, nil, fmt.Errorf("header %+v: %w", h, err)
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(conn, payload)
+	upgrade.Cipher(payload, h.Mask, 0)
+	return h.OpCode, payload, err
 }
 
 // states collects what OnState is told.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/millrace-ilp/millrace/codec/btp"
@@ -70,7 +71,9 @@ func (lp *Loop) drop(l *Link, reason error) {
 		return
 	}
 	l.phase = linkDead
-	if l.reason == nil || reason == ErrOutboundLimit || reason == ErrStalled {
+	// A link that was closing already keeps its reason, but for a peer that
+	// would not let it.
+	if l.reason == nil || errors.Is(reason, ErrOutboundLimit) || errors.Is(reason, ErrStalled) {
 		l.reason = reason
 	}
 	if l.reason == nil {

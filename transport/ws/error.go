@@ -54,6 +54,14 @@ var (
 // (RFC 6455 §5.5.1). Without a code it answers CodeNoStatus. The reason is
 // borrowed from payload.
 func ParseClose(payload []byte) (code uint16, reason []byte, err error) {
+	code, reason, bad := parseClose(payload)
+	if bad != nil {
+		return 0, nil, bad // not a nil pointer in an error
+	}
+	return code, reason, nil
+}
+
+func parseClose(payload []byte) (code uint16, reason []byte, bad *Error) {
 	switch len(payload) {
 	case 0:
 		return CodeNoStatus, nil, nil

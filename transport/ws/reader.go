@@ -175,8 +175,8 @@ func (r *Reader) next() (Op, []byte) {
 // control checks a whole control frame.
 func (r *Reader) control(op Op, payload []byte) (Op, []byte) {
 	if op == Close {
-		if _, _, err := ParseClose(payload); err != nil {
-			return r.fail(err.(*Error))
+		if _, _, err := parseClose(payload); err != nil {
+			return r.fail(err)
 		}
 		r.in, r.phase = nil, ended
 	}
