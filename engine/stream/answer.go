@@ -1,0 +1,388 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/aesni"
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// lookUpAnswer finds the request that an answer belongs to and compares the
+// fulfillment with the one we expect: no hash is computed.
+func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
+	i, s := m.slotOf(e.Request)
+	if s == nil || s.link != m.linkIndex(e.Link) {
+		return
+	}
+	w.slot = i
+	if s.flags.has(slotPeer) {
+		return
+	}
+	var data []byte
+	switch e.Kind {
+	case Fulfill:
+		f, err := ilp.ParseFulfill(e.Packet)
+		if err != nil {
+			w.code = ilp.F01
+			return
+		}
+		w.answers = s.flags.has(slotCanFulfil) && aesni.Equal(f.Fulfillment(), s.expect[:])
+		data = f.Data()
+	case Reject:
+		r, err := ilp.ParseReject(e.Packet)
+		if err != nil {
+			w.code = ilp.F01
+			return
+		}
+		w.reply, w.code = r, r.Code()
+		data = r.Data()
+	default:
+		return
+	}
+	if c := m.conns.At(s.conn); !c.flags.has(flagClosed) {
+		m.wake(s.conn, c)
+		op.Key = keySlot(s.conn)
+		m.openInto(op, data)
+	}
+}
+
+// decideAnswer is the one place where the answer to a request of ours changes
+// state.
+func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op) {
+	i, s := m.slotOf(e.Request)
+	if w.slot == 0 || s == nil || i != w.slot {
+		return // late, or a second answer
+	}
+	if s.flags.has(slotPeer) {
+		if m.links.At(s.link).config == e.Request {
+			m.configured(e.Link, e)
+		}
+		m.retire(i, s)
+		return
+	}
+	c := m.conns.At(s.conn)
+	var packet frame.Packet
+	authentic := false
+	if op.OK && !c.flags.has(flagClosed) {
+		p, err := frame.Parse(op.Text)
+		authentic = err == nil && p.Sequence == s.sequence && p.PacketType != ilp.TypePrepare
+		packet = p
+	}
+	if authentic {
+		c.lastActive = m.now
+		m.heard(s.conn, c)
+	}
+	switch {
+	case e.Kind == Fulfill && w.answers:
+		m.stats.FulfillsIn++
+		m.fulfilled(i, s, c, &packet, authentic)
+	case e.Kind == Failure:
+		m.stats.FailuresIn++
+		m.refused(i, s, c, w, &packet, false, ilp.T00)
+	case e.Kind == Fulfill:
+		// A wrong fulfillment proves nothing: whoever made it cannot claim the
+		// money, and has not said what became of the packet.
+		m.refused(i, s, c, w, &packet, false, ilp.F05)
+	default:
+		m.stats.RejectsIn[w.code]++
+		m.refused(i, s, c, w, &packet, authentic, w.code)
+	}
+}
+
+// fulfilled counts a proven packet: its money is spent, whatever the reply says.
+func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, authentic bool) {
+	ci := s.conn
+	trusted := authentic && packet.PacketType == ilp.TypeFulfill
+	if s.flags.has(slotMoney) {
+		arrived := s.minDest
+		if trusted && packet.PrepareAmount > arrived {
+			arrived = packet.PrepareAmount
+		}
+		m.spend(s, c, arrived)
+		c.lastRate = rate{uint64(arrived), uint64(s.amount)}
+		c.size.fulfilled(s.amount)
+		c.retry.reset()
+		c.lastGain = m.now
+		m.trips.record(int64(m.now - s.sentAt))
+	}
+	c.window.fulfilled(m.now)
+	if s.flags.has(slotData) {
+		m.piecesArrived(s.data)
+	}
+	m.retire(i, s)
+	if trusted {
+		m.applyReply(ci, c, packet)
+	}
+	m.goOn(ci, c)
+}
+
+// goOn lets a connection send what it can, or end, after an answer.
+func (m *Machine) goOn(i uint32, c *conn) {
+	if c.link == 0 || c.flags.has(flagClosed) {
+		return
+	}
+	if c.flags.has(flagEnding) || c.openStreams > 0 && c.flags.has(flagStreamsEnding) {
+		m.stepStreams(i, c)
+		m.stepClose(i, c)
+	}
+	m.wakeConn(i, c)
+}
+
+// spend moves a packet's held amounts to what was sent.
+func (m *Machine) spend(s *slot, c *conn, arrived Amount) {
+	mustSub(&c.heldOut, s.amount)
+	mustAdd(&c.totalSent, s.amount)
+	c.delivered = satAdd(c.delivered, arrived)
+	c.flags |= flagMovedMoney
+	m.stats.Sent = satAdd(m.stats.Sent, s.amount)
+	m.stats.SentPackets++
+	if s.flags.has(slotUnknown) {
+		mustSub(&c.unknown, s.amount)
+	}
+	rest := arrived
+	for p := s.more; p != 0; p = m.parts.At(p).next {
+		x := m.parts.At(p)
+		share, _ := mulDiv(arrived, uint64(x.amount), uint64(s.amount))
+		rest = floorSub(rest, share)
+		m.spendPart(s, x.stream, x.amount, x.dest, share)
+	}
+	m.spendPart(s, s.stream, s.part, s.partDest, rest)
+}
+
+func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount) {
+	rec := m.streams.At(stream)
+	mustSub(&rec.heldOut, amount)
+	mustAdd(&rec.sent, amount)
+	rec.heldDest = floorSub(rec.heldDest, dest)
+	rec.delivered = satAdd(rec.delivered, arrived)
+	if s.flags.has(slotUnknown) {
+		mustSub(&rec.unknown, amount)
+	}
+	m.moneySent(stream, rec, amount)
+	if rec.sent >= rec.sendMax && !rec.flags.has(streamTotalTold) {
+		rec.flags |= streamTotalTold
+		m.streamEvent(EventTotalSent, stream, rec)
+	}
+}
+
+// unspend gives a packet's held amounts back.
+func (m *Machine) unspend(s *slot, c *conn) {
+	mustSub(&c.heldOut, s.amount)
+	if s.flags.has(slotUnknown) {
+		mustSub(&c.unknown, s.amount)
+	}
+	m.unspendPart(s, s.stream, s.part, s.partDest)
+	for p := s.more; p != 0; p = m.parts.At(p).next {
+		x := m.parts.At(p)
+		m.unspendPart(s, x.stream, x.amount, x.dest)
+	}
+}
+
+func (m *Machine) unspendPart(s *slot, stream uint32, amount, dest Amount) {
+	rec := m.streams.At(stream)
+	mustSub(&rec.heldOut, amount)
+	rec.heldDest = floorSub(rec.heldDest, dest)
+	if s.flags.has(slotUnknown) {
+		mustSub(&rec.unknown, amount)
+	}
+}
+
+// refused takes a packet that was not fulfilled: its money is free again, its
+// data goes out again unless the receiver's own reply proves it was applied.
+func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Packet, authentic bool, code ilp.Code) {
+	ci, flags, amount, sentAt := s.conn, s.flags, s.amount, s.sentAt
+	applied := false
+	if authentic {
+		applied = !m.refusedBeforeFrames(packet)
+	}
+	if flags.has(slotMoney) {
+		m.unspend(s, c)
+	}
+	if flags.has(slotData) {
+		if applied {
+			m.piecesArrived(s.data)
+		} else {
+			m.piecesLost(s.data)
+		}
+	}
+	if !applied {
+		m.tellAgain(s, c)
+	}
+	closing := flags.has(slotClose)
+	m.retire(i, s)
+	if c.link == 0 || c.flags.has(flagClosed) {
+		return
+	}
+	if flags.has(slotProbe) {
+		m.probeAnswered(ci, c, amount, w, packet, authentic, code)
+	}
+	// "I sent a Fulfill" inside a Reject is honest when a connector was late:
+	// the packet failed, and its frames are not trusted.
+	if authentic && packet.PacketType == ilp.TypeReject {
+		if flags.has(slotMoney) {
+			c.lastRate = rate{uint64(packet.PrepareAmount), uint64(amount)}
+		}
+		m.applyReply(ci, c, packet)
+	}
+	switch {
+	case c.flags.has(flagClosed):
+	case closing:
+		m.endConn(ci, c.closeCode, m.coldOf(ci).closeMessage, false)
+	case !flags.has(slotProbe):
+		m.backOff(ci, c, flags, amount, sentAt, w, authentic, code)
+	}
+	m.goOn(ci, c)
+}
+
+// refusedBeforeFrames says whether a receiver's reject tells that it applied
+// no frame: it names a closed stream or closes the connection.
+func (m *Machine) refusedBeforeFrames(packet *frame.Packet) bool {
+	for it := packet.Frames(); it.Next(); {
+		switch it.Type() {
+		case frame.TypeConnectionClose:
+			return true
+		case frame.TypeStreamClose:
+			if f, _ := frame.ParseStreamClose(it.Body()); f.Code == frame.StreamStateError {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// applyReply applies the frames of a receiver's reply.
+func (m *Machine) applyReply(i uint32, c *conn, packet *frame.Packet) {
+	for it := packet.Frames(); it.Next(); {
+		if c.flags.has(flagClosed) {
+			return
+		}
+		m.applyFrame(i, c, it.Type(), it.Body(), nil)
+	}
+}
+
+// tellAgain marks the state frames of a packet that did not arrive.
+func (m *Machine) tellAgain(s *slot, c *conn) {
+	if s.told&toldLimit != 0 {
+		c.flags |= flagTellLimit
+	}
+	if s.told&toldAsset != 0 {
+		c.flags |= flagTellAsset
+	}
+	if s.told&toldMaxData != 0 {
+		c.flags |= flagTellMaxData
+	}
+	if s.told&toldStreams == 0 {
+		return
+	}
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		rec := m.streams.At(i)
+		switch {
+		case rec.flags.has(streamCloseSent):
+			rec.flags = rec.flags&^streamCloseSent | streamCloseDue
+		case !rec.flags.has(streamClosed | streamRemoteClosed):
+			rec.flags |= streamTellMaxMoney | streamTellMaxData
+		default:
+			continue
+		}
+		c.flags |= flagDirtyStreams
+	}
+}
+
+// newSlot takes a request slot.
+func (m *Machine) newSlot() (uint32, *slot, bool) {
+	i, s, ok := m.slots.Alloc()
+	if !ok {
+		return 0, nil, false
+	}
+	m.slotHigh = max(m.slotHigh, i)
+	return i, s, true
+}
+
+// freeSlot gives a slot back; the caller has settled its money and data.
+func (m *Machine) freeSlot(i uint32, s *slot) {
+	m.slotTimers.Clear(i)
+	if s.flags.has(slotMoney) {
+		m.unrefStream(s.stream)
+		for p := s.more; p != 0; p = m.parts.At(p).next {
+			m.unrefStream(m.parts.At(p).stream)
+		}
+		m.freeParts(s.more)
+	}
+	c := s.conn
+	*s = slot{}
+	m.slots.Free(i)
+	if c != 0 {
+		m.unrefConn(c)
+	}
+}
+
+// retire ends a slot that was answered or has expired.
+func (m *Machine) retire(i uint32, s *slot) {
+	if !s.flags.has(slotUnknown) {
+		m.untrack(s)
+		m.linkReady(s.link)
+		if s.conn != 0 {
+			m.conns.At(s.conn).inFlight--
+		}
+	}
+	m.freeSlot(i, s)
+}
+
+// becomeUnknown takes a slot whose link was lost. Its money stays held until
+// the slot expires; the rest goes out again.
+func (m *Machine) becomeUnknown(i uint32, s *slot) {
+	if s.flags.has(slotPeer) {
+		m.events.push(Event{Kind: EventLinkRefused, Link: LinkHandle(m.links.Handle(s.link))})
+		m.freeSlot(i, s)
+		return
+	}
+	m.stats.Unknown++
+	c := m.conns.At(s.conn)
+	c.inFlight--
+	if s.flags.has(slotData) {
+		m.piecesLost(s.data)
+		s.data = 0
+		s.flags &^= slotData
+	}
+	m.tellAgain(s, c)
+	ci := s.conn
+	switch {
+	case s.flags.has(slotMoney):
+		s.flags |= slotUnknown
+		mustAdd(&c.unknown, s.amount)
+		mustAdd(&m.streams.At(s.stream).unknown, s.part)
+		for p := s.more; p != 0; p = m.parts.At(p).next {
+			mustAdd(&m.streams.At(m.parts.At(p).stream).unknown, m.parts.At(p).amount)
+		}
+	case s.flags.has(slotProbe):
+		m.probeLost(ci, c)
+		m.freeSlot(i, s)
+	case s.flags.has(slotClose):
+		c.flags = c.flags&^flagCloseSent | flagCloseDue
+		m.freeSlot(i, s)
+	default:
+		m.freeSlot(i, s)
+	}
+	m.goOn(ci, c)
+}
+
+// expireSlot takes a slot that nobody answered until its expiry and a margin:
+// nobody can claim its money any more.
+func (m *Machine) expireSlot(i uint32) {
+	s := m.slots.At(i)
+	m.stats.TimedOut++
+	if s.flags.has(slotPeer) {
+		m.events.push(Event{Kind: EventLinkRefused, Link: LinkHandle(m.links.Handle(s.link))})
+		m.retire(i, s)
+		return
+	}
+	c := m.conns.At(s.conn)
+	if s.flags.has(slotUnknown) {
+		ci := s.conn
+		m.unspend(s, c)
+		m.freeSlot(i, s)
+		m.goOn(ci, c)
+		return
+	}
+	var packet frame.Packet
+	m.refused(i, s, c, &work{code: ilp.R00}, &packet, false, ilp.R00)
+}

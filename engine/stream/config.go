@@ -1,0 +1,188 @@
+package stream
+
+import (
+	"errors"
+	"strconv"
+)
+
+// Limits that no configuration raises.
+const (
+	// MaxVector is how many packets one vector holds: enough to keep four hash
+	// lanes busy many times over, small enough for its scratch to stay in cache.
+	MaxVector = 64
+	// maxVectorOctets bounds the plaintext of a vector.
+	maxVectorOctets = 256 << 10
+	// maxReplyText bounds the plaintext of one reply. It holds the frames of
+	// maxParts streams and every connection frame.
+	maxReplyText = 4 << 10
+	// replyOverhead is an ILP reply around its plaintext: envelope, fulfillment
+	// or code, prefixes.
+	replyOverhead = 28 + 64
+	// maxParts is how many StreamMoney frames of one packet we serve.
+	maxParts = 64
+	// maxSequence is the first sequence that must not be used: neither end may
+	// send 2^31 packets under one key (IL-RFC 0029 §6.2).
+	maxSequence = 1 << 31
+	// maxFrames bounds the frames of one packet that we build.
+	maxFrames = 200
+)
+
+// Config is what a Machine is made of. The zero value works but for Seed.
+type Config struct {
+	// Shard is this machine's number for the Directory.
+	Shard int
+	// Directory is shared with the other machines; nil when there are none.
+	Directory Directory
+	// Seed seeds the generator of IVs, client addresses and random conditions:
+	// 48 octets from a secure source, never used twice.
+	Seed [48]byte
+	// HashSeed keys the table of address tokens. Machines that share a
+	// Directory share it.
+	HashSeed [2]uint64
+
+	// Decide makes every incoming amount wait for Machine.Decide.
+	Decide bool
+	// Ledger makes every incoming amount wait for Machine.Committed.
+	Ledger bool
+
+	// FulfillMargin is how long before a prepare's expiry its fulfill is no
+	// longer released, in nanoseconds. Zero means 250 ms, negative none.
+	FulfillMargin int64
+	// ExpiryMargin is how long past its expiry an unanswered prepare of ours
+	// stays held, in nanoseconds. Zero means 5 s.
+	ExpiryMargin int64
+
+	// MaxConnections bounds live connections; new ones past it get T03.
+	// Zero means 1<<20.
+	MaxConnections int
+	// MaxStreams bounds live streams of the machine. Zero means 1<<21.
+	MaxStreams int
+	// MaxRequests bounds the prepares in flight of the machine, at most 1<<20,
+	// which is the default.
+	MaxRequests int
+	// MaxHolds bounds held incoming packets; past it peers get T03. Zero means 1<<16.
+	MaxHolds int
+	// MaxTombstones bounds what is remembered of closed connections, oldest
+	// out first. Zero means 1<<17.
+	MaxTombstones int
+	// TombstoneTTL is how long a closed connection is remembered, in
+	// nanoseconds. Zero means 10 minutes.
+	TombstoneTTL int64
+	// MaxEvents bounds the events that wait to be polled. Zero means 1<<16.
+	MaxEvents int
+	// MaxBuffered bounds the octets of stream data that wait in the machine,
+	// both ways together. Zero means 1 GiB.
+	MaxBuffered int
+}
+
+// ErrConfig is wrapped by every refusal of a configuration.
+var ErrConfig = errors.New("stream: bad configuration")
+
+func (c *Config) fill() {
+	if c.FulfillMargin == 0 {
+		c.FulfillMargin = 250e6
+	}
+	c.FulfillMargin = max(c.FulfillMargin, 0)
+	orDefault(&c.ExpiryMargin, 5e9)
+	orDefault(&c.MaxConnections, 1<<20)
+	orDefault(&c.MaxStreams, 1<<21)
+	orDefault(&c.MaxRequests, 1<<20)
+	c.MaxRequests = min(c.MaxRequests, 1<<20)
+	orDefault(&c.MaxHolds, 1<<16)
+	orDefault(&c.MaxTombstones, 1<<17)
+	orDefault(&c.TombstoneTTL, 600e9)
+	orDefault(&c.MaxEvents, 1<<16)
+	orDefault(&c.MaxBuffered, 1<<30)
+}
+
+func orDefault[T int | int64 | uint32 | uint64 | Amount](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// Options are the settings of one connection, the same at both ends. The zero
+// value is what the reference library does, but for many packets in flight.
+type Options struct {
+	// SlippagePPM is how far the rate may fall below the probed one, in parts
+	// per million, at most 1,000,000. Zero means 10,000 (1 %); negative means none.
+	SlippagePPM int
+	// RateNum and RateDen fix the exchange rate (units delivered per unit sent)
+	// and skip probing, when both are above zero.
+	RateNum, RateDen uint64
+	// MinRatePrecision is how many decimal digits a probe must tell. Zero means 3.
+	MinRatePrecision int
+	// MaxPacketAmount bounds the source amount of one packet. Zero means none.
+	MaxPacketAmount Amount
+	// MaxInFlight bounds the packets in flight of the connection. Zero means 1024; 1 is the serial mode.
+	MaxInFlight int
+	// MaxRemoteStreams is how many streams the peer may have open. Zero means 10.
+	MaxRemoteStreams int
+	// ReceiveMax is the receive maximum of streams that the peer opens, until
+	// it is raised. Zero refuses money until then.
+	ReceiveMax Amount
+	// StreamWindow is how many octets a stream takes before they are read, at
+	// least 16,384, at most 16 MiB. Zero means 64 KiB.
+	StreamWindow int
+	// ConnectionWindow is the same for all streams together, at least 65,534.
+	// Zero means 1 MiB.
+	ConnectionWindow int
+	// SendBuffer is how many octets a stream buffers for sending. Zero means 256 KiB.
+	SendBuffer int
+	// IdleTimeout ends the connection after so many nanoseconds without a
+	// packet of the peer's. Zero means 60 s; negative means never.
+	IdleTimeout int64
+	// SleepAfter drops the keys and buffers of a quiet connection after so
+	// many nanoseconds; they are derived anew at the next packet. Zero means
+	// 30 s; negative means never.
+	SleepAfter int64
+	// Expiry is how far ahead our prepares expire, in nanoseconds. Zero means 30 s.
+	Expiry int64
+	// RetryFor is how long a connection goes on without any fulfilled packet
+	// while money is refused, in nanoseconds. Zero means 60 s.
+	RetryFor int64
+	// HideAddress keeps our address from the peer, which then cannot send.
+	HideAddress bool
+}
+
+func (o *Options) fill() error {
+	switch {
+	case o.SlippagePPM > 1_000_000:
+		return optionError("SlippagePPM", "must be at most 1000000")
+	case (o.RateNum == 0) != (o.RateDen == 0):
+		return optionError("RateNum and RateDen", "must be given together")
+	case o.StreamWindow != 0 && (o.StreamWindow < 16384 || o.StreamWindow > 16<<20):
+		return optionError("StreamWindow", "must be 16384 to 16777216")
+	case o.ConnectionWindow != 0 && o.ConnectionWindow < 65534:
+		return optionError("ConnectionWindow", "must be at least 65534")
+	case o.MaxRemoteStreams < 0 || o.MaxRemoteStreams > 1<<20:
+		return optionError("MaxRemoteStreams", "must be 0 to "+strconv.Itoa(1<<20))
+	}
+	if o.SlippagePPM == 0 {
+		o.SlippagePPM = 10_000
+	}
+	o.SlippagePPM = max(o.SlippagePPM, 0)
+	orDefault(&o.MinRatePrecision, 3)
+	orDefault(&o.MaxPacketAmount, ^Amount(0))
+	orDefault(&o.MaxInFlight, 1024)
+	orDefault(&o.MaxRemoteStreams, 10)
+	orDefault(&o.StreamWindow, 64<<10)
+	orDefault(&o.ConnectionWindow, 1<<20)
+	orDefault(&o.SendBuffer, 256<<10)
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = 60e9
+	}
+	if o.SleepAfter == 0 {
+		o.SleepAfter = 30e9
+	}
+	orDefault(&o.Expiry, 30e9)
+	orDefault(&o.RetryFor, 60e9)
+	return nil
+}
+
+type configError struct{ field, why string }
+
+func optionError(field, why string) error { return &configError{field, why} }
+
+func (e *configError) Error() string { return "stream: " + e.field + " " + e.why }
+func (e *configError) Unwrap() error { return ErrConfig }

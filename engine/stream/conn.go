@@ -1,0 +1,307 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// Errors of calls on connections and streams.
+var (
+	ErrTooMany   = errors.New("stream: too many connections or streams")
+	ErrClosed    = errors.New("stream: closed")
+	ErrStreamIDs = errors.New("stream: the peer takes no more streams for now")
+	ErrSecret    = errors.New("stream: a shared secret has 32 octets")
+	ErrNoAddress = errors.New("stream: the link has no address yet")
+	ErrMaximum   = errors.New("stream: a maximum may not fall below what was already sent or allowed")
+)
+
+const (
+	assumedStreamWindow = 16384 // both ends assume this before they are told more
+	assumedConnWindow   = 65534
+	assumedStreamIDs    = 20
+)
+
+// ConnectConfig describes a connection to open.
+type ConnectConfig struct {
+	Link         LinkHandle
+	Destination  []byte // the server's address with its token
+	SharedSecret [32]byte
+	Options      Options
+	User         uint64
+}
+
+// Connect opens a connection from our side. It probes the rate at once, unless
+// it is fixed; EventConnected or EventClosed follows.
+func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
+	l, ok := m.links.Get(slab.Handle(cfg.Link))
+	if !ok {
+		return 0, ErrGone
+	}
+	if err := ilp.CheckAddress(cfg.Destination); err != nil {
+		return 0, err
+	}
+	if len(l.address) == 0 {
+		return 0, ErrNoAddress
+	}
+	options, err := m.addOptions(cfg.Options)
+	if err != nil {
+		return 0, err
+	}
+	m.now = now
+	// Nine random octets name our end in our address.
+	var random [9]byte
+	m.ivs.Fill(random[:])
+	segment := tokenEncoding.EncodeToString(random[:])
+	local := make([]byte, 0, len(l.address)+1+len(segment))
+	local = append(append(append(local, l.address...), '.'), segment...)
+	if len(local) > ilp.MaxAddress {
+		return 0, ilp.CheckAddress(local)
+	}
+	i, c, ok := m.newConn(m.tokenHash([]byte(segment)), slab.Handle(cfg.Link).Index(), options)
+	if !ok {
+		return 0, ErrTooMany
+	}
+	c.flags = flagClient | flagPeerAddress | flagTellLimit
+	c.secret = cfg.SharedSecret
+	c.user = cfg.User
+	c.nextStreamID = 1
+	cold := m.coldOf(i)
+	cold.local = local
+	cold.peer = bytes.Clone(cfg.Destination)
+	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
+	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
+	o := m.optionsOf(c)
+	if !o.HideAddress {
+		c.flags |= flagTellAddress | flagTellAsset
+	}
+	if o.RateDen != 0 {
+		c.rate = rate{o.RateNum, o.RateDen}
+		c.flags |= flagReady
+		m.connEvent(EventConnected, i)
+	} else {
+		m.startProbe(i, c)
+	}
+	m.armConn(i, c)
+	m.wakeConn(i, c)
+	return ConnHandle(m.conns.Handle(i)), nil
+}
+
+// newConn takes a record and enters its token.
+func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bool) {
+	i, c, ok := m.conns.Alloc()
+	if !ok {
+		return 0, nil, false
+	}
+	if !m.tokens.Put(token, i) {
+		m.conns.Free(i)
+		return 0, nil, false
+	}
+	*m.coldOf(i) = coldConn{}
+	o := &m.options[options]
+	*c = conn{
+		token: token, link: link, options: options, nextSequence: 1,
+		maxStreamIDLocal: 2 * uint64(o.MaxRemoteStreams), maxStreamIDRemote: assumedStreamIDs,
+		maxDataLocal: uint64(o.ConnectionWindow), maxDataRemote: assumedConnWindow,
+		lastActive: m.now, lastGain: m.now,
+	}
+	c.size.init(o.MaxPacketAmount)
+	c.window.init(o.MaxInFlight)
+	return i, c, true
+}
+
+// liveConn says whether an index is a connection's that has not been let go.
+func (m *Machine) liveConn(i uint32) bool {
+	return int(i) < len(m.cold) && m.conns.At(i).link != 0
+}
+
+// open is the connection of a handle if it is not over.
+func (m *Machine) open(h ConnHandle) (uint32, *conn, error) {
+	c, ok := m.conns.Get(slab.Handle(h))
+	if !ok {
+		return 0, nil, ErrGone
+	}
+	if c.flags.has(flagClosed | flagEnding | flagRemoteClosed) {
+		return 0, nil, ErrClosed
+	}
+	return slab.Handle(h).Index(), c, nil
+}
+
+// ConnInfo is what a connection tells of itself. Received, Sent, Held and
+// Unknown are in our units, Delivered in the peer's. The slices are the machine's own.
+type ConnInfo struct {
+	Received, Sent, Delivered Amount
+	// Held is in flight; Unknown is the part of it whose link was lost.
+	Held, Unknown Amount
+	Client        bool
+	Connected     bool // ready to send money
+	Closed        bool
+	CanSend       bool   // the peer's address is known
+	RateNum       uint64 // rate from probing or Options, delivered per sent; 0/0 while unknown
+	RateDen       uint64
+	LastNum       uint64 // what arrived and what was sent of the last money packet
+	LastDen       uint64
+	SlippagePPM   uint32
+	Tag           []byte
+	Local, Peer   []byte // addresses
+	AssetCode     []byte // the peer's, when HasAsset
+	AssetScale    uint8
+	HasAsset      bool
+	CloseCode     frame.ErrorCode
+	CloseMessage  []byte
+	Link          LinkHandle
+	Server        ServerID
+	User          uint64
+}
+
+// ConnInfo describes a connection.
+func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
+	c, ok := m.conns.Get(slab.Handle(h))
+	if !ok {
+		return ConnInfo{}, false
+	}
+	cold := m.coldOf(slab.Handle(h).Index())
+	return ConnInfo{
+		Received: c.totalReceived, Sent: c.totalSent, Delivered: c.delivered, Held: c.heldOut, Unknown: c.unknown,
+		Client: c.flags.has(flagClient), Connected: c.flags.has(flagReady), Closed: c.flags.has(flagClosed), CanSend: c.flags.has(flagPeerAddress),
+		RateNum: c.rate.num, RateDen: c.rate.den, LastNum: c.lastRate.num, LastDen: c.lastRate.den, SlippagePPM: m.optionsOf(c).slippage,
+		Tag: cold.tag, Local: cold.local, Peer: cold.peer, AssetCode: cold.assetCode, AssetScale: cold.assetScale, HasAsset: cold.hasAsset,
+		CloseCode: c.closeCode, CloseMessage: cold.closeMessage,
+		Link: LinkHandle(m.links.Handle(c.link)), Server: ServerID(c.server), User: c.user,
+	}, true
+}
+
+// SetConnUser tags a connection with a number of the owner's; events carry it.
+func (m *Machine) SetConnUser(h ConnHandle, user uint64) {
+	if c, ok := m.conns.Get(slab.Handle(h)); ok {
+		c.user = user
+	}
+}
+
+// SharedSecret returns the shared secret of a connection, for packet ids.
+func (m *Machine) SharedSecret(h ConnHandle) (secret [32]byte, ok bool) {
+	if c, live := m.conns.Get(slab.Handle(h)); live {
+		return c.secret, true
+	}
+	return secret, false
+}
+
+// tombstone remembers a closed connection: a late packet of it gets F02 and
+// never opens it again, and what it moved is not forgotten.
+type tombstone struct {
+	token          uint64
+	until          Instant
+	received, sent Amount
+	top            Sequence
+	account        uint32
+	next           uint32 // the next younger one
+}
+
+// graveBit marks a value of the token table as a tombstone's.
+const graveBit = 1 << 31
+
+// buryDead lets go of the connections that ended during the vector: their keys
+// are wiped and their tokens lead to tombstones. The records stay for the
+// application until ReleaseConn.
+func (m *Machine) buryDead() {
+	for _, i := range m.dead {
+		c := m.conns.At(i)
+		m.keys.Wipe(keySlot(i))
+		c.secret = [32]byte{}
+		m.entomb(c)
+		m.connTimers.Clear(i)
+	}
+	m.dead = m.dead[:0]
+}
+
+func (m *Machine) entomb(c *conn) {
+	if m.graves.Len() >= m.cfg.MaxTombstones {
+		m.openGrave()
+	}
+	g, t, ok := m.graves.Alloc()
+	if !ok {
+		m.tokens.Delete(c.token)
+		return
+	}
+	*t = tombstone{
+		token: c.token, until: m.now + Instant(m.cfg.TombstoneTTL),
+		received: c.totalReceived, sent: c.totalSent, top: c.replay.top, account: m.links.At(c.link).account,
+	}
+	m.tokens.Put(c.token, g|graveBit)
+	if m.oldestGrave == 0 {
+		m.oldestGrave = g
+	} else {
+		m.graves.At(m.newestGrave).next = g
+	}
+	m.newestGrave = g
+}
+
+// openGrave forgets the oldest tombstone.
+func (m *Machine) openGrave() {
+	g := m.oldestGrave
+	if g == 0 {
+		return
+	}
+	t := m.graves.At(g)
+	m.oldestGrave = t.next
+	m.tokens.Delete(t.token)
+	if m.cfg.Directory != nil {
+		m.cfg.Directory.Release(t.token)
+	}
+	m.graves.Free(g)
+}
+
+// ReleaseConn lets the record of a closed connection go, with its streams and
+// what they still hold. Its owner calls it once after EventClosed.
+func (m *Machine) ReleaseConn(h ConnHandle) {
+	c, ok := m.conns.Get(slab.Handle(h))
+	if !ok || !c.flags.has(flagClosed) {
+		return
+	}
+	c.flags |= flagReleased
+	m.dropConn(slab.Handle(h).Index(), c)
+}
+
+// dropConn frees a released connection once no packet or hold names it.
+func (m *Machine) dropConn(i uint32, c *conn) {
+	if !c.flags.has(flagReleased) || c.refs > 0 {
+		return
+	}
+	m.buryDead()
+	for s := c.firstStream; s != 0; {
+		next := m.streams.At(s).next
+		m.freeStream(s)
+		s = next
+	}
+	*m.coldOf(i) = coldConn{}
+	*c = conn{}
+	m.conns.Free(i)
+}
+
+func (m *Machine) unrefConn(i uint32) {
+	c := m.conns.At(i)
+	c.refs--
+	m.dropConn(i, c)
+}
+
+// sleep drops what a quiet connection can derive again.
+func (m *Machine) sleep(i uint32, c *conn) {
+	m.keys.Wipe(keySlot(i))
+	c.flags |= flagAsleep
+	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
+		m.shrinkData(m.streams.At(s))
+	}
+}
+
+// wake derives the keys of a sleeping connection.
+func (m *Machine) wake(i uint32, c *conn) {
+	if c.flags.has(flagAsleep) {
+		c.flags &^= flagAsleep
+		m.keys.DeriveEncryption(keySlot(i), c.secret[:])
+		m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
+		m.armConn(i, c)
+	}
+}

@@ -1,0 +1,425 @@
+package stream
+
+import (
+	"errors"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// ErrEnd is returned by Read at the end of a stream that its peer closed with
+// NoError, after all octets were read.
+var ErrEnd = errors.New("stream: end of stream")
+
+// dataState is the octets of one stream, both ways. A stream without data has none.
+type dataState struct {
+	// Sending: out holds the octets from base on; those below next have been
+	// sent at least once.
+	out         []byte
+	base, next  uint64
+	first, last uint32 // pieces in order of offset
+	lost        uint32 // pieces to be sent again, in order of loss
+	lostLast    uint32
+	// Receiving: in holds the octets from read on; those below have are there,
+	// and so are the segments beyond.
+	in       []byte
+	read     uint64
+	have     uint64
+	high     uint64 // the furthest octet seen
+	told     uint64 // the window's end as the peer knows it
+	segments []segment
+}
+
+// segment is a run of octets that arrived ahead of a gap.
+type segment struct{ from, to uint64 }
+
+// maxSegments bounds the gaps of one stream.
+const maxSegments = 256
+
+// piece is one StreamData frame that was sent: a resend repeats its octets and
+// its framing (IL-RFC 0029 §5.3.10).
+type piece struct {
+	stream   uint32
+	next     uint32 // by offset
+	nextLost uint32
+	nextSlot uint32 // of the same packet
+	length   uint32
+	done     bool
+	offset   uint64
+}
+
+func (m *Machine) dataOf(s *streamRec) *dataState {
+	if s.data == 0 {
+		i, d, ok := m.data.Alloc()
+		invariant(ok, "more data states than streams")
+		*d = dataState{}
+		s.data = i
+	}
+	return m.data.At(s.data)
+}
+
+// windowEnd is how far the peer may send on a stream.
+func (m *Machine) windowEnd(c *conn, s *streamRec) uint64 {
+	window := uint64(m.optionsOf(c).StreamWindow)
+	if s.data == 0 {
+		return window
+	}
+	d := m.data.At(s.data)
+	d.told = d.read + window
+	return d.told
+}
+
+// takeData stores the octets of a StreamData frame. Duplicates, overlaps and
+// other splits are tolerated; the first copy is kept.
+func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *reply) bool {
+	s := m.streams.At(k)
+	end := f.Offset + uint64(len(f.Data))
+	if end < f.Offset {
+		m.failConn(i, c, frame.FrameFormatError, "data offset too large")
+		return false
+	}
+	if s.flags.has(streamClosed) {
+		return true
+	}
+	d := m.dataOf(s)
+	o := m.optionsOf(c)
+	if end > d.read+uint64(o.StreamWindow) {
+		m.failConn(i, c, frame.FlowControlError, "more data than the stream's window")
+		return false
+	}
+	more := uint64(0)
+	if end > d.high {
+		more = end - d.high
+	}
+	if c.dataIn+more > max(c.maxDataLocal, c.dataRead+uint64(o.ConnectionWindow)) {
+		m.failConn(i, c, frame.FlowControlError, "more data than the connection's window")
+		return false
+	}
+	if end <= d.have {
+		return true
+	}
+	grow := int(max(end, d.high)-d.read) - len(d.in)
+	if len(d.segments) >= maxSegments && f.Offset > d.have || grow > 0 && m.buffered+grow > m.cfg.MaxBuffered {
+		r.busy = true
+		return false
+	}
+	if grow > 0 {
+		m.buffered += grow
+		d.in = append(d.in, make([]byte, grow)...)
+	}
+	c.dataIn += more
+	d.high = max(d.high, end)
+	before := d.have
+	d.store(f.Offset, f.Data)
+	if d.have > before {
+		m.readable(k, s)
+	}
+	return true
+}
+
+// store puts octets into the gaps that they fill.
+func (d *dataState) store(offset uint64, octets []byte) {
+	from, to := max(offset, d.have), offset+uint64(len(octets))
+	if from >= to {
+		return
+	}
+	put := func(a, b uint64) {
+		if a < b {
+			copy(d.in[a-d.read:b-d.read], octets[a-offset:b-offset])
+		}
+	}
+	// Copy what lies between the segments that are there already.
+	at := from
+	lo := 0
+	for lo < len(d.segments) && d.segments[lo].to < from {
+		lo++
+	}
+	hi := lo
+	merged := segment{from, to}
+	for hi < len(d.segments) && d.segments[hi].from <= to {
+		g := d.segments[hi]
+		put(at, min(g.from, to))
+		at = max(at, g.to)
+		merged.from, merged.to = min(merged.from, g.from), max(merged.to, g.to)
+		hi++
+	}
+	put(at, to)
+	if merged.from <= d.have {
+		d.have = merged.to
+		d.segments = append(d.segments[:lo], d.segments[hi:]...)
+		return
+	}
+	if lo == hi {
+		d.segments = append(d.segments, segment{})
+		copy(d.segments[lo+1:], d.segments[lo:])
+		d.segments[lo] = merged
+		return
+	}
+	d.segments[lo] = merged
+	d.segments = append(d.segments[:lo+1], d.segments[hi:]...)
+}
+
+// Read copies octets of a stream in order and opens the window by as many. It
+// returns 0 and nil when there are none yet: EventReadable follows. At the end
+// it returns ErrEnd, or ErrClosed when the stream ended with an error.
+func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
+	s, ok := m.streams.Get(slab.Handle(h))
+	if !ok {
+		return 0, ErrGone
+	}
+	m.now = now
+	n := 0
+	if s.data != 0 {
+		d := m.data.At(s.data)
+		n = copy(p, d.in[:d.have-d.read])
+		if n > 0 {
+			d.read += uint64(n)
+			d.in = d.in[:copy(d.in, d.in[n:])]
+			m.buffered -= n
+			m.opened(s, d, uint64(n))
+			return n, nil
+		}
+	}
+	switch {
+	case len(p) == 0 || !s.flags.has(streamClosed):
+		return 0, nil
+	case s.code == frame.NoError && (s.data == 0 || len(m.data.At(s.data).segments) == 0):
+		return 0, ErrEnd
+	}
+	return 0, ErrClosed
+}
+
+// opened tells the peer of a window that reading has opened, once half of it
+// is new.
+func (m *Machine) opened(s *streamRec, d *dataState, n uint64) {
+	c := m.conns.At(s.conn)
+	c.dataRead += n
+	if c.flags.has(flagClosed) {
+		return
+	}
+	o := m.optionsOf(c)
+	if s.flags&streamClosed == 0 && d.read+uint64(o.StreamWindow)-d.told >= uint64(o.StreamWindow)/2 {
+		s.flags |= streamTellMaxData
+		c.flags |= flagDirtyStreams
+	}
+	if c.dataRead+uint64(o.ConnectionWindow)-c.maxDataLocal >= uint64(o.ConnectionWindow)/2 && c.dataRead+uint64(o.ConnectionWindow) > c.maxDataLocal {
+		c.flags |= flagTellMaxData | flagUrgent
+	}
+	m.wakeConn(s.conn, c)
+}
+
+// Write copies octets to be sent on a stream, as many as its buffer takes;
+// when that is not all, EventWritable follows.
+func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
+	_, s, c, err := m.openStream(h)
+	if err != nil {
+		return 0, err
+	}
+	m.now = now
+	d := m.dataOf(s)
+	n := min(len(p), m.optionsOf(c).SendBuffer-len(d.out), m.cfg.MaxBuffered-m.buffered)
+	if n < len(p) {
+		s.flags |= streamWriteWait
+	}
+	if n <= 0 {
+		return 0, nil
+	}
+	d.out = append(d.out, p[:n]...)
+	m.buffered += n
+	m.wakeConn(s.conn, c)
+	return n, nil
+}
+
+// unsentData says whether octets are yet to arrive.
+func (m *Machine) unsentData(s *streamRec) bool {
+	return s.data != 0 && len(m.data.At(s.data).out) > 0
+}
+
+// sendableData says whether a stream has octets that its windows let go.
+func (m *Machine) sendableData(c *conn, s *streamRec) bool {
+	if s.data == 0 {
+		return false
+	}
+	d := m.data.At(s.data)
+	return d.lost != 0 || d.next < d.base+uint64(len(d.out)) && d.next < s.maxDataRemote && c.dataOut < c.maxDataRemote
+}
+
+// appendData appends the StreamData frames of a stream that fit below limit:
+// first what was lost, framed as before, then what is new. list is the pieces
+// of the packet.
+func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uint32) ([]byte, int, uint32) {
+	s := m.streams.At(k)
+	d := m.data.At(s.data)
+	for d.lost != 0 && n < maxFrames {
+		p := m.pieces.At(d.lost)
+		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: d.out[p.offset-d.base:][:p.length]}
+		if len(b)+f.Len() > limit {
+			return b, n, list
+		}
+		b = f.Append(b)
+		n++
+		i := d.lost
+		d.lost = p.nextLost
+		if d.lost == 0 {
+			d.lostLast = 0
+		}
+		p.nextLost, p.nextSlot = 0, list
+		s.refs++
+		list = i
+	}
+	for n < maxFrames && d.next < d.base+uint64(len(d.out)) {
+		size := frame.MaxStreamData(s.id, d.next, limit-len(b))
+		size = int(min(uint64(max(size, 0)), d.base+uint64(len(d.out))-d.next, floor64(s.maxDataRemote, d.next), floor64(c.maxDataRemote, c.dataOut)))
+		if size <= 0 {
+			break
+		}
+		i, p, ok := m.pieces.Alloc()
+		if !ok {
+			break
+		}
+		*p = piece{stream: k, offset: d.next, length: uint32(size), nextSlot: list}
+		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: d.out[d.next-d.base:][:size]}.Append(b)
+		n++
+		s.refs++
+		list = i
+		if d.last != 0 {
+			m.pieces.At(d.last).next = i
+		} else {
+			d.first = i
+		}
+		d.last = i
+		d.next += uint64(size)
+		c.dataOut += uint64(size)
+	}
+	return b, n, list
+}
+
+func floor64(a, b uint64) uint64 {
+	if a < b {
+		return 0
+	}
+	return a - b
+}
+
+// piecesArrived takes the pieces of a packet that the peer has applied.
+func (m *Machine) piecesArrived(i uint32) {
+	for i != 0 {
+		p := m.pieces.At(i)
+		next := p.nextSlot
+		s := m.streams.At(p.stream)
+		k := p.stream
+		p.nextSlot, p.done = 0, true
+		if s.data != 0 {
+			m.advance(k, s, m.data.At(s.data))
+		} else {
+			m.pieces.Free(i) // its stream has let go of its data
+		}
+		m.unrefStream(k)
+		i = next
+	}
+}
+
+// advance drops what has arrived from the front of the send buffer.
+func (m *Machine) advance(k uint32, s *streamRec, d *dataState) {
+	n := 0
+	for d.first != 0 && m.pieces.At(d.first).done {
+		i := d.first
+		p := m.pieces.At(i)
+		n += int(p.length)
+		d.first = p.next
+		*p = piece{}
+		m.pieces.Free(i)
+	}
+	if d.first == 0 {
+		d.last = 0
+	}
+	if n == 0 {
+		return
+	}
+	d.base += uint64(n)
+	d.out = d.out[:copy(d.out, d.out[n:])]
+	m.buffered -= n
+	if s.flags.has(streamWriteWait) {
+		s.flags &^= streamWriteWait
+		m.streamEvent(EventWritable, k, s)
+	}
+}
+
+// piecesLost takes the pieces of a packet that may not have arrived: they go
+// out again.
+func (m *Machine) piecesLost(i uint32) {
+	for i != 0 {
+		p := m.pieces.At(i)
+		next := p.nextSlot
+		s := m.streams.At(p.stream)
+		k := p.stream
+		p.nextSlot = 0
+		if s.data != 0 && !s.flags.has(streamClosed) {
+			d := m.data.At(s.data)
+			if d.lostLast != 0 {
+				m.pieces.At(d.lostLast).nextLost = i
+			} else {
+				d.lost = i
+			}
+			d.lostLast = i
+		} else {
+			p.done = true
+			if s.data == 0 {
+				m.pieces.Free(i)
+			} else {
+				m.advance(k, s, m.data.At(s.data))
+			}
+		}
+		m.unrefStream(k)
+		i = next
+	}
+}
+
+// dropOutgoing forgets what a closed stream had yet to send. Pieces in flight
+// are freed as their packets are answered.
+func (m *Machine) dropOutgoing(s *streamRec) {
+	if s.data == 0 {
+		return
+	}
+	d := m.data.At(s.data)
+	for i := d.lost; i != 0; {
+		p := m.pieces.At(i)
+		next := p.nextLost
+		p.nextLost, p.done = 0, true
+		i = next
+	}
+	d.lost, d.lostLast = 0, 0
+}
+
+// shrinkData gives back the buffers of a sleeping stream.
+func (m *Machine) shrinkData(s *streamRec) {
+	if s.data == 0 {
+		return
+	}
+	d := m.data.At(s.data)
+	if len(d.out) == 0 {
+		d.out = nil
+	}
+	if len(d.in) == 0 {
+		d.in = nil
+	}
+}
+
+// freeData gives back everything of a stream's data. No packet in flight names
+// its pieces any more.
+func (m *Machine) freeData(s *streamRec) {
+	if s.data == 0 {
+		return
+	}
+	d := m.data.At(s.data)
+	for i := d.first; i != 0; {
+		next := m.pieces.At(i).next
+		*m.pieces.At(i) = piece{}
+		m.pieces.Free(i)
+		i = next
+	}
+	m.buffered -= len(d.in) + len(d.out)
+	*d = dataState{}
+	m.data.Free(s.data)
+	s.data = 0
+}

@@ -1,0 +1,132 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// Amount is an amount of money in the units of the local side's asset and scale.
+type Amount = ilp.Amount
+
+// Instant is a point in time, in nanoseconds since the Unix epoch.
+type Instant int64
+
+// unixMs is the instant in whole milliseconds since the Unix epoch, as ILP
+// expiries count.
+func (t Instant) unixMs() int64 { return int64(t) / 1e6 }
+
+// Sequence numbers the packets that one end of a connection sends (IL-RFC 0029
+// §5.1.1); each end counts its own.
+type Sequence = uint64
+
+// Handles name a record of one machine. A handle of a record that is gone is
+// refused everywhere and never reaches another record.
+type (
+	LinkHandle   slab.Handle
+	ConnHandle   slab.Handle
+	StreamHandle slab.Handle
+	HoldHandle   slab.Handle
+)
+
+// Kind says what an Entry is.
+type Kind uint8
+
+const (
+	// Prepare is an ILP Prepare that a peer asks us to answer.
+	Prepare Kind = iota + 1
+	// Fulfill is an ILP Fulfill that answers a request of ours.
+	Fulfill
+	// Reject is an ILP Reject that answers a request of ours.
+	Reject
+	// Failure tells that a request of ours failed at the link without an ILP
+	// answer, or was never handed to the socket; Packet is nil.
+	Failure
+)
+
+// Entry is one packet of a vector.
+type Entry struct {
+	Kind    Kind
+	Link    LinkHandle // whom it came from and whom the answer goes to
+	Request uint32     // the request id to answer, or that this answers
+	Packet  []byte     // the ILP packet; borrowed until the call returns
+}
+
+// Output takes the packets that a machine sends. The slices it hands out have
+// exactly the length asked for, do not move before the machine's call returns,
+// and are filled by then.
+type Output interface {
+	// Room is how many octets of packets the link can take now.
+	Room(link LinkHandle) int
+	// Reply reserves the answer to a request of the peer's; nil when the link is gone.
+	Reply(link LinkHandle, request uint32, n int) []byte
+	// Request reserves a Prepare of ours under a request id; nil when the link is gone.
+	Request(link LinkHandle, request uint32, n int) []byte
+	// Forward hands an entry to the machine that is the home of its connection.
+	Forward(shard int, e Entry)
+}
+
+// Directory is shared by the machines of an engine, so that a connection whose
+// packets arrive at several of them lives on exactly one. A machine without one
+// is alone.
+type Directory interface {
+	// Home is the shard that has claimed the token, if any.
+	Home(token uint64) (shard int, ok bool)
+	// Claim makes the calling machine's shard the token's home unless there is
+	// one already, and says which it is.
+	Claim(token uint64, shard int) (home int)
+	// Release forgets the token.
+	Release(token uint64)
+}
+
+// EventKind says what happened.
+type EventKind uint8
+
+// Events, in the words of the reference library where it has one.
+const (
+	// EventLinkConfigured: the parent answered peer.config; LinkInfo has the address.
+	EventLinkConfigured EventKind = iota + 1
+	// EventLinkRefused: the parent refused peer.config.
+	EventLinkRefused
+	// EventAccepted: a peer opened a connection to one of our servers.
+	EventAccepted
+	// EventConnected: a connection of ours is ready to send money.
+	EventConnected
+	// EventPeerAddress: the peer told its address, so this end can send.
+	EventPeerAddress
+	// EventStreamOpened: the peer opened a stream.
+	EventStreamOpened
+	// EventMoneyReceived: Amount was released on Stream, Packets times.
+	EventMoneyReceived
+	// EventMoneySent: Amount was fulfilled on Stream, Packets times.
+	EventMoneySent
+	// EventTotalSent: Stream has sent all of its send maximum.
+	EventTotalSent
+	// EventReceiveLimit: the peer's receive maximum for Stream rose.
+	EventReceiveLimit
+	// EventReadable: Stream has octets to read, or its end was reached.
+	EventReadable
+	// EventWritable: Stream takes octets again.
+	EventWritable
+	// EventHold: Hold waits for Decide.
+	EventHold
+	// EventStreamClosed: Stream is over, with Code; buffered octets can still be read.
+	EventStreamClosed
+	// EventClosed: the connection is over, with Code; CloseReason has the words.
+	EventClosed
+)
+
+// Event is one thing that happened. Money events that are not polled in time
+// are added up, never dropped.
+type Event struct {
+	Kind    EventKind
+	Code    frame.ErrorCode
+	Remote  bool // the peer closed it
+	Link    LinkHandle
+	Conn    ConnHandle
+	Stream  StreamHandle
+	Hold    HoldHandle
+	Amount  Amount
+	Packets uint32
+	User    uint64 // the stream's tag if it has one, else the connection's
+}

@@ -1,0 +1,248 @@
+package stream
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/millrace-ilp/millrace/codec/ildcp"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// ErrGone is returned for a handle whose record is no more.
+var ErrGone = errors.New("stream: no such link, connection or stream")
+
+// LinkConfig describes a link to a machine.
+type LinkConfig struct {
+	// Address is our ILP address on this link; empty while the parent has not
+	// told it (Machine.AskConfig).
+	Address []byte
+	// AssetCode and AssetScale are the units of the link's amounts.
+	AssetCode  []byte
+	AssetScale uint8
+	// Account names who is at the other end. Packets of a connection are only
+	// taken from the account that opened it.
+	Account uint32
+	// Server answers for addresses below Address, or 0.
+	Server ServerID
+	// Child is what we answer to peer.config when we are the parent: the other
+	// end's address. Empty refuses.
+	Child []byte
+	// Window bounds the prepares in flight on the link. Zero means 1024.
+	Window int
+}
+
+// link is one account link; it outlives the sockets that carry it.
+type link struct {
+	up       bool
+	marked   bool // in Machine.readyLinks
+	account  uint32
+	server   uint32
+	window   uint32
+	inFlight uint32
+	first    uint32 // in flight, oldest first
+	last     uint32
+	config   uint32 // request id of a pending peer.config
+	ready    *slab.Ring
+	address  []byte
+	child    []byte
+	asset    []byte
+	scale    uint8
+}
+
+// AddLink adds a link that is up.
+func (m *Machine) AddLink(cfg LinkConfig) (LinkHandle, error) {
+	if len(cfg.Address) > 0 {
+		if err := ilp.CheckAddress(cfg.Address); err != nil {
+			return 0, err
+		}
+	}
+	i, l, ok := m.links.Alloc()
+	if !ok {
+		return 0, errors.New("stream: too many links")
+	}
+	if cfg.Window <= 0 {
+		cfg.Window = 1024
+	}
+	*l = link{
+		up: true, account: cfg.Account, server: uint32(cfg.Server), window: uint32(cfg.Window),
+		ready:   slab.NewRing(m.cfg.MaxConnections + 1),
+		address: bytes.Clone(cfg.Address), child: bytes.Clone(cfg.Child), asset: bytes.Clone(cfg.AssetCode), scale: cfg.AssetScale,
+	}
+	return LinkHandle(m.links.Handle(i)), nil
+}
+
+// SetServer makes a server answer on the link.
+func (m *Machine) SetServer(h LinkHandle, s ServerID) error {
+	l, ok := m.links.Get(slab.Handle(h))
+	if !ok {
+		return ErrGone
+	}
+	l.server = uint32(s)
+	return nil
+}
+
+// LinkInfo is our address on a link and its asset. The slices are the
+// machine's own.
+type LinkInfo struct {
+	Address    []byte
+	AssetCode  []byte
+	AssetScale uint8
+	Up         bool
+	InFlight   int
+}
+
+// LinkInfo describes a link.
+func (m *Machine) LinkInfo(h LinkHandle) (LinkInfo, bool) {
+	l, ok := m.links.Get(slab.Handle(h))
+	if !ok {
+		return LinkInfo{}, false
+	}
+	return LinkInfo{l.address, l.asset, l.scale, l.up, int(l.inFlight)}, true
+}
+
+// LinkLost tells that the link's socket is gone. What was written becomes
+// unknown: its amounts stay held until expiry and margin and are never spent
+// before; data and control frames go out again when the link is back.
+func (m *Machine) LinkLost(now Instant, h LinkHandle) {
+	l, ok := m.links.Get(slab.Handle(h))
+	if !ok || !l.up {
+		return
+	}
+	m.now = now
+	l.up = false
+	for i := l.first; i != 0; {
+		s := m.slots.At(i)
+		next := s.next
+		m.becomeUnknown(i, s)
+		i = next
+	}
+	l.first, l.last, l.inFlight = 0, 0, 0
+	m.buryDead()
+}
+
+// LinkUp tells that a lost link has a socket again.
+func (m *Machine) LinkUp(now Instant, h LinkHandle) {
+	l, ok := m.links.Get(slab.Handle(h))
+	if !ok || l.up {
+		return
+	}
+	m.now = now
+	l.up = true
+	m.linkReady(slab.Handle(h).Index())
+	for c := uint32(1); c < uint32(len(m.cold)); c++ {
+		if m.liveConn(c) && m.conns.At(c).link == slab.Handle(h).Index() {
+			m.wakeConn(c, m.conns.At(c))
+		}
+	}
+}
+
+// RemoveLink forgets a link for good. Its connections close.
+func (m *Machine) RemoveLink(now Instant, h LinkHandle) {
+	l, ok := m.links.Get(slab.Handle(h))
+	if !ok {
+		return
+	}
+	m.LinkLost(now, h)
+	m.now = now
+	index := slab.Handle(h).Index()
+	for {
+		c, queued := l.ready.Pop()
+		if !queued {
+			break
+		}
+		if m.liveConn(c) {
+			m.conns.At(c).flags &^= flagQueued
+		}
+	}
+	for c := uint32(1); c < uint32(len(m.cold)); c++ {
+		if m.liveConn(c) && m.conns.At(c).link == index {
+			m.endConn(c, 0, nil, false)
+		}
+	}
+	m.buryDead()
+	m.links.Free(index)
+}
+
+// LinkIdle reports whether the link has connections that wait to send: false
+// means Transmit has nothing to do.
+func (m *Machine) LinkIdle(h LinkHandle) bool {
+	l, ok := m.links.Get(slab.Handle(h))
+	return !ok || !l.up || l.ready.Len() == 0 || l.inFlight >= l.window
+}
+
+// track adds a slot to its link's list; untrack takes it out.
+func (m *Machine) track(i uint32, s *slot) {
+	l := m.links.At(s.link)
+	s.prev, s.next = l.last, 0
+	if l.last != 0 {
+		m.slots.At(l.last).next = i
+	} else {
+		l.first = i
+	}
+	l.last = i
+	l.inFlight++
+}
+
+func (m *Machine) untrack(s *slot) {
+	l := m.links.At(s.link)
+	if s.prev != 0 {
+		m.slots.At(s.prev).next = s.next
+	} else {
+		l.first = s.next
+	}
+	if s.next != 0 {
+		m.slots.At(s.next).prev = s.prev
+	} else {
+		l.last = s.prev
+	}
+	l.inFlight--
+}
+
+// AskConfig sends peer.config over the link (ILDCP, IL-RFC 0031);
+// EventLinkConfigured or EventLinkRefused follows.
+func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
+	l, ok := m.links.Get(slab.Handle(h))
+	if !ok || !l.up {
+		return ErrGone
+	}
+	m.now = now
+	i, s, ok := m.newSlot()
+	if !ok {
+		return errors.New("stream: too many requests in flight")
+	}
+	expires := now.unixMs() + 60_000
+	request := ildcp.AppendRequest(nil, m.expiry.at(expires))
+	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(h).Index(), slotPeer|slotCanFulfil, now, expires
+	m.track(i, s)
+	m.slotTimers.Set(i, expires*1e6+m.cfg.ExpiryMargin)
+	id := requestID(m.slots.Handle(i))
+	region := out.Request(h, id, len(request))
+	if region == nil {
+		m.untrack(s)
+		m.freeSlot(i, s)
+		return ErrGone
+	}
+	copy(region, request)
+	l.config = id
+	return nil
+}
+
+// configured takes the answer to peer.config.
+func (m *Machine) configured(h LinkHandle, e *Entry) {
+	l, ok := m.links.Get(slab.Handle(h))
+	if !ok {
+		return
+	}
+	cfg, err := ildcp.Config{}, error(ErrGone)
+	if e.Kind == Fulfill {
+		cfg, err = ildcp.ParseResponse(e.Packet)
+	}
+	if err != nil {
+		m.events.push(Event{Kind: EventLinkRefused, Link: h})
+		return
+	}
+	l.address = bytes.Clone(cfg.Address)
+	l.asset, l.scale = bytes.Clone(cfg.AssetCode), cfg.AssetScale
+	m.events.push(Event{Kind: EventLinkConfigured, Link: h})
+}

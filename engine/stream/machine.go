@@ -1,0 +1,169 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/aesni"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// Machine is the STREAM protocol for one shard. It is not safe for concurrent
+// use: its owner calls it from one goroutine. New makes one.
+type Machine struct {
+	cfg  Config
+	keys *aesni.Keys
+	ivs  *aesni.IVSource
+
+	links    *slab.Slab[link]
+	conns    *slab.Slab[conn]
+	streams  *slab.Slab[streamRec]
+	slots    *slab.Slab[slot]
+	parts    *slab.Slab[morePart]
+	pieces   *slab.Slab[piece]
+	holds    *slab.Slab[hold]
+	graves   *slab.Slab[tombstone]
+	data     *slab.Slab[dataState]
+	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
+	byID     *slab.Table // connection<<32 | stream id -> stream
+	cold     []coldConn  // by connection index
+	options  []connOptions
+	servers  []server // by server number; 0 is unused
+	slotHigh uint32
+
+	connTimers *slab.Wheel // next deadline of a connection
+	slotTimers *slab.Wheel // expiry of a request
+	holdTimers *slab.Wheel // deadline of a decision
+
+	oldestGrave, newestGrave uint32 // tombstones in order of age
+
+	readyLinks []LinkHandle // links to transmit on
+	starved    []uint32     // links without room
+
+	events   eventQueue
+	staged   []Credit
+	credits  commitQueue
+	buffered int // octets of stream data held, both ways
+
+	now     Instant
+	expiry  expiryCache
+	scratch scratch
+	dead    []uint32 // connections to bury when the vector is done
+	stats   Stats
+	trips   *Histogram
+}
+
+// Stats counts what a machine has done. Amounts are in the local units of the
+// connections, added up whatever their assets.
+type Stats struct {
+	PacketsIn, Vectors            uint64 // packets handled, and vectors they came in
+	PreparesIn, FulfillsOut       uint64
+	RejectsOut                    uint64
+	PreparesOut                   uint64
+	TransmitVectors               uint64
+	FulfillsIn                    uint64
+	RejectsIn                     map[ilp.Code]uint64 // by code
+	FailuresIn, TimedOut, Unknown uint64
+	Released, Sent                Amount // money released to us; money of ours fulfilled
+	ReleasedPackets, SentPackets  uint64
+	Forged, Replayed, Expired     uint64
+	Connections, Streams          int
+	InFlight, Holds               int
+}
+
+// New makes a machine for one shard.
+func New(cfg Config) *Machine {
+	cfg.fill()
+	m := &Machine{
+		cfg:     cfg,
+		keys:    aesni.NewKeys(),
+		ivs:     aesni.NewIVSource(&cfg.Seed),
+		links:   slab.New[link](1 << 16),
+		conns:   slab.New[conn](cfg.MaxConnections),
+		streams: slab.New[streamRec](cfg.MaxStreams),
+		slots:   slab.New[slot](cfg.MaxRequests - 1),
+		parts:   slab.New[morePart](cfg.MaxRequests),
+		pieces:  slab.New[piece](4 * cfg.MaxRequests),
+		holds:   slab.New[hold](cfg.MaxHolds),
+		graves:  slab.New[tombstone](cfg.MaxTombstones),
+		data:    slab.New[dataState](cfg.MaxStreams),
+		tokens:  slab.NewTable(cfg.MaxConnections + cfg.MaxTombstones),
+		byID:    slab.NewTable(cfg.MaxStreams),
+		servers: make([]server, 1),
+
+		connTimers: slab.NewWheel(8e6, 8192), // 8 ms: 65 s a turn
+		slotTimers: slab.NewWheel(8e6, 8192),
+		holdTimers: slab.NewWheel(8e6, 8192),
+		trips:      new(Histogram),
+	}
+	m.cfg.Seed = [48]byte{}
+	m.stats.RejectsIn = make(map[ilp.Code]uint64, 32)
+	m.events.limit = cfg.MaxEvents
+	m.scratch.init()
+	return m
+}
+
+// Reseed replaces the seed of the generator of IVs. Its owner calls it at least
+// once for every 1 MiB that SeedSpent tells, with 48 octets from a secure source.
+func (m *Machine) Reseed(seed *[48]byte) { m.ivs.Reseed(seed) }
+
+// SeedSpent is how many octets were drawn since the last seed.
+func (m *Machine) SeedSpent() int { return m.ivs.Spent() }
+
+// Stats returns the counters. The map is the machine's own: read it before the
+// next call.
+func (m *Machine) Stats() Stats {
+	s := m.stats
+	s.Connections, s.Streams = m.conns.Len(), m.streams.Len()
+	s.InFlight, s.Holds = m.slots.Len(), m.holds.Len()
+	return s
+}
+
+// RoundTrips is the histogram of the time from a money packet's writing to its
+// fulfillment. It is the machine's own.
+func (m *Machine) RoundTrips() *Histogram { return m.trips }
+
+// keySlot is where a connection's keys are: the first slots of the table are a
+// vector's scratch.
+func keySlot(conn uint32) uint32 { return MaxVector + conn }
+
+func (m *Machine) coldOf(c uint32) *coldConn {
+	for int(c) >= len(m.cold) {
+		m.cold = append(m.cold, coldConn{})
+	}
+	return &m.cold[c]
+}
+
+func (m *Machine) optionsOf(c *conn) *connOptions { return &m.options[c.options] }
+
+// connOptions are the options of one or many connections: those with the same
+// options share an entry.
+type connOptions struct {
+	Options
+	slippage uint32
+}
+
+func (m *Machine) addOptions(o Options) (uint32, error) {
+	if err := o.fill(); err != nil {
+		return 0, err
+	}
+	for i := range m.options {
+		if m.options[i].Options == o {
+			return uint32(i), nil
+		}
+	}
+	m.options = append(m.options, connOptions{o, uint32(o.SlippagePPM)})
+	return uint32(len(m.options) - 1), nil
+}
+
+// expiryCache keeps the digits of an expiry: all packets of one millisecond
+// that live equally long share them.
+type expiryCache struct {
+	ms    int64
+	stamp ilp.Timestamp
+}
+
+func (e *expiryCache) at(ms int64) *ilp.Timestamp {
+	if e.ms != ms {
+		e.ms, e.stamp = ms, ilp.MakeTimestamp(ms)
+	}
+	return &e.stamp
+}

@@ -1,0 +1,178 @@
+package stream
+
+import (
+	"math/bits"
+
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// Money is added, subtracted and scaled here and nowhere else.
+
+const maxAmount = ^Amount(0)
+
+// addAmount is a+b; ok is false when it would pass 2^64-1.
+func addAmount(a, b Amount) (sum Amount, ok bool) {
+	s, carry := bits.Add64(uint64(a), uint64(b), 0)
+	return Amount(s), carry == 0
+}
+
+// subAmount is a-b; ok is false when it would fall below zero.
+func subAmount(a, b Amount) (diff Amount, ok bool) {
+	d, borrow := bits.Sub64(uint64(a), uint64(b), 0)
+	return Amount(d), borrow == 0
+}
+
+// floorSub is a-b, or zero when b is larger.
+func floorSub(a, b Amount) Amount {
+	if a < b {
+		return 0
+	}
+	return a - b
+}
+
+// satAdd is a+b, or 2^64-1 when that would wrap.
+func satAdd(a, b Amount) Amount {
+	if s, ok := addAmount(a, b); ok {
+		return s
+	}
+	return maxAmount
+}
+
+// mustAdd and mustSub change a total that an earlier check has made room for;
+// a failure is a broken money invariant.
+func mustAdd(total *Amount, a Amount) {
+	s, ok := addAmount(*total, a)
+	invariant(ok, "a total passed 2^64-1")
+	*total = s
+}
+
+func mustSub(total *Amount, a Amount) {
+	d, ok := subAmount(*total, a)
+	invariant(ok, "a total fell below zero")
+	*total = d
+}
+
+// invariant stops the shard when a rule of the money is broken: better no
+// service than a wrong balance. It never depends on octets a peer can choose.
+func invariant(ok bool, what string) {
+	if !ok {
+		panic("stream: " + what)
+	}
+}
+
+// mulDiv is floor(a*b/c) with a 128-bit product; ok is false when c is zero or
+// the quotient passes 2^64-1.
+func mulDiv(a Amount, b, c uint64) (q Amount, ok bool) {
+	hi, lo := bits.Mul64(uint64(a), b)
+	if c == 0 || hi >= c {
+		return maxAmount, false
+	}
+	quo, _ := bits.Div64(hi, lo, c)
+	return Amount(quo), true
+}
+
+// mulDivCeil is ceil(a*b/c), as mulDiv.
+func mulDivCeil(a Amount, b, c uint64) (q Amount, ok bool) {
+	hi, lo := bits.Mul64(uint64(a), b)
+	if c == 0 || hi >= c {
+		return maxAmount, false
+	}
+	quo, rem := bits.Div64(hi, lo, c)
+	if rem == 0 {
+		return Amount(quo), true
+	}
+	return addAmount(Amount(quo), 1)
+}
+
+// rate is an exact ratio of units delivered per unit sent; den is 0 while unknown.
+type rate struct{ num, den uint64 }
+
+func (r rate) known() bool { return r.den != 0 }
+
+// dest is what arrives of a source amount, rounded down, at most 2^64-1.
+func (r rate) dest(source Amount) Amount {
+	q, _ := mulDiv(source, r.num, r.den)
+	return q
+}
+
+// source is the least source amount of which dest arrives, at most 2^64-1.
+func (r rate) source(dest Amount) Amount {
+	if r.num == 0 {
+		return maxAmount
+	}
+	q, _ := mulDivCeil(dest, r.den, r.num)
+	return q
+}
+
+// minDest is the least amount that must arrive of a source amount:
+// floor((1-slippage) * floor(rate*amount)).
+func (r rate) minDest(source Amount, slippagePPM uint32) Amount {
+	q, _ := mulDiv(r.dest(source), 1_000_000-uint64(slippagePPM), 1_000_000)
+	return q
+}
+
+// tolerated is the most that one packet may bring when remaining is left under
+// a receive maximum: 1 % more, rounded up, because senders aim at
+// ceil(remaining / rate).
+func tolerated(remaining Amount) Amount {
+	q, _ := mulDivCeil(remaining, 101, 100)
+	return q
+}
+
+// part is one stream's portion of a packet's money.
+type part struct {
+	stream uint32
+	shares uint64
+	amount Amount
+}
+
+// divide splits amount by shares. Each part is rounded down and the remainder
+// goes to the open stream with the lowest id that can take it (IL-RFC 0029
+// §5.3.8), so the parts add up to the amount. It says false when the shares
+// add up to zero or past 2^64-1.
+func (m *Machine) divide(amount Amount, parts []part) bool {
+	var total uint64
+	for i := range parts {
+		var carry uint64
+		if total, carry = bits.Add64(total, parts[i].shares, 0); carry != 0 {
+			return false
+		}
+	}
+	if total == 0 {
+		return false
+	}
+	rest := amount
+	for i := range parts {
+		parts[i].amount, _ = mulDiv(amount, parts[i].shares, total)
+		rest -= parts[i].amount
+	}
+	if rest == 0 {
+		return true
+	}
+	best := -1
+	for i := range parts {
+		s := m.streams.At(parts[i].stream)
+		more := satAdd(parts[i].amount, rest)
+		if more > s.receivable() {
+			continue
+		}
+		if best < 0 || s.id < m.streams.At(parts[best].stream).id {
+			best = i
+		}
+	}
+	if best < 0 {
+		best = 0 // no stream can take it: the limit check that follows refuses the packet
+	}
+	parts[best].amount += rest
+	return true
+}
+
+// tooLargeMax is the path's maximum source amount that an F08's data tell for
+// a packet of the given source amount; ok is false when they tell nothing.
+func tooLargeMax(source Amount, data []byte) (limit Amount, ok bool) {
+	received, maximum, ok := ilp.ParseTooLarge(data)
+	if !ok || received == 0 || received <= maximum {
+		return 0, false
+	}
+	return mulDiv(source, uint64(maximum), uint64(received))
+}

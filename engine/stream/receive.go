@@ -1,0 +1,210 @@
+package stream
+
+import (
+	"bytes"
+
+	"github.com/millrace-ilp/millrace/aesni"
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ildcp"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// decidePrepare is the one place where an incoming prepare changes state. The
+// order of the checks is the reference's (IL-RFC 0029 §5.3), with expiry and
+// replay, which it does not check, put before any frame.
+func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
+	if w.refuse {
+		if w.code != (ilp.Code{}) {
+			m.reject(e, w.code, out)
+		}
+		return
+	}
+	if w.token == 0 && w.conn == 0 && w.scratch < 0 {
+		m.answerPeerProtocol(e, w.packet, out)
+		return
+	}
+	known := w.conn
+	if known == 0 {
+		// A packet of this vector may have opened the connection meanwhile.
+		if v := m.tokens.Get(w.token); v&graveBit == 0 {
+			known = v
+		}
+	}
+	if !op.OK {
+		m.stats.Forged++
+		code := ilp.F02
+		if known != 0 {
+			code = ilp.F06
+		}
+		m.reject(e, code, out)
+		return
+	}
+	packet, err := frame.Parse(op.Text)
+	if err != nil || packet.PacketType != ilp.TypePrepare {
+		m.reject(e, ilp.F06, out)
+		return
+	}
+	if int64(m.now) >= w.packet.ExpiryUnixMs()*1e6-m.cfg.FulfillMargin {
+		m.stats.Expired++
+		m.reject(e, ilp.R00, out)
+		return
+	}
+	if out.Room(e.Link) < maxReplyText+replyOverhead || len(m.scratch.out)+maxReplyText > cap(m.scratch.out) {
+		m.reject(e, ilp.T03, out)
+		return
+	}
+	if known == 0 {
+		if known = m.admit(e, w, out); known == 0 {
+			return
+		}
+	}
+	c := m.conns.At(known)
+	if c.flags.has(flagClosed) || m.links.At(c.link).account != m.linkOf(e.Link).account {
+		m.reject(e, ilp.F02, out)
+		return
+	}
+	if c.server != 0 && m.servers[c.server].closed && !c.flags.has(flagEnding) {
+		m.reject(e, ilp.T99, out)
+		return
+	}
+	m.receive(e, w, op, known, c, packet, out)
+}
+
+// admit makes the connection of a newcomer whose packet has authenticated.
+func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
+	n := &m.scratch.newcomers[w.scratch]
+	s := &m.servers[n.server&^provedBit]
+	if s.closed {
+		m.reject(e, ilp.T99, out)
+		return 0
+	}
+	if d := m.cfg.Directory; d != nil {
+		if home := d.Claim(w.token, m.cfg.Shard); home != m.cfg.Shard {
+			out.Forward(home, *e)
+			return 0
+		}
+	}
+	i, c, ok := uint32(0), (*conn)(nil), false
+	if !m.crowded() {
+		i, c, ok = m.newConn(w.token, m.linkIndex(e.Link), s.options)
+	}
+	if !ok {
+		if m.cfg.Directory != nil {
+			m.cfg.Directory.Release(w.token)
+		}
+		m.reject(e, ilp.T03, out)
+		return 0
+	}
+	c.flags = flagHeard | flagTellMaxData | flagTellLimit
+	c.server = n.server &^ provedBit
+	c.secret = n.opened.secret
+	c.user = s.user
+	c.nextStreamID = 2
+	cold := m.coldOf(i)
+	cold.tag = bytes.Clone(n.opened.tag)
+	cold.local = bytes.Clone(w.packet.Destination())
+	m.keys.Move(keySlot(i), uint32(w.scratch))
+	m.armConn(i, c)
+	m.connEvent(EventAccepted, i)
+	return i
+}
+
+// receive applies an authentic, timely packet of a live connection.
+func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, packet frame.Packet, out Output) {
+	r := reply{entry: e, conn: i, sequence: packet.Sequence, amount: w.packet.Amount()}
+	if packet.Sequence >= maxSequence {
+		m.failConn(i, c, frame.ProtocolViolation, "too many packets")
+		m.replyReject(&r, out)
+		return
+	}
+	cold := m.coldOf(i)
+	words, fresh := c.replay.accept(packet.Sequence, cold.replay)
+	cold.replay = words
+	if !fresh {
+		m.stats.Replayed++
+		m.replyReject(&r, out)
+		return
+	}
+	c.lastActive = m.now
+	if !m.links.At(c.link).up {
+		c.link = m.linkIndex(e.Link) // the same account over another link
+	}
+	m.heard(i, c)
+	if !m.openStreams(i, c, packet, &r) {
+		m.replyReject(&r, out)
+		return
+	}
+	parts, ok := m.applyFrames(i, c, packet, &r)
+	switch {
+	case r.busy:
+		// Without a STREAM packet, so that the peer sends its data again.
+		m.reject(e, ilp.T03, out)
+	case !ok,
+		w.packet.Amount() < packet.PrepareAmount,
+		!aesni.Equal(op.Condition[:], w.packet.Condition()),
+		!m.acceptMoney(i, c, w.packet.Amount(), parts, &r):
+		m.replyReject(&r, out)
+	default:
+		r.fulfillment, r.parts = &op.Fulfillment, parts
+		m.settle(e, w, i, c, &r, out)
+	}
+	m.wakeConn(i, c)
+}
+
+// acceptMoney divides an amount over its streams and says whether all of them
+// can take their part. It changes no total.
+func (m *Machine) acceptMoney(i uint32, c *conn, amount Amount, parts []part, r *reply) bool {
+	if amount == 0 {
+		return true
+	}
+	if len(parts) == 0 || !m.divide(amount, parts) {
+		return false
+	}
+	if _, ok := addAmount(satAdd(c.totalReceived, c.heldIn), amount); !ok {
+		return false // a total would pass 2^64-1
+	}
+	ok := true
+	for k := range parts {
+		s := m.streams.At(parts[k].stream)
+		if parts[k].amount > s.receivable() {
+			ok = false
+			s.flags |= streamTellMaxMoney
+			if s.flags.has(streamClosed | streamRemoteClosed) {
+				r.closedStream(s.id)
+			}
+		}
+		s.pending = satAdd(s.pending, parts[k].amount)
+	}
+	for k := range parts {
+		m.streams.At(parts[k].stream).pending = 0
+	}
+	if !ok {
+		c.flags |= flagDirtyStreams
+	}
+	return ok
+}
+
+// answerPeerProtocol serves peer.* packets: we answer peer.config when we are
+// the parent of the link (ILDCP, IL-RFC 0031) and never forward any.
+func (m *Machine) answerPeerProtocol(e *Entry, p ilp.Prepare, out Output) {
+	l := m.linkOf(e.Link)
+	if !bytes.Equal(p.Destination(), []byte(ildcp.Destination)) || len(l.child) == 0 {
+		m.reject(e, ilp.F01, out)
+		return
+	}
+	if err := ildcp.CheckRequest(p, m.now.unixMs()); err != nil {
+		m.reject(e, ilp.F00, out)
+		return
+	}
+	data := ildcp.AppendResponseData(nil, ildcp.Config{Address: l.child, AssetScale: l.scale, AssetCode: l.asset})
+	if region := out.Reply(e.Link, e.Request, ilp.FulfillLen(len(data))); region != nil {
+		fulfillment, place := ilp.PutFulfill(region, len(data))
+		copy(fulfillment, ilp.PeerFulfillment[:])
+		copy(place, data)
+	}
+}
+
+func (m *Machine) linkIndex(h LinkHandle) uint32 { return uint32(h) }
+
+// linkOf is the link of a handle that look-up has found live.
+func (m *Machine) linkOf(h LinkHandle) *link { return m.links.At(uint32(h)) }

@@ -1,0 +1,265 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// connFlags are the yes-or-no facts of a connection.
+type connFlags uint32
+
+const (
+	flagClient        connFlags = 1 << iota // we opened it
+	flagReady                               // it may send money: the rate is known
+	flagProbing                             // a probe volley is out or due
+	flagHeard                               // an authentic packet of the peer's has arrived
+	flagPeerAddress                         // we know where to send
+	flagTellAddress                         // ConnectionNewAddress goes into every packet until heard
+	flagTellLimit                           // ConnectionMaxStreamId is due
+	flagTellAsset                           // ConnectionAssetDetails is due
+	flagTellMaxData                         // ConnectionMaxData is due
+	flagEnding                              // no new work; ConnectionClose follows the last packet
+	flagCloseDue                            // ConnectionClose is to be sent
+	flagCloseSent                           // ConnectionClose is in flight
+	flagRemoteClosed                        // the peer closed it
+	flagClosed                              // it is over: a tombstone from here on
+	flagAsleep                              // keys are wiped
+	flagQueued                              // it waits in its link's ring
+	flagDirtyStreams                        // some stream has frames to tell
+	flagMovedMoney                          // some unit was sent or received
+	flagStreamsEnding                       // some stream waits to send StreamClose
+	flagUrgent                              // a connection frame is worth a packet of its own
+	flagReleased                            // the application has let go of it
+)
+
+func (f connFlags) has(x connFlags) bool { return f&x != 0 }
+
+// conn is one connection. It holds no Go pointers, so that a million of them
+// cost the collector nothing; what needs pointers is in its coldConn.
+type conn struct {
+	flags  connFlags
+	link   uint32 // index of the link it is bound to
+	server uint32 // its server, or 0
+	token  uint64 // hash of the address token
+	secret [32]byte
+	user   uint64
+
+	firstStream, lastStream uint32 // in order of creation
+	openStreams             uint32
+	localClosed             idSet // closed streams that we opened
+	remoteClosed            idSet // closed streams that the peer opened
+
+	replay replayWindow
+
+	// Money, in our units; delivered is in the peer's.
+	totalReceived, heldIn         Amount
+	totalSent, heldOut, delivered Amount
+	unknown                       Amount // part of heldOut whose link was lost
+
+	// Sending.
+	nextSequence Sequence
+	inFlight     uint32
+	window       window
+	size         packetSize
+	retry        retry
+	rate         rate
+	lastRate     rate // arrived and sent of the last money packet
+	probe        probe
+	turn         uint32 // stream that is served next
+
+	// Streams.
+	nextStreamID      uint64
+	maxStreamIDLocal  uint64 // what we allow the peer
+	maxStreamIDRemote uint64 // what the peer allows us
+
+	// Data of all streams together, absolute offsets.
+	dataIn, dataRead, maxDataLocal uint64
+	dataOut, maxDataRemote         uint64
+
+	lastActive Instant
+	lastGain   Instant // of the last fulfilled money packet
+	closeAfter Instant // give up waiting for the answer to ConnectionClose
+	closeCode  frame.ErrorCode
+	options    uint32 // index into Machine.options
+	refs       uint32 // slots and holds that name it
+}
+
+// coldConn holds what a connection needs rarely or with pointers.
+type coldConn struct {
+	tag          []byte
+	local        []byte // our address of this connection
+	peer         []byte // where prepares go
+	closeMessage []byte
+	assetCode    []byte // the peer's
+	assetScale   uint8
+	hasAsset     bool
+	replay       []uint64 // words of a replay window that outgrew its 64 bits
+}
+
+// streamFlags are the yes-or-no facts of a stream.
+type streamFlags uint32
+
+const (
+	streamTellMaxMoney streamFlags = 1 << iota // StreamMaxMoney is due
+	streamTellMaxData                          // StreamMaxData is due
+	streamTellBlocked                          // StreamMoneyBlocked is due
+	streamToldBlocked                          // the peer knows that its limit holds us up
+	streamEnding                               // no new work; StreamClose follows the last octet
+	streamCloseDue                             // StreamClose is to be sent
+	streamCloseSent                            // StreamClose is in flight
+	streamRemoteClosed                         // the peer closed it
+	streamClosed                               // over; the record stays until the application has let go
+	streamRemoteLimit                          // StreamMaxMoney was heard
+	streamReleased                             // the application has let go of it
+	streamReadEvent                            // a readable event waits
+	streamWriteWait                            // the application waits for room to write
+	streamTotalTold                            // EventTotalSent was raised for this send maximum
+)
+
+func (f streamFlags) has(x streamFlags) bool { return f&x != 0 }
+
+// streamRec is one stream, without Go pointers.
+type streamRec struct {
+	conn  uint32
+	next  uint32 // of the same connection
+	flags streamFlags
+	code  frame.ErrorCode
+	id    uint64
+	user  uint64
+
+	// Receiving, in our units.
+	receiveMax, received, heldIn, pending Amount
+	// Sending, in our units; delivered and the remote figures are the peer's.
+	sendMax, sent, heldOut, unknown Amount
+	delivered, heldDest             Amount
+	remoteMax, remoteReceived       Amount
+
+	maxDataRemote uint64 // how far the peer lets us send
+	data          uint32 // index of its dataState, or 0
+	refs          uint32 // slots, pieces and holds that name it
+	moneyIn       pendingMoney
+	moneyOut      pendingMoney
+}
+
+// receivable is what the stream can still take, the tolerance included.
+func (s *streamRec) receivable() Amount {
+	if s.flags.has(streamClosed | streamRemoteClosed | streamEnding) {
+		return 0
+	}
+	taken := satAdd(satAdd(s.received, s.heldIn), s.pending)
+	return tolerated(floorSub(s.receiveMax, taken))
+}
+
+// pendingMoney adds up a money event that waits to be polled.
+type pendingMoney struct {
+	amount  Amount
+	packets uint32
+}
+
+// slot is one prepare of ours in flight. Its request id is its index and a
+// piece of its generation.
+type slot struct {
+	expect     [32]byte // the fulfillment that proves it
+	conn       uint32
+	link       uint32
+	prev, next uint32 // in flight of the same link
+	flags      slotFlags
+	sequence   Sequence
+	amount     Amount // what leaves us
+	minDest    Amount // the least that may arrive
+	sentAt     Instant
+	expiresMs  int64
+	stream     uint32 // the first stream's part of the money
+	part       Amount
+	partDest   Amount
+	more       uint32 // further parts, in Machine.parts
+	data       uint32 // data frames, in Machine.pieces
+	told       told   // which state frames it carries
+}
+
+type slotFlags uint16
+
+const (
+	slotMoney     slotFlags = 1 << iota // carries money: fulfillable
+	slotProbe                           // of a probe volley
+	slotClose                           // carries ConnectionClose
+	slotUnknown                         // its link was lost
+	slotPeer                            // a peer protocol request without a connection
+	slotData                            // carries data frames
+	slotControl                         // carries control frames worth repeating
+	slotCanFulfil                       // a fulfillment proves it
+)
+
+func (f slotFlags) has(x slotFlags) bool { return f&x != 0 }
+
+// told says which connection frames a packet carries, so that they go out
+// again when it does not arrive.
+type told uint8
+
+const (
+	toldLimit told = 1 << iota
+	toldAsset
+	toldMaxData
+	toldStreams
+)
+
+// morePart is a further stream's portion of an outgoing packet.
+type morePart struct {
+	stream       uint32
+	next         uint32
+	amount, dest Amount
+}
+
+// requestIndexBits is how much of a request id is the slot's index.
+const requestIndexBits = 20
+
+func requestID(h slab.Handle) uint32 {
+	return h.Index() | uint32(uint64(h)>>32)<<requestIndexBits
+}
+
+// slotOf is the live slot of a request id, or nil.
+func (m *Machine) slotOf(id uint32) (uint32, *slot) {
+	i := id & (1<<requestIndexBits - 1)
+	if i == 0 || i > m.slotHigh || m.slots.Generation(i)<<requestIndexBits != id&^(1<<requestIndexBits-1) {
+		return 0, nil
+	}
+	if s := m.slots.At(i); s.link != 0 {
+		return i, s
+	}
+	return 0, nil
+}
+
+// idSet remembers which stream ids of one parity are closed: all below floor
+// and those of bits above it. Ids are counted 0, 1, 2 within their parity.
+type idSet struct {
+	floor uint64
+	bits  uint64
+}
+
+func (s *idSet) has(n uint64) bool {
+	return n < s.floor || n-s.floor < 64 && s.bits>>(n-s.floor)&1 != 0
+}
+
+// add marks n; what lies more than 64 below it counts as closed too.
+func (s *idSet) add(n uint64) {
+	if n < s.floor {
+		return
+	}
+	if d := n - s.floor; d >= 64 {
+		shift := d - 63
+		s.floor += shift
+		if shift >= 64 {
+			s.bits = 0
+		} else {
+			s.bits >>= shift
+		}
+	}
+	s.bits |= 1 << (n - s.floor)
+	for s.bits&1 != 0 {
+		s.bits >>= 1
+		s.floor++
+	}
+}
+
+// ordinal counts a stream id within its parity: 1 and 2 are 0.
+func ordinal(id uint64) uint64 { return (id - 1) / 2 }

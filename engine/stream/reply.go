@@ -1,0 +1,176 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// reply is the answer to one prepare while it is worked out.
+type reply struct {
+	entry       *Entry
+	conn        uint32
+	sequence    Sequence
+	amount      Amount // what arrived
+	fulfillment *[32]byte
+	parts       []part
+	closed      [4]uint64 // streams to be told closed
+	nClosed     int
+	busy        bool // refuse without a STREAM packet: nothing more can be buffered
+}
+
+// closedStream notes that the packet was for a stream that is closed: the
+// answer says so with StreamClose(StreamStateError).
+func (r *reply) closedStream(id uint64) {
+	if r.nClosed < len(r.closed) {
+		r.closed[r.nClosed] = id
+		r.nClosed++
+	}
+}
+
+// replyReject answers F99 with an encrypted STREAM packet that tells what
+// arrived. Without one the sender would take the reject for a connector's.
+func (m *Machine) replyReject(r *reply, out Output) {
+	m.stats.RejectsOut++
+	text := m.composeReply(r, ilp.TypeReject)
+	l := m.linkOf(r.entry.Link)
+	n := len(text) + frame.Overhead
+	region := out.Reply(r.entry.Link, r.entry.Request, ilp.RejectLen(len(l.address), 0, n))
+	if region != nil {
+		m.sealReply(r.conn, text, ilp.PutReject(region, ilp.F99, l.address, nil, n))
+	}
+}
+
+// replyFulfill hands out the fulfillment with an encrypted STREAM packet.
+func (m *Machine) replyFulfill(r *reply, out Output) {
+	m.stats.FulfillsOut++
+	text := m.composeReply(r, ilp.TypeFulfill)
+	n := len(text) + frame.Overhead
+	region := out.Reply(r.entry.Link, r.entry.Request, ilp.FulfillLen(n))
+	if region != nil {
+		fulfillment, data := ilp.PutFulfill(region, n)
+		copy(fulfillment, r.fulfillment[:])
+		m.sealReply(r.conn, text, data)
+	}
+}
+
+// composeReply writes a reply's plaintext into the vector's scratch: what
+// arrived, the state of the streams that the packet paid, and what is due.
+func (m *Machine) composeReply(r *reply, t ilp.PacketType) []byte {
+	c := m.conns.At(r.conn)
+	from := len(m.scratch.out)
+	b, countAt := frame.AppendHeader(m.scratch.out, t, r.sequence, r.amount)
+	n := 0
+	for _, id := range r.closed[:r.nClosed] {
+		b = frame.StreamClose{StreamID: id, Code: frame.StreamStateError}.Append(b)
+		n++
+	}
+	for k := range r.parts {
+		s := m.streams.At(r.parts[k].stream)
+		if k > 0 && r.parts[k].stream == r.parts[k-1].stream || s.flags.has(streamClosed) {
+			continue
+		}
+		b = s.maxMoney().Append(b)
+		s.flags &^= streamTellMaxMoney
+		n++
+	}
+	if c.flags.has(flagDirtyStreams | flagTellLimit | flagTellAsset | flagTellMaxData | flagCloseDue) {
+		b, n, _ = m.appendDue(b, n, r.conn, c, from+maxReplyText, true)
+	}
+	frame.SetCount(b, countAt, n)
+	m.scratch.out = b
+	return b[from:len(b):len(b)]
+}
+
+// maxMoney is the stream's receive limit as it is told.
+func (s *streamRec) maxMoney() frame.StreamMaxMoney {
+	return frame.StreamMaxMoney{StreamID: s.id, ReceiveMax: s.receiveMax, TotalReceived: s.received}
+}
+
+// reserveFrame is more than any frame of fixed content takes.
+const reserveFrame = 40
+
+// appendDue appends the control frames that are due, as far as limit. In a
+// reply nothing tells whether they arrived, so closing frames stay due while
+// we can send prepares ourselves.
+func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inReply bool) ([]byte, int, told) {
+	var t told
+	room := func() bool { return len(b)+reserveFrame <= limit && n < maxFrames }
+	if c.flags.has(flagTellLimit) && room() {
+		b = frame.ConnectionMaxStreamID{MaxStreamID: c.maxStreamIDLocal}.Append(b)
+		c.flags &^= flagTellLimit
+		t |= toldLimit
+		n++
+	}
+	l := m.links.At(c.link)
+	if c.flags.has(flagTellAsset) && len(b)+reserveFrame+len(l.asset) <= limit {
+		b = frame.ConnectionAssetDetails{AssetCode: l.asset, Scale: l.scale}.Append(b)
+		if !c.flags.has(flagTellAddress) {
+			c.flags &^= flagTellAsset // while the address is told, so is the asset
+		}
+		t |= toldAsset
+		n++
+	}
+	if c.flags.has(flagTellMaxData) && room() {
+		c.maxDataLocal = max(c.maxDataLocal, c.dataRead+uint64(m.optionsOf(c).ConnectionWindow))
+		b = frame.ConnectionMaxData{MaxOffset: c.maxDataLocal}.Append(b)
+		c.flags &^= flagTellMaxData
+		t |= toldMaxData
+		n++
+	}
+	if c.flags.has(flagDirtyStreams) {
+		c.flags &^= flagDirtyStreams
+		for s := c.firstStream; s != 0; {
+			rec := m.streams.At(s)
+			if !room() {
+				c.flags |= flagDirtyStreams
+				break
+			}
+			b, n = m.appendStreamDue(b, n, c, rec, inReply)
+			s = rec.next
+		}
+		t |= toldStreams
+	}
+	if c.flags.has(flagCloseDue) && (!inReply || !c.flags.has(flagPeerAddress)) && room() && len(b)+len(m.coldOf(i).closeMessage)+reserveFrame <= limit {
+		b = frame.ConnectionClose{Code: c.closeCode, Message: m.coldOf(i).closeMessage}.Append(b)
+		n++
+		if inReply {
+			c.flags &^= flagCloseDue
+			m.endConn(i, c.closeCode, m.coldOf(i).closeMessage, false)
+		}
+	}
+	return b, n, t
+}
+
+// appendStreamDue appends what is due of one stream.
+func (m *Machine) appendStreamDue(b []byte, n int, c *conn, s *streamRec, inReply bool) ([]byte, int) {
+	if s.flags.has(streamCloseDue) && (!inReply || !c.flags.has(flagPeerAddress)) {
+		b = frame.StreamClose{StreamID: s.id, Code: s.code}.Append(b)
+		n++
+		s.flags &^= streamCloseDue
+		s.flags |= streamCloseSent
+		return b, n
+	}
+	if s.flags.has(streamClosed|streamRemoteClosed) && !s.flags.has(streamCloseDue) {
+		s.flags &^= streamTellMaxMoney | streamTellMaxData | streamTellBlocked
+		return b, n
+	}
+	if s.flags.has(streamTellMaxMoney) {
+		b = s.maxMoney().Append(b)
+		s.flags &^= streamTellMaxMoney
+		n++
+	}
+	if s.flags.has(streamTellMaxData) {
+		b = frame.StreamMaxData{StreamID: s.id, MaxOffset: m.windowEnd(c, s)}.Append(b)
+		s.flags &^= streamTellMaxData
+		n++
+	}
+	if s.flags.has(streamTellBlocked) {
+		b = frame.StreamMoneyBlocked{StreamID: s.id, SendMax: s.sendMax, TotalSent: s.sent}.Append(b)
+		s.flags &^= streamTellBlocked
+		n++
+	}
+	if s.flags.has(streamCloseDue) {
+		c.flags |= flagDirtyStreams
+	}
+	return b, n
+}

@@ -1,0 +1,90 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+const (
+	firstDelay = 100e6 // after a temporary reject, as the reference library
+	firstPause = 10e6  // after a receiver's refusal, which the reference repeats at once
+	maxDelay   = 10e9
+)
+
+// retry paces a connection whose packets are refused.
+type retry struct {
+	notBefore Instant // no money before
+	since     Instant // when the present delay began
+	delay     int64   // the present one, or 0
+	failing   Instant // of the first refusal since money last arrived, or 0
+}
+
+func (r *retry) reset() { *r = retry{} }
+
+// pause waits, longer each time. Packets that were sent before the present
+// pause began tell nothing new: a whole flight refused is one refusal.
+func (r *retry) pause(now, sentAt Instant, first int64) bool {
+	if r.delay != 0 && sentAt < r.since {
+		return false
+	}
+	r.delay = min(max(2*r.delay, first), maxDelay)
+	r.since = now
+	r.notBefore = now + Instant(r.delay)
+	return true
+}
+
+// backOff decides what a reject means for the packets that follow. Nothing
+// here ever sends the refused packet again: its money is free, and whatever
+// goes out next has a new sequence and a new IV.
+func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sentAt Instant, w *work, authentic bool, code ilp.Code) {
+	switch {
+	case code == ilp.F08:
+		var data []byte
+		if w.answersData() {
+			data = w.reply.Data()
+		}
+		if !c.size.tooLarge(amount, data) {
+			m.failConn(i, c, frame.InternalError, "the path's maximum packet amount is 0")
+		}
+		return
+	case authentic:
+		// The receiver's own refusal: a limit, a rate, a decision. The frames
+		// it sent may have blocked us already; if not, do not spin.
+		if flags.has(slotMoney) {
+			c.retry.pause(m.now, sentAt, firstPause)
+		}
+	case code.Class() == 'T' || code == ilp.R00 || code == ilp.R01 || code == ilp.R02 || code == ilp.F99 || code == ilp.F05:
+		if c.retry.pause(m.now, sentAt, firstDelay) {
+			c.window.congested()
+		}
+		if code == ilp.T04 && flags.has(slotMoney) {
+			c.size.shortOfLiquidity(amount)
+		}
+	default:
+		m.giveUp(i, c, code)
+		return
+	}
+	if flags.has(slotMoney) {
+		if c.retry.failing == 0 {
+			c.retry.failing = m.now
+		} else if m.now-c.retry.failing > Instant(m.optionsOf(c).RetryFor) {
+			m.giveUp(i, c, code)
+			return
+		}
+	}
+	m.armConn(i, c)
+}
+
+// answersData says that the reply view is a parsed reject.
+func (w *work) answersData() bool { return w.code == ilp.F08 && w.refuse == false && w.slot != 0 }
+
+// giveUp ends a connection whose packets a connector refuses for good.
+func (m *Machine) giveUp(i uint32, c *conn, code ilp.Code) {
+	message := append([]byte("packets are refused with "), code.String()...)
+	if code == ilp.F02 {
+		// Nobody there to close with.
+		m.endConn(i, frame.InternalError, message, false)
+		return
+	}
+	m.failConn(i, c, frame.InternalError, string(message))
+}

@@ -1,0 +1,311 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+func streamKey(conn uint32, id uint64) uint64 { return uint64(conn)<<32 | id&0xffffffff }
+
+// findStream is the stream of a connection with an id, or 0.
+func (m *Machine) findStream(i uint32, c *conn, id uint64) uint32 {
+	if f := c.firstStream; f != 0 && m.streams.At(f).id == id {
+		return f
+	}
+	if id > 0xffffffff {
+		return 0
+	}
+	return m.byID.Get(streamKey(i, id))
+}
+
+// newStream makes a stream of either side.
+func (m *Machine) newStream(i uint32, c *conn, id uint64) (uint32, *streamRec, bool) {
+	if m.crowded() {
+		return 0, nil, false
+	}
+	s, rec, ok := m.streams.Alloc()
+	if !ok {
+		return 0, nil, false
+	}
+	if !m.byID.Put(streamKey(i, id), s) {
+		m.streams.Free(s)
+		return 0, nil, false
+	}
+	*rec = streamRec{conn: i, id: id, maxDataRemote: assumedStreamWindow, user: 0}
+	if c.lastStream != 0 {
+		m.streams.At(c.lastStream).next = s
+	} else {
+		c.firstStream = s
+	}
+	c.lastStream = s
+	c.openStreams++
+	return s, rec, true
+}
+
+// OpenStream opens a stream of ours. ErrStreamIDs means that the peer takes no
+// more for now.
+func (m *Machine) OpenStream(now Instant, h ConnHandle) (StreamHandle, error) {
+	i, c, err := m.open(h)
+	if err != nil {
+		return 0, err
+	}
+	m.now = now
+	if c.nextStreamID > c.maxStreamIDRemote {
+		return 0, ErrStreamIDs
+	}
+	s, rec, ok := m.newStream(i, c, c.nextStreamID)
+	if !ok {
+		return 0, ErrTooMany
+	}
+	c.nextStreamID += 2
+	rec.receiveMax = m.optionsOf(c).ReceiveMax
+	rec.flags |= streamTellMaxMoney | streamTellMaxData
+	c.flags |= flagDirtyStreams
+	return StreamHandle(m.streams.Handle(s)), nil
+}
+
+// openStream is the stream of a handle if it may still be used.
+func (m *Machine) openStream(h StreamHandle) (uint32, *streamRec, *conn, error) {
+	s, ok := m.streams.Get(slab.Handle(h))
+	if !ok {
+		return 0, nil, nil, ErrGone
+	}
+	c := m.conns.At(s.conn)
+	if s.flags.has(streamClosed|streamRemoteClosed|streamEnding) || c.flags.has(flagClosed) {
+		return 0, nil, nil, ErrClosed
+	}
+	return slab.Handle(h).Index(), s, c, nil
+}
+
+// SetSendMax sets how much the stream may send in all, in our units. It may be
+// lowered to what is sent and in flight; below that it is ErrMaximum.
+func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
+	_, s, c, err := m.openStream(h)
+	if err != nil {
+		return err
+	}
+	m.now = now
+	if limit < satAdd(s.sent, s.heldOut) {
+		return ErrMaximum
+	}
+	s.sendMax = limit
+	s.flags &^= streamTotalTold
+	m.wakeConn(s.conn, c)
+	return nil
+}
+
+// SetReceiveMax sets how much the stream takes in all, in our units. It never
+// falls: a lower value is ErrMaximum.
+func (m *Machine) SetReceiveMax(now Instant, h StreamHandle, limit Amount) error {
+	_, s, c, err := m.openStream(h)
+	if err != nil {
+		return err
+	}
+	m.now = now
+	if limit < s.receiveMax {
+		return ErrMaximum
+	}
+	if limit > s.receiveMax {
+		s.receiveMax = limit
+		s.flags |= streamTellMaxMoney
+		c.flags |= flagDirtyStreams
+		m.wakeConn(s.conn, c)
+	}
+	return nil
+}
+
+// StreamInfo is what a stream tells of itself. Received, ReceiveMax, Sent,
+// SendMax, Held and Unknown are in our units, Delivered and the remote figures
+// in the peer's.
+type StreamInfo struct {
+	ID                   uint64
+	Received, ReceiveMax Amount
+	Sent, SendMax        Amount
+	Held, Unknown        Amount // in flight, and the part of it whose link was lost
+	Delivered            Amount
+	RemoteMax            Amount // what the peer takes, once RemoteLimit
+	RemoteReceived       Amount
+	RemoteLimit          bool
+	Readable, Buffered   int // octets to read, and written but not yet known to have arrived
+	Closed, RemoteClosed bool
+	Code                 frame.ErrorCode
+	Conn                 ConnHandle
+	User                 uint64
+}
+
+// StreamInfo describes a stream.
+func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
+	s, ok := m.streams.Get(slab.Handle(h))
+	if !ok {
+		return StreamInfo{}, false
+	}
+	info := StreamInfo{
+		ID: s.id, Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: s.unknown,
+		Delivered: s.delivered, RemoteMax: s.remoteMax, RemoteReceived: s.remoteReceived, RemoteLimit: s.flags.has(streamRemoteLimit),
+		Closed: s.flags.has(streamClosed), RemoteClosed: s.flags.has(streamRemoteClosed), Code: s.code,
+		Conn: ConnHandle(m.conns.Handle(s.conn)), User: s.user,
+	}
+	if s.data != 0 {
+		d := m.data.At(s.data)
+		info.Readable, info.Buffered = int(d.have-d.read), len(d.out)
+	}
+	return info, true
+}
+
+// Streams appends the streams of a connection that are not released.
+func (m *Machine) Streams(h ConnHandle, dst []StreamHandle) []StreamHandle {
+	c, ok := m.conns.Get(slab.Handle(h))
+	if !ok {
+		return dst
+	}
+	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
+		if !m.streams.At(s).flags.has(streamReleased) {
+			dst = append(dst, StreamHandle(m.streams.Handle(s)))
+		}
+	}
+	return dst
+}
+
+// SetStreamUser tags a stream with a number of the owner's; events carry it.
+func (m *Machine) SetStreamUser(h StreamHandle, user uint64) {
+	if s, ok := m.streams.Get(slab.Handle(h)); ok {
+		s.user = user
+	}
+}
+
+// CloseStream ends a stream once everything written has arrived and nothing of
+// its money is in flight; EventStreamClosed follows.
+func (m *Machine) CloseStream(now Instant, h StreamHandle) error {
+	_, s, c, err := m.openStream(h)
+	if err != nil {
+		return err
+	}
+	m.now = now
+	m.endStream(s, c)
+	m.stepStreams(s.conn, c)
+	m.wakeConn(s.conn, c)
+	return nil
+}
+
+func (m *Machine) endStream(s *streamRec, c *conn) {
+	s.flags |= streamEnding
+	s.code = frame.NoError
+	s.sendMax = satAdd(s.sent, s.heldOut)
+	c.flags |= flagStreamsEnding
+}
+
+// stepStreams sends StreamClose for the ending streams that are done.
+func (m *Machine) stepStreams(i uint32, c *conn) {
+	waiting := false
+	for k := c.firstStream; k != 0; {
+		s := m.streams.At(k)
+		next := s.next
+		if s.flags.has(streamEnding) && !s.flags.has(streamClosed) {
+			if s.heldOut > s.unknown || m.unsentData(s) {
+				waiting = true
+			} else {
+				s.flags |= streamCloseDue
+				c.flags |= flagDirtyStreams
+				m.streamOver(k, s, c)
+			}
+		}
+		k = next
+	}
+	if !waiting {
+		c.flags &^= flagStreamsEnding
+	}
+}
+
+// streamOver marks a stream closed, whoever closed it.
+func (m *Machine) streamOver(i uint32, s *streamRec, c *conn) {
+	if s.flags.has(streamClosed) {
+		return
+	}
+	s.flags |= streamClosed
+	c.openStreams--
+	ours := (s.id%2 == 1) == c.flags.has(flagClient)
+	if ours {
+		c.localClosed.add(ordinal(s.id))
+	} else {
+		c.remoteClosed.add(ordinal(s.id))
+		c.maxStreamIDLocal += 2
+		c.flags |= flagTellLimit
+	}
+	m.dropOutgoing(s)
+	m.streamEvent(EventStreamClosed, i, s)
+}
+
+// remoteStreamClose takes a StreamClose of the peer's: both directions end.
+func (m *Machine) remoteStreamClose(i uint32, code frame.ErrorCode) {
+	s := m.streams.At(i)
+	if s.flags.has(streamRemoteClosed) {
+		return
+	}
+	s.flags |= streamRemoteClosed
+	s.flags &^= streamCloseDue
+	if !s.flags.has(streamClosed) {
+		s.code = code
+		m.streamOver(i, s, m.conns.At(s.conn))
+	}
+}
+
+// ReleaseStream lets the record of a closed stream go, with what was not read.
+// Its owner calls it once after EventStreamClosed.
+func (m *Machine) ReleaseStream(h StreamHandle) {
+	s, ok := m.streams.Get(slab.Handle(h))
+	if !ok || !s.flags.has(streamClosed) || s.flags.has(streamReleased) {
+		return
+	}
+	s.flags |= streamReleased
+	m.dropStream(slab.Handle(h).Index(), s)
+}
+
+// dropStream frees a released stream once nothing names it and its StreamClose
+// has been written.
+func (m *Machine) dropStream(i uint32, s *streamRec) {
+	if !s.flags.has(streamReleased) || s.refs > 0 || s.flags.has(streamCloseDue) {
+		return
+	}
+	c := m.conns.At(s.conn)
+	prev := uint32(0)
+	for k := c.firstStream; k != 0 && k != i; k = m.streams.At(k).next {
+		prev = k
+	}
+	if prev == 0 {
+		c.firstStream = s.next
+	} else {
+		m.streams.At(prev).next = s.next
+	}
+	if c.lastStream == i {
+		c.lastStream = prev
+	}
+	if c.turn == i {
+		c.turn = 0
+	}
+	m.freeStream(i)
+}
+
+func (m *Machine) unrefStream(i uint32) {
+	s := m.streams.At(i)
+	s.refs--
+	m.dropStream(i, s)
+}
+
+// freeStream gives a stream's record back; money that was not told yet is told.
+func (m *Machine) freeStream(i uint32) {
+	s := m.streams.At(i)
+	for _, e := range [...]struct {
+		kind EventKind
+		p    pendingMoney
+	}{{EventMoneyReceived, s.moneyIn}, {EventMoneySent, s.moneyOut}} {
+		if e.p.packets > 0 {
+			m.streamEvent(e.kind, i, s)
+			last := &m.events.buf[len(m.events.buf)-1]
+			last.Amount, last.Packets = e.p.amount, e.p.packets
+		}
+	}
+	m.freeData(s)
+	m.byID.Delete(streamKey(s.conn, s.id))
+	*s = streamRec{}
+	m.streams.Free(i)
+}

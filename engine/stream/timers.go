@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"math"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// armConn sets the connection's one timer to its next deadline. It is called
+// when a deadline may have come nearer, never once a packet: the idle deadline
+// is looked at when it fires.
+func (m *Machine) armConn(i uint32, c *conn) {
+	if c.flags.has(flagClosed) {
+		return
+	}
+	o := m.optionsOf(c)
+	at := Instant(math.MaxInt64)
+	if o.IdleTimeout > 0 {
+		at = min(at, c.lastActive+Instant(o.IdleTimeout))
+	}
+	if o.SleepAfter > 0 && !c.flags.has(flagAsleep) {
+		at = min(at, max(c.lastActive+Instant(o.SleepAfter), m.now+1e9))
+	}
+	if c.retry.notBefore > m.now {
+		at = min(at, c.retry.notBefore)
+	}
+	if c.flags.has(flagProbing) && c.probe.notBefore > m.now {
+		at = min(at, c.probe.notBefore)
+	}
+	if c.closeAfter != 0 {
+		at = min(at, c.closeAfter)
+	}
+	if at == math.MaxInt64 {
+		m.connTimers.Clear(i)
+		return
+	}
+	m.connTimers.Set(i, int64(at))
+}
+
+// connTimeout takes a connection whose timer has fired.
+func (m *Machine) connTimeout(i uint32, c *conn) {
+	o := m.optionsOf(c)
+	switch {
+	case c.flags.has(flagClosed):
+		return
+	case c.closeAfter != 0 && m.now >= c.closeAfter:
+		m.endConn(i, c.closeCode, m.coldOf(i).closeMessage, false)
+		return
+	case o.IdleTimeout > 0 && m.now >= c.lastActive+Instant(o.IdleTimeout):
+		m.failConn(i, c, frame.InternalError, "no packet for too long")
+	case o.SleepAfter > 0 && !c.flags.has(flagAsleep) && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
+		m.sleep(i, c)
+	}
+	if !c.flags.has(flagClosed) {
+		m.armConn(i, c)
+		m.wakeConn(i, c)
+	}
+}
+
+// HandleTimeout does what is due by now.
+func (m *Machine) HandleTimeout(now Instant, out Output) {
+	m.now = now
+	m.beginAnswers()
+	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers} {
+		w.Advance(int64(now))
+	}
+	for {
+		i, ok := m.slotTimers.PopExpired(int64(now))
+		if !ok {
+			break
+		}
+		m.expireSlot(i)
+	}
+	for {
+		i, ok := m.holdTimers.PopExpired(int64(now))
+		if !ok {
+			break
+		}
+		m.tooLate(i, out)
+	}
+	for {
+		i, ok := m.connTimers.PopExpired(int64(now))
+		if !ok {
+			break
+		}
+		m.connTimeout(i, m.conns.At(i))
+	}
+	for m.oldestGrave != 0 && m.graves.At(m.oldestGrave).until <= now {
+		m.openGrave()
+	}
+	if len(m.starved) > 0 {
+		links := m.starved
+		m.starved = m.starved[:0]
+		for _, l := range links {
+			m.linkReady(l)
+		}
+	}
+	m.endAnswers()
+}
+
+// tooLate declines a hold whose decision has not come in time.
+func (m *Machine) tooLate(i uint32, out Output) {
+	m.releaseHold(m.holds.Handle(i), false, out)
+}
+
+// starvedRetry is when a link that had no room is tried again.
+const starvedRetry = 2e6
+
+// NextTimeout is when HandleTimeout is wanted next; false means never.
+func (m *Machine) NextTimeout() (Instant, bool) {
+	at, any := int64(math.MaxInt64), false
+	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers} {
+		if t, ok := w.Next(); ok {
+			at, any = min(at, t), true
+		}
+	}
+	if len(m.starved) > 0 {
+		at, any = min(at, int64(m.now)+starvedRetry), true
+	}
+	return Instant(at), any
+}
