@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+// Bounds that no configuration raises.
+const (
+	// maxInbox bounds the calls that wait for a shard; further callers wait.
+	maxInbox = 4096
+	// maxForwards bounds the octets that wait to cross from one shard to
+	// another; past it packets are lost, as on a network.
+	maxForwards = 16 << 20
+	// maxDelivered bounds the octets that Link.Deliver has queued.
+	maxDelivered = 64 << 20
+	// maxAccepts bounds the connections that wait for Server.Accept, and the
+	// streams of a connection that wait for Connection.AcceptStream.
+	maxAccepts = 1024
+	// maxAccounts bounds the accounts of one listener that are remembered.
+	maxAccounts = 1 << 16
+	// graceNs is how long an account's link without a socket is kept.
+	graceNs = int64(90e9)
+)
+
+// Config is what an Engine is made of. The zero value works.
+type Config struct {
+	// Loops is how many event loops share the work. Zero means one a core.
+	Loops int
+	// StdNet uses package net instead of gnet: slower, on every platform.
+	StdNet bool
+	// Logger hears of links that come and go and of refused authentication, never of
+	// single packets. Nil means silence.
+	Logger *slog.Logger
+	// Machine bounds each shard's protocol machine. The engine fills in Shard, Directory, Seed and HashSeed.
+	// Decide and Ledger need a Handler that answers; with
+	// Ledger, it commits.
+	Machine stream.Config
+}
+
+func (c *Config) fill() error {
+	if c.Loops < 0 || c.Loops > 1024 {
+		return fmt.Errorf("%w: Loops %d is not within 0 and 1024", ErrConfig, c.Loops)
+	}
+	if c.Loops == 0 {
+		c.Loops = runtime.GOMAXPROCS(0)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// ListenConfig says who may come in and what they are told.
+type ListenConfig struct {
+	// Address is our own ILP address. Required. An account has the child address
+	// Address + "." + account, which it is told when it asks (peer.config, IL-RFC 0031).
+	Address string
+	// AssetCode and AssetScale are the units of every account.
+	AssetCode  string
+	AssetScale uint8
+
+	// Accounts judges credentials: it answers with the name of the account, or
+	// with an error, and then the peer is refused. It runs on many goroutines.
+	// One of Accounts, Tokens and Open is required.
+	Accounts func(username, token string) (account string, err error)
+	// Tokens are the tokens by username, which is the account's name. They are
+	// compared in constant time.
+	Tokens map[string]string
+	// Open takes anybody: the account is named by the username, or if there is
+	// none by a hash of the token.
+	Open bool
+
+	// Window bounds the prepares in flight on one link. Zero means 1024.
+	Window int
+}
+
+// LinkConfig tunes a dialed link. The zero value asks the peer for our address.
+type LinkConfig struct {
+	// Address is our ILP address on the link. Empty asks the peer (peer.config, IL-RFC 0031).
+	Address string
+	// AssetCode and AssetScale are the units of the link if Address is given.
+	AssetCode  string
+	AssetScale uint8
+	// Window bounds the prepares in flight. Zero means 1024.
+	Window int
+	// Loop is the number of the event loop, from 1; zero or less spreads links.
+	Loop int
+	// NoReconnect leaves a lost link down.
+	NoReconnect bool
+	// Account names who is at the other end: links with the same name serve
+	// each other's connections. Empty means the URL.
+	Account string
+}
+
+// AttachConfig describes a link that is not BTP.
+type AttachConfig struct {
+	// Address is our ILP address on the link. Empty asks the peer (peer.config, IL-RFC 0031).
+	Address string
+	// AssetCode and AssetScale are the units of the link.
+	AssetCode  string
+	AssetScale uint8
+	// Child is the peer's address, answered when it asks. Empty refuses.
+	Child string
+	// Window bounds the prepares in flight. Zero means 1024.
+	Window int
+	// Loop is the number of the event loop, from 1; zero or less spreads links.
+	Loop int
+	// Account is as in LinkConfig; empty means an account of its own.
+	Account string
+}
+
+// ServerConfig tunes a server. The zero value works.
+type ServerConfig struct {
+	// Secret is the server's secret of 32 octets, from which credentials are
+	// derived. Nil means a random one: credentials then end with the process.
+	Secret []byte
+	// Options are the settings of every connection.
+	Options stream.Options
+	// Handler takes the events of the server's connections on their loop. Nil
+	// means that connections wait for Server.Accept.
+	Handler Handler
+}
+
+// ConnectConfig tunes connections that are opened from this side.
+type ConnectConfig struct {
+	// Options are the settings of the connection.
+	Options stream.Options
+	// Handler takes the events of connections that Link.ConnectOnLoop opens;
+	// Link.Connect wants nil.
+	Handler Handler
+}

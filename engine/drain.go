@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+// serverRef is a server in a shard's table, by its number.
+type serverRef struct {
+	srv     *Server
+	handler uint32
+}
+
+// setServer enters a server of the machine.
+func (s *shard) setServer(id stream.ServerID, srv *Server) {
+	for int(id) >= len(s.servers) {
+		s.servers = append(s.servers, serverRef{})
+	}
+	s.servers[id].srv = srv
+	if srv.handler != nil {
+		s.servers[id].handler = s.holdHandler(srv.handler)
+	}
+}
+
+// own says who is told of a connection's events.
+func (s *shard) own(o owner) {
+	i := int(uint32(o.conn))
+	for i >= len(s.owners) {
+		s.owners = append(s.owners, owner{})
+	}
+	s.owners[i] = o
+	s.live.Add(1)
+	if o.handler != 0 {
+		s.handlers[o.handler-1].refs++
+	}
+}
+
+func (s *shard) ownerOf(h stream.ConnHandle) *owner {
+	if i := int(uint32(h)); i < len(s.owners) && h != 0 && s.owners[i].conn == h {
+		return &s.owners[i]
+	}
+	return nil
+}
+
+// forget drops a connection that is over.
+func (s *shard) forget(h stream.ConnHandle) {
+	o := s.ownerOf(h)
+	if o == nil {
+		return
+	}
+	s.live.Add(-1)
+	if o.server != nil {
+		o.server.ended()
+	}
+	handler := o.handler
+	*o = owner{}
+	if handler != 0 {
+		s.dropHandler(handler)
+	}
+}
+
+// drain tells everybody what happened, and says whether anything did. Events of
+// one Handler that follow each other are told in one call.
+func (s *shard) drain() bool {
+	if s.inHandler {
+		return false // the drain that called the Handler goes on
+	}
+	some := false
+	run, handler := s.events[:0], uint32(0)
+	for {
+		e, ok := s.m.PollEvent()
+		next := uint32(0)
+		if ok {
+			some = true
+			next = s.route(&e)
+		}
+		if handler != 0 && (next != handler || len(run) >= maxRun) {
+			s.callHandler(handler, run)
+			run = run[:0]
+			ok = true // what it did may have made events
+			if next == 0 {
+				handler = 0
+				continue
+			}
+		}
+		if !ok {
+			break
+		}
+		if handler = next; next != 0 {
+			run = append(run, e)
+		}
+	}
+	s.events = run[:0]
+	return some
+}
+
+// maxRun bounds the events of one call of a Handler.
+const maxRun = 1024
+
+// route tells an event to the blocking door, or answers which Handler is to be told.
+func (s *shard) route(e *stream.Event) uint32 {
+	switch e.Kind {
+	case stream.EventLinkConfigured, stream.EventLinkRefused:
+		if p := s.port(e.Link); p != nil && p.dialed != nil {
+			if e.Kind == stream.EventLinkConfigured {
+				p.dialed.isConfigured(p)
+			} else {
+				p.dialed.refused(ErrLinkRefused)
+			}
+		}
+		return 0
+	case stream.EventAccepted:
+		info, ok := s.m.ConnInfo(e.Conn)
+		if !ok || int(info.Server) >= len(s.servers) {
+			return 0
+		}
+		s.accepted(e.Conn, s.servers[info.Server])
+	}
+	o := s.ownerOf(e.Conn)
+	switch {
+	case o == nil:
+		return 0
+	case o.handler != 0:
+		return o.handler
+	}
+	s.tellConn(o.state, e)
+	return 0
+}
+
+// tellConn is the blocking door's side of an event.
+func (s *shard) tellConn(c *connState, e *stream.Event) {
+	switch e.Kind {
+	case stream.EventAccepted, stream.EventPeerAddress:
+		c.refresh()
+	case stream.EventConnected:
+		c.refresh()
+		c.change(func() { c.connected = true })
+	case stream.EventStreamOpened:
+		st := s.newStreamState(c, e.Stream)
+		if !c.offer(st) {
+			_ = s.m.CloseStream(s.now(), e.Stream)
+		}
+	case stream.EventMoneyReceived, stream.EventMoneySent, stream.EventTotalSent, stream.EventReceiveLimit,
+		stream.EventReadable, stream.EventWritable:
+		if st := s.stream(e.Stream); st != nil {
+			st.refresh()
+		}
+	case stream.EventStreamClosed:
+		if st := s.stream(e.Stream); st != nil {
+			s.endStream(st, e.Code, e.Remote)
+		}
+		s.m.ReleaseStream(e.Stream)
+	case stream.EventClosed:
+		s.endConn(c, e)
+	}
+}
+
+// endStream takes what a stream still holds, before its record goes.
+func (s *shard) endStream(st *streamState, code errorCode, remote bool) {
+	var rest []byte
+	var chunk [4096]byte
+	for {
+		n, err := s.m.Read(s.now(), st.h, chunk[:])
+		rest = append(rest, chunk[:n]...)
+		if n == 0 || err != nil {
+			break
+		}
+	}
+	info, ok := s.m.StreamInfo(st.h)
+	s.streams[uint32(st.h)] = nil
+	st.end(rest, info, ok, &CloseError{Code: code, Remote: remote})
+}
+
+// endConn ends the blocking door's object of a connection, and its streams.
+func (s *shard) endConn(c *connState, e *stream.Event) {
+	closed := &CloseError{Code: e.Code, Remote: e.Remote}
+	if info, ok := s.m.ConnInfo(e.Conn); ok {
+		closed.Message = string(info.CloseMessage)
+	}
+	s.handles = s.m.Streams(e.Conn, s.handles[:0])
+	for _, h := range s.handles {
+		if st := s.stream(h); st != nil {
+			s.endStream(st, e.Code, e.Remote)
+		}
+	}
+	c.refresh()
+	s.forget(e.Conn)
+	s.m.ReleaseConn(e.Conn)
+	c.end(closed)
+}
+
+// closeConnections begins to close every connection.
+func (s *shard) closeConnections() {
+	for i := range s.owners {
+		if h := s.owners[i].conn; h != 0 {
+			_ = s.m.CloseConn(s.now(), h)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/engine/stream"
+	"github.com/millrace-ilp/millrace/transport"
+)
+
+// Errors of this package, for errors.Is. Errors of package stream (stream.ErrMaximum,
+// stream.ErrStreamIDs and so on) and of package transport are passed on as they are.
+var (
+	// ErrClosed says that a connection or stream is over. A *CloseError, which
+	// says how it ended, is an ErrClosed too.
+	ErrClosed = errors.New("engine: closed")
+	// ErrEngineClosed says that the engine is closed, or that the shard was
+	// stopped because of a broken invariant (Engine.Err tells).
+	ErrEngineClosed = errors.New("engine: engine closed")
+	// ErrLinkClosed says that a link or listener is closed for good.
+	ErrLinkClosed = errors.New("engine: link closed")
+	// ErrServerClosed says that a server takes no connections any more.
+	ErrServerClosed = errors.New("engine: server closed")
+	// ErrListening says that the link or listener has a server already.
+	ErrListening = errors.New("engine: there is a server already")
+	// ErrLinkRefused says that the parent did not tell our address (peer.config,
+	// IL-RFC 0031).
+	ErrLinkRefused = errors.New("engine: the peer did not answer peer.config with an address")
+	// ErrNoAddress says that a link has no ILP address, so that nothing can be
+	// opened or answered on it.
+	ErrNoAddress = stream.ErrNoAddress
+	// ErrUnauthorized is for ListenConfig.Accounts to refuse with.
+	ErrUnauthorized = errors.New("engine: unknown account or wrong token")
+	// ErrConfig is wrapped by every refusal of a configuration of this package.
+	ErrConfig = errors.New("engine: bad configuration")
+	// ErrWSS says that btp+wss URLs are not supported yet.
+	ErrWSS = transport.ErrWSS
+	// ErrURL says that a URL is not of the form btp+ws://user:token@host:port/path.
+	ErrURL = transport.ErrURL
+	// ErrBackend says that the platform has no gnet: set Config.StdNet.
+	ErrBackend = transport.ErrBackend
+)
+
+// CloseError says how a connection or stream ended.
+type CloseError struct {
+	// Code is the STREAM error code (IL-RFC 0029 §5.4).
+	Code frame.ErrorCode
+	// Message is for people; the peer's own words if Remote.
+	Message string
+	// Remote says that the peer closed it.
+	Remote bool
+}
+
+// Error says it in words.
+func (e *CloseError) Error() string {
+	who := "here"
+	if e.Remote {
+		who = "by the peer"
+	}
+	if e.Message == "" {
+		return fmt.Sprintf("engine: closed %s: %v", who, e.Code)
+	}
+	return fmt.Sprintf("engine: closed %s: %v: %s", who, e.Code, e.Message)
+}
+
+// Is makes every CloseError an ErrClosed.
+func (e *CloseError) Is(target error) bool { return target == ErrClosed }

@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+// Handler is the door on the loop: it is called on the event loop with what happened
+// to its connections during one wake-up. lp and events are good only during the
+// call. It may call any method of the machine but Handle, Transmit, HandleTimeout,
+// PollEvent and the Release methods: the engine transmits after the call, and
+// releases what is closed: read what a stream still holds when its EventStreamClosed
+// comes. It must not block, and so must not call the blocking door.
+//
+// One Handler may serve connections on many loops: it is then called by several
+// goroutines at once.
+type Handler interface {
+	HandleEvents(lp *OnLoop, events []stream.Event)
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(lp *OnLoop, events []stream.Event)
+
+// HandleEvents calls f.
+func (f HandlerFunc) HandleEvents(lp *OnLoop, events []stream.Event) { f(lp, events) }
+
+// OnLoop is a shard, for code that runs on its loop.
+type OnLoop struct{ s *shard }
+
+// Machine is the shard's machine.
+func (lp *OnLoop) Machine() *stream.Machine { return lp.s.m }
+
+// Now is the time that the wake-up began, for the machine's methods.
+func (lp *OnLoop) Now() stream.Instant { return lp.s.now() }
+
+// Output is where the machine's Decide and Committed put packets.
+func (lp *OnLoop) Output() stream.Output { return lp.s }
+
+// Shard is the number of the loop, from 0.
+func (lp *OnLoop) Shard() int { return lp.s.index }
+
+// handlerEntry is a Handler in a shard's table, for as long as connections use it.
+type handlerEntry struct {
+	h    Handler
+	refs int
+}
+
+// holdHandler enters a Handler in the table, with one reference.
+func (s *shard) holdHandler(h Handler) uint32 {
+	for i := range s.handlers {
+		if s.handlers[i].refs == 0 {
+			s.handlers[i] = handlerEntry{h, 1}
+			return uint32(i) + 1
+		}
+	}
+	s.handlers = append(s.handlers, handlerEntry{h, 1})
+	return uint32(len(s.handlers))
+}
+
+func (s *shard) dropHandler(n uint32) {
+	e := &s.handlers[n-1]
+	if e.refs--; e.refs == 0 {
+		e.h = nil
+	}
+}
+
+// callHandler hands a run of events to a Handler, and lets go of what is over.
+func (s *shard) callHandler(n uint32, events []stream.Event) {
+	s.tell(s.handlers[n-1].h, events)
+	for i := range events {
+		switch e := &events[i]; e.Kind {
+		case stream.EventStreamClosed:
+			s.m.ReleaseStream(e.Stream)
+		case stream.EventClosed:
+			s.forget(e.Conn)
+			s.m.ReleaseConn(e.Conn)
+		}
+	}
+}
+
+// tell calls a Handler. One that panics loses the connections that it was told of.
+func (s *shard) tell(h Handler, events []stream.Event) {
+	s.inHandler = true
+	defer func() {
+		s.inHandler = false
+		r := recover()
+		if r == nil {
+			return
+		}
+		if s.isInvariant(r) {
+			panic(r)
+		}
+		s.e.log.Error("a Handler panicked", "panic", fmt.Sprint(r))
+		for i := range events {
+			_ = s.m.DestroyConn(s.now(), events[i].Conn, frame.InternalError, "")
+		}
+	}()
+	h.HandleEvents(&s.onLoop, events)
+}

@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/engine/stream"
+	"github.com/millrace-ilp/millrace/transport"
+)
+
+// shard is one event loop with its machine. Everything but the inbox and the
+// fields said otherwise belongs to the loop's goroutine. It is the loop's
+// transport.Handler and the machine's stream.Output.
+type shard struct {
+	e      *Engine
+	index  int
+	loop   *transport.Loop
+	m      *stream.Machine
+	onLoop OnLoop
+
+	ports   []*port // by index of the machine's link
+	proxies map[proxyKey]stream.LinkHandle
+	entries []stream.Entry
+	events  []stream.Event
+	pending []*port // their attached output waits to be sent
+
+	owners   []owner // by index of the connection
+	handlers []handlerEntry
+	servers  []serverRef    // by number
+	streams  []*streamState // by index of the stream
+	handles  []stream.StreamHandle
+
+	inHandler bool
+	stopped   bool
+	inbox     inbox
+	live      atomic.Int64 // connections
+	dead      chan struct{}
+	deadOnce  sync.Once
+}
+
+// owner says who is told of a connection's events.
+type owner struct {
+	conn    stream.ConnHandle
+	state   *connState // blocking door
+	handler uint32     // loop door
+	server  *Server    // that it came in at, or nil
+}
+
+func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
+	s := &shard{
+		e: e, index: index,
+		ports:   make([]*port, 1),
+		proxies: make(map[proxyKey]stream.LinkHandle),
+		entries: make([]stream.Entry, 0, stream.MaxVector),
+		dead:    make(chan struct{}),
+	}
+	s.onLoop.s = s
+	s.inbox.init()
+	cfg := e.cfg.Machine
+	cfg.Shard, cfg.HashSeed, cfg.Directory = index, hashSeed, nil
+	if e.directory != nil {
+		cfg.Directory = e.directory
+	}
+	_, _ = rand.Read(cfg.Seed[:]) // never fails
+	s.m = stream.New(cfg)
+	return s
+}
+
+func (s *shard) now() stream.Instant { return stream.Instant(s.loop.Now()) }
+
+// Packets takes one vector of a link.
+func (s *shard) Packets(l *transport.Link, in []transport.Packet) {
+	p := s.portOf(l)
+	if p == nil {
+		return
+	}
+	defer s.guard()
+	entries := s.entries[:0]
+	for i := range in {
+		e := stream.Entry{Link: p.handle, Request: in[i].ID, Packet: in[i].ILP}
+		switch in[i].Kind {
+		case transport.Request:
+			e.Kind = stream.Prepare
+		case transport.Response:
+			e.Kind = answerKind(in[i].ILP)
+		default:
+			e.Kind = stream.Failure
+		}
+		if e.Kind == stream.Failure {
+			e.Packet = nil
+		}
+		entries = append(entries, e)
+	}
+	s.m.Handle(s.now(), entries, s)
+	clear(entries)
+	s.entries = entries[:0]
+	s.settle(p)
+}
+
+// answerKind is what an answer to a request of ours is.
+func answerKind(packet []byte) stream.Kind {
+	switch ilp.PeekType(packet) {
+	case ilp.TypeFulfill:
+		return stream.Fulfill
+	case ilp.TypeReject:
+		return stream.Reject
+	}
+	return stream.Failure
+}
+
+// Wake runs what waits in the inbox and what has come due.
+func (s *shard) Wake() {
+	if s.stopped {
+		s.inbox.fail()
+		return
+	}
+	defer s.guard()
+	calls, crossed, delivered := s.inbox.take()
+	for i := range crossed {
+		s.takeCrossing(&crossed[i])
+	}
+	for i := range delivered {
+		s.takeDelivery(&delivered[i])
+	}
+	for i, c := range calls {
+		c.f()
+		calls[i] = nil
+		c.finish(nil)
+	}
+	s.inbox.putBack(calls, crossed, delivered)
+	if at, ok := s.m.NextTimeout(); ok && at <= s.now() {
+		s.m.HandleTimeout(s.now(), s)
+	}
+	s.settle(nil)
+}
+
+// settle tells what happened, sends what can be sent, and asks to be woken when
+// the machine wants to be.
+func (s *shard) settle(p *port) {
+	if p != nil {
+		s.transmit(p)
+	}
+	for again := true; again; {
+		again = s.drain()
+		for {
+			h, ok := s.m.PollReady()
+			if !ok {
+				break
+			}
+			if q := s.port(h); q != nil && s.transmit(q) {
+				again = true
+			}
+		}
+		s.flush()
+	}
+	if at, ok := s.m.NextTimeout(); ok {
+		s.loop.WakeAt(int64(at))
+	}
+	if s.m.SeedSpent() >= 1<<20 {
+		var seed [48]byte
+		_, _ = rand.Read(seed[:])
+		s.m.Reseed(&seed)
+	}
+}
+
+// transmit sends what a link's window and output allow, and says whether that
+// was anything.
+func (s *shard) transmit(p *port) bool {
+	if s.m.LinkIdle(p.handle) {
+		return false
+	}
+	return s.m.Transmit(s.now(), p.handle, s) > 0
+}
+
+// guard stops the shard when a machine's invariant is broken: nothing more is
+// released. The panic goes on, so that transport discards half-written output.
+func (s *shard) guard() {
+	r := recover()
+	if r == nil {
+		return
+	}
+	s.stop(fmt.Errorf("engine: shard %d stopped: %v", s.index, r))
+	panic(r)
+}
+
+func (s *shard) isInvariant(r any) bool {
+	text, ok := r.(string)
+	if err, isErr := r.(error); isErr {
+		text, ok = err.Error(), true
+	}
+	return ok && strings.HasPrefix(text, "stream: ")
+}
+
+// stop ends the shard: links close and every call fails.
+func (s *shard) stop(err error) {
+	s.stopped = true
+	s.e.fail(err)
+	for _, p := range s.ports {
+		if p != nil && p.link != nil {
+			p.link.Close(err)
+		}
+	}
+	s.die()
+}
+
+// die lets everybody go who waits for the shard. Any goroutine, once the loop
+// does nothing more.
+func (s *shard) die() {
+	s.deadOnce.Do(func() { close(s.dead) })
+	s.inbox.fail()
+}
+
+// call runs f on the loop and waits for it. Not to be called on a loop.
+func (s *shard) call(f func()) error {
+	c := newCall(f)
+	if !s.inbox.push(c) {
+		c.free()
+		return ErrEngineClosed
+	}
+	s.loop.Wake()
+	return c.wait()
+}

@@ -1,0 +1,322 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+// Stream is one stream of a connection, as the blocking door sees it: money both
+// ways, and octets both ways as an io.ReadWriteCloser. It is a small value, safe for
+// concurrent use, but not from a Handler. The zero value is no stream.
+type Stream struct{ s *streamState }
+
+var _ io.ReadWriteCloser = Stream{}
+
+// readAhead is how many octets are fetched from the loop at once.
+const readAhead = 32 << 10
+
+// streamState is what the handles of a stream share.
+type streamState struct {
+	c *connState
+	h stream.StreamHandle
+
+	mu      sync.Mutex
+	changed chan struct{} // closed at the next change
+	info    stream.StreamInfo
+	rest    []byte // what was not read when the stream ended
+	closed  *CloseError
+	done    chan struct{}
+
+	reading sync.Mutex // held by Read
+	ahead   []byte     // fetched and not read yet
+	buffer  []byte
+
+	writing sync.Mutex // held by Write
+}
+
+// newStreamState makes the object of a stream. On the loop.
+func (s *shard) newStreamState(c *connState, h stream.StreamHandle) *streamState {
+	st := &streamState{c: c, h: h, changed: make(chan struct{}), done: make(chan struct{})}
+	i := int(uint32(h))
+	for i >= len(s.streams) {
+		s.streams = append(s.streams, nil)
+	}
+	s.streams[i] = st
+	st.refresh()
+	return st
+}
+
+// stream is the object of a stream, or nil.
+func (s *shard) stream(h stream.StreamHandle) *streamState {
+	if i := int(uint32(h)); i < len(s.streams) && s.streams[i] != nil && s.streams[i].h == h {
+		return s.streams[i]
+	}
+	return nil
+}
+
+func (st *streamState) change(f func()) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	f()
+	close(st.changed)
+	st.changed = make(chan struct{})
+}
+
+// refresh publishes the machine's figures. On the loop.
+func (st *streamState) refresh() {
+	if info, ok := st.c.s.m.StreamInfo(st.h); ok {
+		st.change(func() { st.info = info })
+	}
+}
+
+func (st *streamState) end(rest []byte, info stream.StreamInfo, ok bool, closed *CloseError) {
+	st.change(func() {
+		if st.closed != nil {
+			return
+		}
+		st.rest, st.closed = rest, closed
+		if ok {
+			st.info = info
+		}
+		close(st.done)
+	})
+}
+
+func (st *streamState) snapshot() (info stream.StreamInfo, closed *CloseError, changed chan struct{}) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.info, st.closed, st.changed
+}
+
+// call runs f on the loop; a stream that is gone there has ended here.
+func (st *streamState) call(f func(m *stream.Machine, now stream.Instant) error) error {
+	s := st.c.s
+	var failed error
+	if err := s.call(func() {
+		failed = f(s.m, s.now())
+		if info, ok := s.m.StreamInfo(st.h); ok {
+			st.mu.Lock()
+			st.info = info // without waking anybody: Write would wake itself
+			st.mu.Unlock()
+		}
+	}); err != nil {
+		return err
+	}
+	if failed != nil {
+		if _, closed, _ := st.snapshot(); closed != nil {
+			return closed
+		}
+	}
+	return failed
+}
+
+// ID is the stream's number within its connection (IL-RFC 0029 §4.2).
+func (s Stream) ID() uint64 {
+	info, _, _ := s.s.snapshot()
+	return info.ID
+}
+
+// SetReceiveMax allows the stream to receive up to that much in total. It never
+// falls: stream.ErrMaximum.
+func (s Stream) SetReceiveMax(max stream.Amount) error {
+	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.SetReceiveMax(now, s.s.h, max) })
+}
+
+// SetSendMax sends up to that much in total, as the peer takes it. It may be
+// lowered as far as what was sent or is in flight: stream.ErrMaximum.
+func (s Stream) SetSendMax(max stream.Amount) error {
+	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.SetSendMax(now, s.s.h, max) })
+}
+
+// SendTotal sets the send maximum to total and returns when that much was sent and
+// fulfilled over the stream's life. Otherwise it tells how much was, with a
+// *CloseError or ctx's error; after the latter sending goes on, until SetSendMax
+// says otherwise.
+func (s Stream) SendTotal(ctx context.Context, total stream.Amount) (sent stream.Amount, err error) {
+	if err := s.SetSendMax(total); err != nil {
+		info, _, _ := s.s.snapshot()
+		return info.Sent, err
+	}
+	return s.s.total(ctx, total, func(i *stream.StreamInfo) stream.Amount { return i.Sent })
+}
+
+// ReceiveTotal sets the receive maximum to total and returns when that much was
+// received over the stream's life. Otherwise it tells how much was, with a *CloseError
+// or ctx's error.
+func (s Stream) ReceiveTotal(ctx context.Context, total stream.Amount) (received stream.Amount, err error) {
+	info, closed, _ := s.s.snapshot()
+	if closed == nil && info.ReceiveMax < total {
+		if err := s.SetReceiveMax(total); err != nil && !errors.Is(err, ErrClosed) {
+			return info.Received, err
+		}
+	}
+	return s.s.total(ctx, total, func(i *stream.StreamInfo) stream.Amount { return i.Received })
+}
+
+// total waits until a figure reaches want.
+func (st *streamState) total(ctx context.Context, want stream.Amount, figure func(*stream.StreamInfo) stream.Amount) (stream.Amount, error) {
+	for {
+		info, closed, changed := st.snapshot()
+		have := figure(&info)
+		switch {
+		case have >= want:
+			return have, nil
+		case closed != nil:
+			return have, closed
+		}
+		if err := st.wait(ctx, changed); err != nil {
+			return have, err
+		}
+	}
+}
+
+func (st *streamState) wait(ctx context.Context, changed chan struct{}) error {
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-st.c.s.dead:
+		return ErrEngineClosed
+	}
+}
+
+// Read reads octets that the peer wrote, and waits for some. At the end of a
+// stream that was closed normally it answers io.EOF, else a *CloseError.
+func (s Stream) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	st := s.s
+	st.reading.Lock()
+	defer st.reading.Unlock()
+	for {
+		if len(st.ahead) > 0 {
+			n := copy(p, st.ahead)
+			st.ahead = st.ahead[n:]
+			return n, nil
+		}
+		_, closed, changed := st.snapshot()
+		if closed != nil {
+			return st.readRest(p, closed)
+		}
+		into, direct := p, len(p) >= 4096
+		if !direct {
+			if st.buffer == nil {
+				st.buffer = make([]byte, readAhead)
+			}
+			into = st.buffer
+		}
+		n, err := st.fetch(into[:min(len(into), readAhead)])
+		switch {
+		case n > 0 && direct:
+			return n, nil
+		case n > 0:
+			st.ahead = st.buffer[:n]
+			continue
+		case errors.Is(err, stream.ErrEnd):
+			return 0, io.EOF
+		case errors.Is(err, ErrEngineClosed):
+			return 0, err
+		case err != nil:
+			// It is ending: the event that says how is on its way or has come.
+			if _, closed, _ = st.snapshot(); closed != nil {
+				continue
+			}
+		}
+		if err := st.wait(context.Background(), changed); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// fetch reads from the machine.
+func (st *streamState) fetch(p []byte) (n int, err error) {
+	s := st.c.s
+	if dead := s.call(func() { n, err = s.m.Read(s.now(), st.h, p) }); dead != nil {
+		return 0, dead
+	}
+	return n, err
+}
+
+// readRest reads what was there when the stream ended.
+func (st *streamState) readRest(p []byte, closed *CloseError) (int, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if n := copy(p, st.rest); n > 0 {
+		st.rest = st.rest[n:]
+		return n, nil
+	}
+	if closed.Code == frame.NoError {
+		return 0, io.EOF
+	}
+	return 0, closed
+}
+
+// Write writes octets for the peer, and waits until all of them are in the
+// stream's buffer. It fails with a *CloseError or stream.ErrClosed when the stream is over.
+func (s Stream) Write(p []byte) (int, error) {
+	st := s.s
+	st.writing.Lock()
+	defer st.writing.Unlock()
+	written := 0
+	for written < len(p) {
+		_, closed, changed := st.snapshot()
+		if closed != nil {
+			return written, closed
+		}
+		n := 0
+		if err := st.call(func(m *stream.Machine, now stream.Instant) (err error) {
+			n, err = m.Write(now, st.h, p[written:])
+			return err
+		}); err != nil {
+			return written + n, err
+		}
+		if written += n; n > 0 {
+			continue
+		}
+		if err := st.wait(context.Background(), changed); err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// Close closes the stream for both ends, once what was written and is in flight has
+// arrived. It does not wait for that: Done does.
+func (s Stream) Close() error {
+	err := s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.CloseStream(now, s.s.h) })
+	if errors.Is(err, ErrClosed) || errors.Is(err, stream.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// Info is what the machine knows of the stream now, or knew when it ended.
+func (s Stream) Info() stream.StreamInfo {
+	if _, closed, _ := s.s.snapshot(); closed == nil {
+		_ = s.s.call(func(*stream.Machine, stream.Instant) error { return nil })
+	}
+	info, _, _ := s.s.snapshot()
+	return info
+}
+
+// Handle names the stream to the machine of its shard, for Link.Do.
+func (s Stream) Handle() stream.StreamHandle { return s.s.h }
+
+// Done is closed when the stream is over. What it still held can be read.
+func (s Stream) Done() <-chan struct{} { return s.s.done }
+
+// Err is nil while the stream lives, then a *CloseError, also for a normal end
+// (frame.NoError).
+func (s Stream) Err() error {
+	if _, closed, _ := s.s.snapshot(); closed != nil {
+		return closed
+	}
+	return nil
+}
