@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// receiverArg makes loadgen the receiving end of another loadgen. The two speak
+// over its standard input and output, one JSON object each way at a time:
+// start, sample, stop.
+const receiverArg = "-internal-receiver"
+
+// patience is how long a receiver that was told to stop may take.
+const patience = 5 * time.Second
+
+type order struct {
+	Op    string `json:"op"`
+	Shape shape  `json:"shape,omitzero"`
+}
+
+type report struct {
+	Error  string  `json:"error,omitempty"`
+	Ready  *ready  `json:"ready,omitempty"`
+	Sample *sample `json:"sample,omitempty"`
+}
+
+// serveReceiver is the whole life of the receiver's process. It ends when it is
+// told to, or when its standard input does: its parent is gone then.
+func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
+	orders, reports := json.NewDecoder(bufio.NewReader(stdin)), json.NewEncoder(stdout)
+	var r *receiver
+	defer func() {
+		if r != nil {
+			r.stop()
+		}
+	}()
+	for {
+		var o order
+		if err := orders.Decode(&o); err != nil {
+			return exitDone
+		}
+		var answer report
+		switch {
+		case o.Op == "start" && r == nil:
+			var err error
+			if r, err = startReceiver(o.Shape, stderr); err != nil {
+				answer.Error = err.Error()
+			} else {
+				answer.Ready = &r.ready
+			}
+		case o.Op == "sample" && r != nil:
+			s := take(r.eng)
+			answer.Sample = &s
+			if err := r.eng.Err(); err != nil {
+				answer.Error = err.Error()
+			}
+		case o.Op == "stop":
+			return exitDone
+		default:
+			answer.Error = "unexpected order " + o.Op
+		}
+		if err := reports.Encode(answer); err != nil {
+			return exitFailed
+		}
+	}
+}
+
+// child is a receiver in another process.
+type child struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	orders  *json.Encoder
+	reports *json.Decoder
+}
+
+// startChild starts this program once more, as receiver.
+func startChild(s shape, stderr io.Writer) (*child, ready, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, ready{}, err
+	}
+	c := &child{cmd: exec.Command(self, receiverArg)}
+	c.cmd.Stderr = stderr
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return nil, ready{}, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, ready{}, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, ready{}, fmt.Errorf("start the receiver: %w", err)
+	}
+	c.orders, c.reports = json.NewEncoder(c.in), json.NewDecoder(bufio.NewReader(out))
+	answer, err := c.ask(order{Op: "start", Shape: s})
+	if err == nil && answer.Ready == nil {
+		err = errors.New("the receiver did not say where it listens")
+	}
+	if err != nil {
+		c.stop()
+		return nil, ready{}, err
+	}
+	return c, *answer.Ready, nil
+}
+
+func (c *child) ask(o order) (answer report, err error) {
+	if err = c.orders.Encode(o); err == nil {
+		err = c.reports.Decode(&answer)
+	}
+	if err != nil {
+		return answer, fmt.Errorf("the receiver's process is gone: %w", err)
+	}
+	if answer.Error != "" {
+		return answer, fmt.Errorf("receiver: %s", answer.Error)
+	}
+	return answer, nil
+}
+
+func (c *child) sample() (sample, error) {
+	answer, err := c.ask(order{Op: "sample"})
+	if err != nil {
+		return sample{}, err
+	}
+	if answer.Sample == nil {
+		return sample{}, errors.New("the receiver has no figures")
+	}
+	return *answer.Sample, nil
+}
+
+func (c *child) stop() {
+	_ = c.orders.Encode(order{Op: "stop"})
+	_ = c.in.Close()
+	late := time.AfterFunc(patience, func() { _ = c.cmd.Process.Kill() })
+	_ = c.cmd.Wait()
+	late.Stop()
+}

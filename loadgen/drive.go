@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// liveEvery is how often the live line moves.
+const liveEvery = time.Second
+
+// receivingEnd is a receiver, in this process or in another.
+type receivingEnd interface {
+	sample() (sample, error)
+	stop()
+}
+
+// startReceiving starts the receiver where the flags want it.
+func startReceiving(cfg config, stderr io.Writer) (receivingEnd, ready, error) {
+	if cfg.processes > 1 {
+		c, r, err := startChild(cfg.shape(), stderr)
+		if err != nil {
+			return nil, ready{}, err
+		}
+		return c, r, nil
+	}
+	r, err := startReceiver(cfg.shape(), stderr)
+	if err != nil {
+		return nil, ready{}, err
+	}
+	return r, r.ready, nil
+}
+
+// runLoad is the main job: both ends, the measured time, the money, the report.
+func runLoad(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
+	show := newLive(stderr)
+	show.say("starting %s connections on %s links", grouped(uint64(cfg.profile.Connections)), grouped(uint64(cfg.profile.Links)))
+	m, err := load(ctx, cfg, show, stderr)
+	show.clear()
+	if err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("interrupted before anything was sent")
+		}
+		return complain(stderr, err)
+	}
+	r := m.figures(cfg)
+	if !m.interrupted {
+		show.say("null engine, for comparison")
+		if r.Null, err = measureNull(ctx, cfg, nullBeside); err != nil && r.Failure == "" {
+			r.Failure = err.Error()
+		}
+		show.clear()
+	}
+	if err := writeJSON(cfg.json, stdout, r); err != nil {
+		return complain(stderr, err)
+	}
+	r.table(tableTo(cfg, stdout, stderr))
+	if !r.good() {
+		return exitFailed
+	}
+	return exitDone
+}
+
+// load runs both ends and stops them. What went wrong after money began to
+// flow is in the result: the money is reported all the same.
+func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m measured, err error) {
+	rcv, to, err := startReceiving(cfg, stderr)
+	if err != nil {
+		return m, err
+	}
+	defer rcv.stop()
+	snd, err := startSender(ctx, cfg.shape(), to, stderr)
+	if err != nil {
+		return m, err
+	}
+	defer snd.stop()
+	if err := snd.begin(); err != nil {
+		return m, err
+	}
+
+	m.failure = m.measure(ctx, cfg, snd, rcv, show)
+	m.interrupted = ctx.Err() != nil
+	show.say("draining")
+	m.failure = errors.Join(m.failure, snd.drain(), snd.lost())
+	final, err := rcv.sample()
+	if err != nil {
+		return m, fmt.Errorf("the receiver's books are lost: %w", err)
+	}
+	m.sent, m.received = take(snd.eng).Sent, final.Released
+	if m.failure == nil && !m.interrupted && m.sender.SentPackets == 0 {
+		m.failure = errors.New("no round trip was completed in the measured time")
+	}
+	return m, nil
+}
+
+// measure warms up, measures, and fills in what came in between.
+func (m *measured) measure(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
+	if err := warmUp(ctx, cfg, snd, rcv); err != nil || ctx.Err() != nil {
+		return err
+	}
+	snd.eng.ResetRoundTrips()
+	r0, err := rcv.sample()
+	if err != nil {
+		return err
+	}
+	s0 := take(snd.eng)
+	show.begin(s0)
+	err = m.wait(ctx, cfg, snd, show)
+	r1, err1 := rcv.sample()
+	s1 := take(snd.eng)
+	m.window, m.sender, m.receiver = s1.At.Sub(s0.At), s1.minus(s0), r1.minus(r0)
+	m.latency = roundTrips(snd.eng)
+	return errors.Join(err, err1)
+}
+
+// warmUp waits until the receiver knows every connection, and then a little.
+func warmUp(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) error {
+	limit, cancel := context.WithTimeout(ctx, setUp)
+	defer cancel()
+	err := await(limit, "the receiver to see every connection", func() (bool, error) {
+		s, err := rcv.sample()
+		return s.Connections >= cfg.profile.Connections, errors.Join(err, snd.lost())
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	pause(ctx, time.Duration(cfg.profile.WarmUp))
+	return nil
+}
+
+// wait lets the measured time pass, and shows how it goes.
+func (m *measured) wait(ctx context.Context, cfg config, snd *sender, show *live) error {
+	end := time.After(cfg.duration())
+	tick := time.NewTicker(liveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			show.second(take(snd.eng))
+			if err := snd.lost(); err != nil {
+				return err
+			}
+		case <-end:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// pause sleeps, but for an interruption.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

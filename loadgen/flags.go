@@ -1,0 +1,88 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/millrace-ilp/millrace/profiles"
+)
+
+// config is one run: a profile, what the flags changed of it, and how to run it.
+type config struct {
+	profile   profiles.Profile
+	processes int
+	json      string // file for the JSON object, "-" for standard output, or none
+	null      bool   // the null engine alone
+}
+
+const usage = `loadgen drives STREAM connections over loopback BTP sockets, checks that the
+money agrees at both ends, and prints a verdict.
+
+  loadgen                                  10 s of the default profile
+  loadgen -processes 2 -json result.json   sender and receiver in two processes
+  loadgen -null                            the null engine alone: the yardstick
+
+Flags (what the profile says unless given):
+  -duration 10s        how long to measure, after a short warm-up
+  -links 8             account links, each one BTP socket
+  -connections 10000   STREAM connections, spread over the links, one stream each
+  -window 256          packets in flight on each link
+  -processes 1         2 runs sender and receiver apart, on half of the cores each
+  -profile default     the shape of traffic that the other flags start from
+  -json FILE           write every figure as one JSON object ("-": standard output)
+  -null                run only the null engine; otherwise it runs for a second at
+                       the end, so that the figures have something to stand beside
+  -h                   this page
+
+Ctrl-C ends the measured time early, drains what is in flight, and reports.
+Exit status: 0 the money agrees, 1 it does not or the run failed, 2 wrong usage.
+`
+
+// parseFlags reads the command line. It answers flag.ErrHelp for -h.
+func parseFlags(args []string, stderr io.Writer) (cfg config, err error) {
+	fs := flag.NewFlagSet("loadgen", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // run says it, once
+	fs.Usage = func() {}
+	name := fs.String("profile", profiles.Default, "")
+	duration := fs.Duration("duration", 0, "")
+	links := fs.Int("links", 0, "")
+	connections := fs.Int("connections", 0, "")
+	window := fs.Int("window", 0, "")
+	fs.IntVar(&cfg.processes, "processes", 1, "")
+	fs.StringVar(&cfg.json, "json", "", "")
+	fs.BoolVar(&cfg.null, "null", false, "")
+	if err := fs.Parse(args); err != nil {
+		return cfg, err
+	}
+	if fs.NArg() > 0 {
+		return cfg, fmt.Errorf("unexpected %q", strings.Join(fs.Args(), " "))
+	}
+	if cfg.profile, err = profiles.Load(*name); err != nil {
+		return cfg, err
+	}
+	fs.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "duration":
+			cfg.profile.Duration = profiles.Duration(*duration)
+		case "links":
+			cfg.profile.Links = *links
+		case "connections":
+			cfg.profile.Connections = *connections
+		case "window":
+			cfg.profile.Window = *window
+		}
+	})
+	if err := cfg.profile.Check(); err != nil {
+		return cfg, err
+	}
+	if cfg.processes != 1 && cfg.processes != 2 {
+		return cfg, fmt.Errorf("-processes %d: must be 1 or 2", cfg.processes)
+	}
+	return cfg, nil
+}
+
+// duration is how long is measured.
+func (c config) duration() time.Duration { return time.Duration(c.profile.Duration) }

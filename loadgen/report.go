@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// table prints the result for a person.
+func (r result) table(w io.Writer) {
+	c := r.Config
+	p := &printer{w: w}
+	p.line("Millrace loadgen, profile %s: %s links, %s connections, window %s, %s, measured %s s%s", c.Profile,
+		grouped(uint64(c.Links)), grouped(uint64(c.Connections)), grouped(uint64(c.Window)), processes(c.Processes),
+		number(r.MeasuredSeconds, 1), when(r.Interrupted, " (interrupted)"))
+	p.line("")
+	p.row("round trips", "%s   %s /s", grouped(r.RoundTrips), grouped(uint64(r.RoundTripsPerSecond+0.5)))
+	ends := ""
+	if r.CPU.Sender != nil && r.CPU.Receiver != nil {
+		ends = fmt.Sprintf("sender %s, receiver %s; ", nanos(*r.CPU.Sender), nanos(*r.CPU.Receiver))
+	}
+	p.row("CPU per round trip", "%s   (%suser %s, system %s)", nanos(r.CPU.Total), ends, nanos(r.CPU.User), nanos(r.CPU.System))
+	l := r.Latency
+	p.row("latency", "p50 %s   p90 %s   p99 %s   p99.9 %s   max %s",
+		nanos(float64(l.P50)), nanos(float64(l.P90)), nanos(float64(l.P99)), nanos(float64(l.P999)), nanos(float64(l.Max)))
+	p.row("allocations", "%s per round trip", number(r.Allocs, 2))
+	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
+	p.row("rejects", "%s", r.Rejects)
+	if n := r.Null; n != nil {
+		p.row("null engine", "%s", n)
+		p.row("above null", "%s of CPU per round trip", nanos(r.CPU.Total-n.CPUPerMessage))
+	}
+	p.row("sent", "%s", groupedText(r.Sent))
+	p.row("received", "%s", groupedText(r.Received))
+	p.line("")
+	if r.Failure != "" {
+		p.line("FAILED: %s", r.Failure)
+	}
+	if r.MoneyAgrees {
+		p.line("money agrees")
+	} else {
+		p.line("money does NOT agree: sent %s, received %s", r.Sent, r.Received)
+	}
+}
+
+// String is the null engine's row of the table.
+func (n nullFigure) String() string {
+	return fmt.Sprintf("%s /s   %s of CPU per message   %s frames per write",
+		grouped(uint64(n.MessagesPerSecond+0.5)), nanos(n.CPUPerMessage), number(n.FramesPerWrite, 1))
+}
+
+// String lists the codes in order, or says "none".
+func (r rejects) String() string {
+	if len(r) == 0 {
+		return "none"
+	}
+	codes := make([]string, 0, len(r))
+	for code := range r {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	for i, code := range codes {
+		codes[i] = code + " " + grouped(r[code])
+	}
+	return strings.Join(codes, ", ")
+}
+
+type printer struct{ w io.Writer }
+
+func (p *printer) line(format string, args ...any) {
+	_, _ = fmt.Fprintln(p.w, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+}
+
+func (p *printer) row(name, format string, args ...any) {
+	p.line("  %-20s %s", name, fmt.Sprintf(format, args...))
+}
+
+func processes(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return strconv.Itoa(n) + " processes"
+}
+
+func when(yes bool, text string) string {
+	if yes {
+		return text
+	}
+	return ""
+}
+
+func number(v float64, digits int) string { return strconv.FormatFloat(v, 'f', digits, 64) }
+
+// nanos spells nanoseconds in a unit that leaves one to three digits before
+// the point.
+func nanos(ns float64) string {
+	switch {
+	case ns < 0:
+		return "-" + nanos(-ns)
+	case ns < 1e3:
+		return number(ns, 0) + " ns"
+	case ns < 1e6:
+		return number(ns/1e3, 2) + " µs"
+	case ns < float64(time.Second):
+		return number(ns/1e6, 2) + " ms"
+	}
+	return number(ns/1e9, 2) + " s"
+}
+
+// grouped spells a number with a comma at every third digit.
+func grouped(n uint64) string { return groupedText(strconv.FormatUint(n, 10)) }
+
+func groupedText(digits string) string {
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}

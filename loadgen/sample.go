@@ -1,0 +1,94 @@
+package main
+
+import (
+	"runtime/metrics"
+	"time"
+
+	"github.com/millrace-ilp/millrace/engine"
+)
+
+// sample is what one end had counted at a moment.
+type sample struct {
+	At          time.Time     `json:"at"`
+	User        time.Duration `json:"user"` // CPU of the process, in nanoseconds
+	System      time.Duration `json:"system"`
+	Allocs      uint64        `json:"allocs"` // objects on the heap of the process
+	Sent        uint64        `json:"sent"`   // verified by fulfillments
+	SentPackets uint64        `json:"sent_packets"`
+	Released    uint64        `json:"released"` // credited to us
+	PacketsIn   uint64        `json:"packets_in"`
+	Vectors     uint64        `json:"vectors"`
+	FramesOut   uint64        `json:"frames_out"`
+	Writes      uint64        `json:"writes"`
+	Connections int           `json:"connections"`
+	InFlight    int           `json:"in_flight"`
+	RejectsIn   rejects       `json:"rejects_in"`
+}
+
+// rejects counts rejects by their ILP error code.
+type rejects map[string]uint64
+
+// take reads the counters of an engine and of this process.
+func take(eng *engine.Engine) sample {
+	st := eng.Stats()
+	s := sample{
+		Allocs: heapAllocs(), Sent: uint64(st.Sent), SentPackets: st.SentPackets, Released: uint64(st.Released),
+		PacketsIn: st.PacketsIn, Vectors: st.Vectors, FramesOut: st.Loops.FramesOut, Writes: st.Loops.Writes,
+		Connections: st.Connections, InFlight: st.InFlight, RejectsIn: make(rejects, len(st.RejectsIn)),
+	}
+	for code, n := range st.RejectsIn {
+		s.RejectsIn[code.String()] = n
+	}
+	s.User, s.System = processCPU()
+	s.At = time.Now()
+	return s
+}
+
+// roundTrips reads the latencies since they were last reset.
+func roundTrips(eng *engine.Engine) latency {
+	h := eng.Stats().RoundTrips
+	return latency{h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max()}
+}
+
+// minus is what came between two samples of one end.
+func (s sample) minus(before sample) sample {
+	d := s
+	d.User -= before.User
+	d.System -= before.System
+	d.Allocs -= before.Allocs
+	d.Sent -= before.Sent
+	d.SentPackets -= before.SentPackets
+	d.Released -= before.Released
+	d.PacketsIn -= before.PacketsIn
+	d.Vectors -= before.Vectors
+	d.FramesOut -= before.FramesOut
+	d.Writes -= before.Writes
+	d.RejectsIn = make(rejects)
+	for code, n := range s.RejectsIn {
+		if n -= before.RejectsIn[code]; n > 0 {
+			d.RejectsIn[code] = n
+		}
+	}
+	return d
+}
+
+func (r rejects) total() (n uint64) {
+	for _, k := range r {
+		n += k
+	}
+	return n
+}
+
+// heapAllocs counts the objects that this process ever allocated, those too
+// that the runtime packed together for being tiny.
+func heapAllocs() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/tiny/allocs:objects"}}
+	metrics.Read(s)
+	var n uint64
+	for i := range s {
+		if s[i].Value.Kind() == metrics.KindUint64 {
+			n += s[i].Value.Uint64()
+		}
+	}
+	return n
+}
