@@ -16,7 +16,7 @@ func (m *Machine) armConn(i uint32, c *conn) {
 	}
 	o := m.optionsOf(c)
 	at := Instant(math.MaxInt64)
-	if o.IdleTimeout > 0 {
+	if o.IdleTimeout > 0 && c.closeAfter == 0 {
 		at = min(at, c.lastActive+Instant(o.IdleTimeout))
 	}
 	if o.SleepAfter > 0 && !c.flags.has(flagAsleep) {
@@ -47,7 +47,7 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 	case c.closeAfter != 0 && m.now >= c.closeAfter:
 		m.endConn(i, c.closeCode, m.coldOf(i).closeMessage, false)
 		return
-	case o.IdleTimeout > 0 && m.now >= c.lastActive+Instant(o.IdleTimeout):
+	case o.IdleTimeout > 0 && c.closeAfter == 0 && m.now >= c.lastActive+Instant(o.IdleTimeout):
 		m.failConn(i, c, frame.InternalError, "no packet for too long")
 	case o.SleepAfter > 0 && !c.flags.has(flagAsleep) && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
 		m.sleep(i, c)
