@@ -12,12 +12,17 @@ import (
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
+// settleFor is how long a client may take to open its first stream before we
+// open one of our own.
+const settleFor = 300 * time.Millisecond
+
 // accepted is one connection of a receiver and its streams.
 type accepted struct {
 	*receiving
 	conn   engine.Connection
 	number int
 
+	first   chan struct{} // closed when the client has opened a stream
 	mu      sync.Mutex
 	streams []*watched
 	working sync.WaitGroup
@@ -26,7 +31,7 @@ type accepted struct {
 // take serves a new connection until it is over, or the command is.
 func (r *receiving) take(conn engine.Connection) {
 	r.count++
-	a := &accepted{receiving: r, conn: conn, number: r.count}
+	a := &accepted{receiving: r, conn: conn, number: r.count, first: make(chan struct{})}
 	info := conn.Info()
 	line := object{"connection", a.number}.maybe("connectionTag", conn.Tag()).maybe("destinationAccount", string(info.Peer))
 	r.out.say("connection", line...)
@@ -93,6 +98,14 @@ func (a *accepted) connected(ctx context.Context) {
 	if !f.on("server-stream") && !f.on("server-data") {
 		return
 	}
+	// The reference client hears only of streams that are opened once its own
+	// look for the rate is over. Its first stream tells that it is.
+	select {
+	case <-a.first:
+	case <-time.After(settleFor):
+	case <-ctx.Done():
+		return
+	}
 	s, err := a.conn.OpenStream()
 	if err != nil {
 		a.out.say("error", "connection", a.number, "message", err.Error())
@@ -112,10 +125,13 @@ func (a *accepted) connected(ctx context.Context) {
 
 func (a *accepted) acceptStreams(ctx context.Context) {
 	f := a.flags
-	for {
+	for n := 0; ; n++ {
 		s, err := a.conn.AcceptStream(ctx)
 		if err != nil {
 			return
+		}
+		if n == 0 {
+			close(a.first)
 		}
 		a.out.say("stream", "connection", a.number, "stream", s.ID())
 		w := a.watch(ctx, s)

@@ -16,7 +16,6 @@ import (
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/engine"
-	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
 var sendCommand = command{
@@ -137,9 +136,8 @@ func (s *sending) run(ctx context.Context, stderr io.Writer) (result object, err
 	if s.eng, s.link, err = dial(setUp, s.flags, stderr); err != nil {
 		return nil, err
 	}
-	opts := options(s.flags, "max-packet")
-	opts.ReceiveMax = stream.Amount(s.flags.amount("server-receive-max", maxAmount))
-	conn, err := s.link.Connect(setUp, s.flags["dest"], [32]byte(s.flags.octets("secret")), engine.ConnectConfig{Options: opts})
+	conn, err := s.link.Connect(setUp, s.flags["dest"], [32]byte(s.flags.octets("secret")),
+		engine.ConnectConfig{Options: options(s.flags, "max-packet")})
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

@@ -170,6 +170,11 @@ func (s *sending) acceptStreams(ctx context.Context) {
 		s.out.say("stream", "kind", "server", "stream", st.ID())
 		w := newWatched(st, s.out, object{"kind", "server", "stream", st.ID()})
 		w.flags = flags{}
+		if most := s.flags.amount("server-receive-max", maxAmount); most > 0 {
+			if err := st.SetReceiveMax(stream.Amount(most)); err != nil {
+				s.out.say("stream-error", "kind", "server", "stream", st.ID(), "message", err.Error())
+			}
+		}
 		s.mu.Lock()
 		s.remote = append(s.remote, w)
 		s.mu.Unlock()
