@@ -23,13 +23,15 @@ type Link struct {
 
 	port atomic.Pointer[port] // once it is up for the first time
 
+	listening sync.Mutex // held by Listen, for server
+	server    *Server
+
 	mu        sync.Mutex
 	settled   bool // configured is closed
 	err       error
 	address   string
 	assetCode string
 	scale     uint8
-	server    *Server
 	closed    bool
 
 	configured chan struct{}
@@ -167,12 +169,12 @@ func (l *Link) Listen(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.listening.Lock()
+	defer l.listening.Unlock()
 	if l.server != nil && !l.server.isClosed() {
 		return nil, ErrListening
 	}
-	srv, err := newServer(l.e, cfg, func() string { return l.Address() })
+	srv, err := newServer(l.e, cfg, l.Address)
 	if err != nil {
 		return nil, err
 	}

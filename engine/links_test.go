@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 
 func TestMoneyAgreesAfterTheSocketWasCut(t *testing.T) {
 	onBackends(t, func(t *testing.T, cfg Config) {
+		cfg.Machine.ExpiryMargin = 2e8
 		w := newWorld(t, cfg, ServerConfig{Options: stream.Options{ReceiveMax: 1e9}})
 		client, server := w.connect(t, stream.Options{MaxPacketAmount: 1000, Expiry: 1e9, MaxInFlight: 64})
 		st, err := client.OpenStream()
@@ -33,10 +37,28 @@ func TestMoneyAgreesAfterTheSocketWasCut(t *testing.T) {
 		if _, err := in.ReceiveTotal(w.ctx, 1000); err != nil {
 			t.Fatal(err)
 		}
+		data := make([]byte, 300_000)
+		_, _ = rand.Read(data)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := st.Write(data); err != nil {
+				t.Errorf("Write: %v", err)
+			}
+		})
+		got := make([]byte, len(data))
+		wg.Go(func() {
+			if _, err := io.ReadFull(in, got); err != nil {
+				t.Errorf("Read: %v", err)
+			}
+		})
 		w.proxy.cut()
 		sent, err := st.SendTotal(w.ctx, total)
 		if sent != total || err != nil {
 			t.Fatalf("sent %d, %v\n%+v", sent, err, st.Info())
+		}
+		wg.Wait()
+		if !bytes.Equal(got, data) {
+			t.Error("the data is not what was written")
 		}
 		// What was in flight at the cut may have arrived without our hearing of it:
 		// the receiver may have more, never less, and no more than that.

@@ -20,6 +20,8 @@ type Listener struct {
 	cfg ListenConfig
 	ln  *transport.Listener
 
+	listening sync.Mutex // held by Listen
+
 	mu       sync.Mutex
 	accounts map[string]*account
 	server   *Server
@@ -176,6 +178,8 @@ func (ln *Listener) Address() string { return ln.cfg.Address }
 // Listen makes a server that answers to every account for addresses below
 // ListenConfig.Address. A listener has at most one: ErrListening.
 func (ln *Listener) Listen(cfg ServerConfig) (*Server, error) {
+	ln.listening.Lock()
+	defer ln.listening.Unlock()
 	ln.mu.Lock()
 	if ln.closed {
 		ln.mu.Unlock()
@@ -186,7 +190,7 @@ func (ln *Listener) Listen(cfg ServerConfig) (*Server, error) {
 		return nil, ErrListening
 	}
 	ln.mu.Unlock()
-	srv, err := newServer(ln.e, cfg, func() string { return ln.cfg.Address })
+	srv, err := newServer(ln.e, cfg, ln.Address)
 	if err != nil {
 		return nil, err
 	}
