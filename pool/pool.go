@@ -10,8 +10,9 @@ import (
 var classes = [...]int{512, 4 << 10, 64 << 10, 256 << 10}
 
 // One bytebufferpool.Pool a class: a Pool that sees one size only keeps just
-// that, however it is calibrated.
-var pools [len(classes)]bytebufferpool.Pool
+// that, however it is calibrated. Each is allocated by itself, which aligns its
+// 64-bit atomics on 32-bit machines too.
+var pools = [len(classes)]*bytebufferpool.Pool{new(bytebufferpool.Pool), new(bytebufferpool.Pool), new(bytebufferpool.Pool), new(bytebufferpool.Pool)}
 
 // bufs keeps the Bufs themselves.
 var bufs = sync.Pool{New: func() any { return new(Buf) }}

@@ -13,7 +13,7 @@ type Ring struct {
 
 // NewRing returns an empty queue of at most limit entries.
 func NewRing(limit int) *Ring {
-	if limit < 1 || limit > 1<<31 {
+	if limit < 1 || uint64(limit) > 1<<31 {
 		panic("slab: limit out of range")
 	}
 	return &Ring{limit: limit}

@@ -43,7 +43,7 @@ type slot struct {
 
 // New returns a slab of at most limit items. Memory is taken as they come.
 func New[T any](limit int) *Slab[T] {
-	if limit < 1 || limit > maxIndex-1 {
+	if limit < 1 || uint64(limit) > maxIndex-1 {
 		panic("slab: limit out of range")
 	}
 	return &Slab[T]{limit: limit, fresh: 1}

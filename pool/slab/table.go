@@ -38,7 +38,7 @@ const migrateStep = 8
 
 // NewTable returns an empty table of at most limit keys.
 func NewTable(limit int) *Table {
-	if limit < 1 || limit > maxIndex-1 {
+	if limit < 1 || uint64(limit) > maxIndex-1 {
 		panic("slab: limit out of range")
 	}
 	return &Table{entries: makeBuckets(segmentShift), limit: limit}
