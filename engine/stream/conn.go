@@ -65,7 +65,7 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	if !ok {
 		return 0, ErrTooMany
 	}
-	c.flags = flagClient | flagPeerAddress | flagTellLimit
+	c.flags = flagClient | flagPeerAddress | flagTellLimit | flagTellMaxData
 	c.secret = cfg.SharedSecret
 	c.user = cfg.User
 	c.nextStreamID = 1

@@ -83,6 +83,9 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	}
 	d := m.dataOf(s)
 	o := m.optionsOf(c)
+	// The answer tells both windows: an earlier one may never have arrived.
+	s.flags |= streamTellMaxData
+	c.flags |= flagDirtyStreams | flagTellMaxData
 	if end > d.read+uint64(o.StreamWindow) {
 		m.failConn(i, c, frame.FlowControlError, "more data than the stream's window")
 		return false
