@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+func TestBrokenInvariantStopsItsShard(t *testing.T) {
+	e, err := New(Config{Loops: 2})
+	if errors.Is(err, ErrBackend) {
+		e, err = New(Config{Loops: 2, StdNet: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	left, right, err := Pipe(e, AttachConfig{Address: "test.a", Child: "test.a.b", Loop: 1}, e, AttachConfig{Loop: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := left.Listen(ServerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds, err := srv.Credentials(stream.CredentialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := right.Connect(ctx, creds.Address, creds.Secret, ConnectConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := srv.Accept(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan error, 1)
+	go func() {
+		_, err := conn.AcceptStream(ctx)
+		waits <- err
+	}()
+	time.Sleep(time.Millisecond)
+	if err := left.Do(func(*OnLoop) { panic("stream: two and two are five") }); !errors.Is(err, ErrEngineClosed) {
+		t.Errorf("the call that broke it: %v", err)
+	}
+	if err := <-waits; !errors.Is(err, ErrEngineClosed) {
+		t.Errorf("a call that waited: %v", err)
+	}
+	if err := e.Err(); err == nil || !strings.Contains(err.Error(), "two and two are five") {
+		t.Errorf("Err: %v", err)
+	}
+	if err := left.Do(func(*OnLoop) {}); !errors.Is(err, ErrEngineClosed) {
+		t.Errorf("a later call: %v", err)
+	}
+	if err := right.Do(func(*OnLoop) {}); err != nil {
+		t.Errorf("the other shard: %v", err)
+	}
+	if err := e.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestPanicOfAHandlerCostsItsConnections(t *testing.T) {
+	bad := HandlerFunc(func(_ *OnLoop, events []stream.Event) {
+		if events[0].Kind == stream.EventAccepted {
+			panic("a mistake")
+		}
+	})
+	w := newWorld(t, Config{Loops: 1}, ServerConfig{Handler: bad})
+	creds, err := w.srv.Credentials(stream.CredentialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := w.link.Connect(w.ctx, creds.Address, creds.Secret, ConnectConfig{})
+	if err == nil {
+		select {
+		case <-conn.Done():
+		case <-w.ctx.Done():
+			t.Fatal("the connection lives on")
+		}
+	} else if !errors.Is(err, ErrClosed) {
+		t.Errorf("Connect: %v", err)
+	}
+	if err := w.parent.Err(); err != nil {
+		t.Errorf("the shard was stopped: %v", err)
+	}
+}
