@@ -86,7 +86,7 @@ func FuzzTimestamp(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ms, err := ParseTimestamp(b)
 		var want time.Time
-		wantErr := error(ErrTimestamp)
+		wantErr := ErrTimestamp
 		if digits.Match(b) {
 			want, wantErr = time.Parse(layout, string(b[:14])+"."+string(b[14:]))
 		}

@@ -20,14 +20,18 @@ func (t Instant) unixMs() int64 { return int64(t) / 1e6 }
 // §5.1.1); each end counts its own.
 type Sequence = uint64
 
-// Handles name a record of one machine. A handle of a record that is gone is
-// refused everywhere and never reaches another record.
-type (
-	LinkHandle   slab.Handle
-	ConnHandle   slab.Handle
-	StreamHandle slab.Handle
-	HoldHandle   slab.Handle
-)
+// LinkHandle names a link of one machine. Like every handle it is refused once
+// its record is gone, and never reaches another record.
+type LinkHandle slab.Handle
+
+// ConnHandle names a connection of one machine.
+type ConnHandle slab.Handle
+
+// StreamHandle names a stream of one machine.
+type StreamHandle slab.Handle
+
+// HoldHandle names an incoming packet that waits for Machine.Decide or Machine.Committed.
+type HoldHandle slab.Handle
 
 // Kind says what an Entry is.
 type Kind uint8

@@ -301,7 +301,7 @@ func (m *Machine) void(rec *hold) {
 // sender owes us the amount.
 func (m *Machine) release(i uint32, c *conn, r *reply, out Output) {
 	if r.amount > 0 {
-		plantLostCredit(&r.parts[0].amount)
+		m.plant.lostCredit(&r.parts[0].amount)
 		c.flags |= flagMovedMoney
 		m.stats.ReleasedPackets++
 		for k := range r.parts {

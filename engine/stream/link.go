@@ -234,7 +234,8 @@ func (m *Machine) configured(h LinkHandle, e *Entry) {
 	if !ok {
 		return
 	}
-	cfg, err := ildcp.Config{}, error(ErrGone)
+	var cfg ildcp.Config
+	err := ErrGone
 	if e.Kind == Fulfill {
 		cfg, err = ildcp.ParseResponse(e.Packet)
 	}

@@ -49,6 +49,7 @@ type Machine struct {
 	dead    []uint32 // connections to bury when the vector is done
 	stats   Stats
 	trips   *Histogram
+	plant   plant
 }
 
 // Stats counts what a machine has done. Amounts are in the local units of the

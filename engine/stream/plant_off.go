@@ -2,6 +2,8 @@
 
 package stream
 
-// plantLostCredit is where a deliberate bug is built in under the tag
-// plant_lost_credit, to show that the checks of the money notice it.
-func plantLostCredit(*Amount) {}
+// plant is where a deliberate bug is built in under the tag plant_lost_credit,
+// to show that the checks of the money notice it. Here it is none.
+type plant struct{}
+
+func (*plant) lostCredit(*Amount) {}

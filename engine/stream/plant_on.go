@@ -2,11 +2,11 @@
 
 package stream
 
-// lostCredits makes every thousandth credit one unit short.
-var lostCredits uint64
+// plant makes every thousandth credit one unit short.
+type plant struct{ credits uint64 }
 
-func plantLostCredit(a *Amount) {
-	if lostCredits++; lostCredits%1000 == 0 && *a > 0 {
+func (p *plant) lostCredit(a *Amount) {
+	if p.credits++; p.credits%1000 == 0 && *a > 0 {
 		*a--
 	}
 }

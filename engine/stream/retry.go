@@ -76,7 +76,7 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 }
 
 // answersData says that the reply view is a parsed reject.
-func (w *work) answersData() bool { return w.code == ilp.F08 && w.refuse == false && w.slot != 0 }
+func (w *work) answersData() bool { return w.code == ilp.F08 && !w.refuse && w.slot != 0 }
 
 // giveUp ends a connection whose packets a connector refuses for good.
 func (m *Machine) giveUp(i uint32, c *conn, code ilp.Code) {
