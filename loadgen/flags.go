@@ -42,7 +42,7 @@ Exit status: 0 the money agrees, 1 it does not or the run failed, 2 wrong usage.
 `
 
 // parseFlags reads the command line. It answers flag.ErrHelp for -h.
-func parseFlags(args []string, stderr io.Writer) (cfg config, err error) {
+func parseFlags(args []string) (cfg config, err error) {
 	fs := flag.NewFlagSet("loadgen", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // run says it, once
 	fs.Usage = func() {}
