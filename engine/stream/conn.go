@@ -164,13 +164,17 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 		return ConnInfo{}, false
 	}
 	cold := m.coldOf(slab.Handle(h).Index())
+	var l LinkHandle // none once it is closed: the link may be gone
+	if !c.flags.has(flagClosed) {
+		l = LinkHandle(m.links.Handle(c.link))
+	}
 	return ConnInfo{
 		Received: c.totalReceived, Sent: c.totalSent, Delivered: c.delivered, Held: c.heldOut, Unknown: c.unknown,
 		Client: c.flags.has(flagClient), Connected: c.flags.has(flagReady), Closed: c.flags.has(flagClosed), CanSend: c.flags.has(flagPeerAddress),
 		RateNum: c.rate.num, RateDen: c.rate.den, LastNum: c.lastRate.num, LastDen: c.lastRate.den, SlippagePPM: m.optionsOf(c).slippage,
 		Tag: cold.tag, Local: cold.local, Peer: cold.peer, AssetCode: cold.assetCode, AssetScale: cold.assetScale, HasAsset: cold.hasAsset,
 		CloseCode: c.closeCode, CloseMessage: cold.closeMessage,
-		Link: LinkHandle(m.links.Handle(c.link)), Server: ServerID(c.server), User: c.user,
+		Link: l, Server: ServerID(c.server), User: c.user,
 	}, true
 }
 

@@ -355,7 +355,8 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 	if !c.flags.has(flagReady) {
 		return 0
 	}
-	limit := min(c.size.test, c.size.ceiling())
+	// The connection's own totals must fit 64 bits, whatever its streams may send.
+	limit := min(c.size.test, c.size.ceiling(), maxAmount-satAdd(c.totalSent, c.heldOut))
 	if c.rate.num > c.rate.den {
 		// What arrives must fit 64 bits.
 		most, _ := mulDiv(maxAmount, c.rate.den, c.rate.num)
