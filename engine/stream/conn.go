@@ -100,6 +100,9 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 		m.conns.Free(i)
 		return 0, nil, false
 	}
+	if m.cfg.Directory != nil {
+		m.cfg.Directory.Claim(token, m.cfg.Shard)
+	}
 	*m.coldOf(i) = coldConn{}
 	o := &m.options[options]
 	*c = conn{
