@@ -114,7 +114,11 @@ func (a *accepted) connected(ctx context.Context) {
 	w := a.watch(ctx, s)
 	var sending sync.WaitGroup
 	if n := f.number("server-data", 0); n > 0 {
-		sending.Go(func() { writeAll(s, fill(int(n), "S")) })
+		sending.Go(func() {
+			if err := writeAll(s, fill(int(n), "S")); err != nil && ctx.Err() == nil {
+				w.say("send-error", "message", err.Error())
+			}
+		})
 	}
 	if f.on("server-stream") {
 		sending.Go(func() { w.send(ctx, stream.Amount(f.amount("server-stream", 0))) })
