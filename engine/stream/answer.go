@@ -293,7 +293,6 @@ func (m *Machine) newSlot() (uint32, *slot, bool) {
 	if !ok {
 		return 0, nil, false
 	}
-	m.slotHigh = max(m.slotHigh, i)
 	return i, s, true
 }
 

@@ -118,7 +118,7 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 
 // liveConn says whether an index is a connection's that has not been let go.
 func (m *Machine) liveConn(i uint32) bool {
-	return int(i) < len(m.cold) && m.conns.At(i).link != 0
+	return m.conns.Generation(i)&1 == 1
 }
 
 // open is the connection of a handle if it is not over.

@@ -13,21 +13,20 @@ type Machine struct {
 	keys *aesni.Keys
 	ivs  *aesni.IVSource
 
-	links    *slab.Slab[link]
-	conns    *slab.Slab[conn]
-	streams  *slab.Slab[streamRec]
-	slots    *slab.Slab[slot]
-	parts    *slab.Slab[morePart]
-	pieces   *slab.Slab[piece]
-	holds    *slab.Slab[hold]
-	graves   *slab.Slab[tombstone]
-	data     *slab.Slab[dataState]
-	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
-	byID     *slab.Table // connection<<32 | stream id -> stream
-	cold     []coldConn  // by connection index
-	options  []connOptions
-	servers  []server // by server number; 0 is unused
-	slotHigh uint32
+	links   *slab.Slab[link]
+	conns   *slab.Slab[conn]
+	streams *slab.Slab[streamRec]
+	slots   *slab.Slab[slot]
+	parts   *slab.Slab[morePart]
+	pieces  *slab.Slab[piece]
+	holds   *slab.Slab[hold]
+	graves  *slab.Slab[tombstone]
+	data    *slab.Slab[dataState]
+	tokens  *slab.Table // token hash -> connection, or tombstone with graveBit
+	byID    *slab.Table // connection<<32 | stream id -> stream
+	cold    []coldConn  // by connection index
+	options []connOptions
+	servers []server // by server number; 0 is unused
 
 	connTimers *slab.Wheel // next deadline of a connection
 	slotTimers *slab.Wheel // expiry of a request

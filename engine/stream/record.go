@@ -214,19 +214,17 @@ type morePart struct {
 const requestIndexBits = 20
 
 func requestID(h slab.Handle) uint32 {
-	return h.Index() | uint32(uint64(h)>>32)<<requestIndexBits
+	return h.Index() | h.Generation()>>1<<requestIndexBits
 }
 
 // slotOf is the live slot of a request id, or nil.
 func (m *Machine) slotOf(id uint32) (uint32, *slot) {
 	i := id & (1<<requestIndexBits - 1)
-	if i == 0 || i > m.slotHigh || m.slots.Generation(i)<<requestIndexBits != id&^(1<<requestIndexBits-1) {
+	g := m.slots.Generation(i)
+	if g&1 == 0 || g>>1<<requestIndexBits != id&^(1<<requestIndexBits-1) {
 		return 0, nil
 	}
-	if s := m.slots.At(i); s.link != 0 {
-		return i, s
-	}
-	return 0, nil
+	return i, m.slots.At(i)
 }
 
 // idSet remembers which stream ids of one parity are closed: all below floor
