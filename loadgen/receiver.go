@@ -35,6 +35,8 @@ type receiver struct {
 func newEngine(s shape, stderr io.Writer) (*engine.Engine, error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	cfg := engine.Config{Loops: s.Loops, Logger: log}
+	// All connections of a link are opened in one call: as many events wait.
+	cfg.Machine.MaxEvents = max(1<<16, 4*s.Connections)
 	eng, err := engine.New(cfg)
 	if errors.Is(err, engine.ErrBackend) {
 		cfg.StdNet = true
