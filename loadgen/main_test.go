@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,15 +19,28 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// shared is a standard error that both processes write to, as to a file.
+type shared struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
 // runFor runs loadgen and reads its JSON object.
 func runFor(t *testing.T, args ...string) (code int, r result, table string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "result.json")
-	var stdout, stderr bytes.Buffer
+	var stdout bytes.Buffer
+	var stderr shared
 	code = run(append(args, "-json", file), strings.NewReader(""), &stdout, &stderr)
 	text, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatalf("exit status %d, %v\n%s%s", code, err, &stdout, &stderr)
+		t.Fatalf("exit status %d, %v\n%s%s", code, err, &stdout, stderr.text.String())
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
