@@ -31,7 +31,7 @@ runs until Ctrl-C: then it drains, and reports the totals of what was still open
 		{"btp-url", "URL", "connect to btp+ws://NAME:TOKEN@HOST:PORT, which tells our address", isURL},
 		{"btp-listen", "PORT", "or wait for one peer on 127.0.0.1:PORT (or HOST:PORT; port 0 picks one)", nil},
 		{"token", "TOKEN", "that the peer of --btp-listen has to know (token)", nil},
-		{"address", "ADDRESS", "our ILP address: required of nobody, test.millrace with --btp-listen;\nthe peer is ADDRESS.peer then", isAddress},
+		{"address", "ADDRESS", "our ILP address, instead of asking the peer for it; with --btp-listen\n(test.millrace) the peer becomes ADDRESS.peer", isAddress},
 		{"asset", "CODE", "our asset, when we say it (USD)", nil},
 		{"scale", "N", "its scale (9)", count(0, 255)},
 		{"server-secret", "BASE64", "32 octets: credentials survive a restart", isSecret},
