@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/engine"
+	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
 var sendCommand = command{
@@ -136,8 +137,13 @@ func (s *sending) run(ctx context.Context, stderr io.Writer) (result object, err
 	if s.eng, s.link, err = dial(setUp, s.flags, stderr); err != nil {
 		return nil, err
 	}
-	conn, err := s.link.Connect(setUp, s.flags["dest"], [32]byte(s.flags.octets("secret")),
-		engine.ConnectConfig{Options: options(s.flags, "max-packet")})
+	opts := options(s.flags, "max-packet")
+	if !s.flags.on("receive") {
+		// The receiver's streams can pay at once. With --receive they wait for
+		// acceptStreams, so that streams of our own take no more than they should.
+		opts.ReceiveMax = stream.Amount(s.flags.amount("server-receive-max", maxAmount))
+	}
+	conn, err := s.link.Connect(setUp, s.flags["dest"], [32]byte(s.flags.octets("secret")), engine.ConnectConfig{Options: opts})
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
