@@ -29,7 +29,8 @@
 //
 // Octets behind the packet and behind its last field are ignored. Timestamps
 // must be real dates of the calendar, addresses must be valid (only a Reject's
-// triggeredBy may be empty), data may have at most MaxData octets. Everything
+// triggeredBy may be empty), data may have at most MaxData octets (a Prepare's
+// one more, which the reference library sends). Everything
 // else about a Reject is tolerated, unknown codes and invalid UTF-8 included: a
 // sender needs to see why its packet came back. Each way of being wrong has an
 // error of its own, made once, so that returning it costs nothing.

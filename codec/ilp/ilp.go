@@ -40,6 +40,10 @@ const (
 	MaxAddress = 1023  // an ILP address
 	MaxMessage = 8191  // message of a Reject, on output
 
+	// The reference library fills a Prepare that carries money and data to one
+	// octet more than it may have, so that much is accepted.
+	maxDataIn = MaxData + 1
+
 	// The largest packets that can be written: every field at its bound.
 	MaxPrepareLen = 33857
 	MaxFulfillLen = 32806

@@ -75,9 +75,9 @@ func TestPacketsTellWhatIsWrong(t *testing.T) {
 		return "\x0c" + string([]byte{byte(len(c))}) + c
 	}
 	long := samplePrepare(t, MaxData)
-	tooLong := append(bytes.Clone(long[:len(long)-MaxData-3]), 0x82, 0x80, 0x00)
-	tooLong = append(tooLong, make([]byte, 0x8000)...)
-	tooLong[3]++ // the envelope grows by one octet as well
+	tooLong := append(bytes.Clone(long[:len(long)-MaxData-3]), 0x82, 0x80, 0x01)
+	tooLong = append(tooLong, make([]byte, 0x8001)...)
+	tooLong[3] += 2 // the envelope grows by as much
 
 	for _, c := range []struct {
 		name string

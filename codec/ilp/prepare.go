@@ -55,7 +55,7 @@ func ParsePrepare(b []byte) (p Prepare, err error) {
 	if err != nil {
 		return Prepare{}, err
 	}
-	if dataLen > MaxData {
+	if dataLen > maxDataIn {
 		return Prepare{}, ErrDataLength
 	}
 	// Field by field: a literal would be built beside the result and copied.
@@ -78,7 +78,8 @@ func (p *Prepare) Condition() []byte { return p.raw[conditionAt:destinationAt:de
 // Destination is a valid ILP address; it points into the packet.
 func (p *Prepare) Destination() []byte { return p.raw[p.dest:p.destEnd:p.destEnd] }
 
-// Data is what the receiver is to see, at most MaxData octets; it points into
+// Data is what the receiver is to see, at most MaxData octets, or the one more
+// that the reference library is known to send; it points into
 // the packet.
 func (p *Prepare) Data() []byte { return p.raw[p.data:] }
 
