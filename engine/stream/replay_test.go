@@ -1,0 +1,126 @@
+package stream
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+func TestReplayWindowNeverAcceptsTwice(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, spread := range []int{1, 40, 300, 5000} {
+		var w replayWindow
+		var words []uint64
+		seen := map[uint64]bool{}
+		accepted := 0
+		for n := range 50_000 {
+			seq := uint64(max(n+rng.IntN(2*spread)-spread, 0))
+			var ok bool
+			words, ok = w.accept(seq, words)
+			if ok && seen[seq] {
+				t.Fatalf("spread %d: %d accepted twice", spread, seq)
+			}
+			if ok {
+				seen[seq] = true
+				accepted++
+			}
+		}
+		// Once grown, everything that is new and not too late is taken.
+		if accepted < 20_000 {
+			t.Errorf("spread %d: only %d accepted", spread, accepted)
+		}
+	}
+}
+
+func TestReplayWindowIsBounded(t *testing.T) {
+	var w replayWindow
+	words, _ := w.accept(1<<30, nil)
+	for late := uint64(1); late < 1<<22; late *= 3 {
+		words, _ = w.accept(1<<30-late, words)
+	}
+	if len(words) > maxReplay/64 {
+		t.Fatalf("%d words", len(words))
+	}
+}
+
+func TestReplayedPacketCreditsNothing(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	var copies []Entry
+	w.hook = func(from *node, e *Entry) bool {
+		if from == w.a && e.Kind == Prepare {
+			copies = append(copies, Entry{Kind: Prepare, Link: w.b.link, Request: 1 << 30, Packet: bytes.Clone(e.Packet)})
+		}
+		return true
+	}
+	w.max = 1000
+	c, _ := w.pay(Options{}, 5000)
+	w.books(c, 5000, 5000)
+	var r recorderOne
+	for _, e := range copies {
+		if p, err := ilp.ParsePrepare(e.Packet); err != nil || p.ExpiryUnixMs() < w.now.unixMs()+1000 {
+			continue
+		}
+		w.b.m.Handle(w.now, []Entry{e}, &r)
+	}
+	if r.n == 0 || w.b.m.Stats().Released != 5000 {
+		t.Fatalf("%d replays, released %d", r.n, w.b.m.Stats().Released)
+	}
+}
+
+func TestLatePacketOfAClosedConnectionOpensNothing(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	var last Entry
+	w.hook = func(from *node, e *Entry) bool {
+		if from == w.a && e.Kind == Prepare {
+			last = Entry{Kind: Prepare, Link: w.b.link, Request: 7, Packet: bytes.Clone(e.Packet)}
+		}
+		return true
+	}
+	c := w.connect(Options{})
+	w.run(second)
+	if err := w.a.m.CloseConn(w.now, c); err != nil {
+		t.Fatal(err)
+	}
+	w.run(second)
+	w.b.m.ReleaseConn(w.b.expect(EventClosed).Conn)
+	var r recorderOne
+	w.b.m.Handle(w.now, []Entry{last}, &r)
+	reject, err := ilp.ParseReject(r.last)
+	if err != nil || reject.Code() != ilp.F02 || w.b.m.Stats().Connections != 0 {
+		t.Fatalf("%v %v, %d connections", err, reject.Code(), w.b.m.Stats().Connections)
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	w := newWorld(t, Options{}, Config{MaxConnections: 3})
+	for range 3 {
+		w.connect(Options{})
+	}
+	w.run(second)
+	if n := w.b.m.Stats().Connections; n != 3 {
+		t.Fatalf("%d connections", n)
+	}
+	tokens, _ := NewTokens(testSecret[:])
+	random := [30]byte{9}
+	segment, secret, _ := tokens.Issue(&random, CredentialOptions{})
+	if _, err := w.a.m.Connect(w.now, ConnectConfig{Link: w.a.link, Destination: []byte("test.hub.bob." + segment), SharedSecret: secret}); err != ErrTooMany {
+		t.Fatalf("a fourth connection: %v", err)
+	}
+}
+
+// recorderOne is an Output that keeps the last reply and counts them.
+type recorderOne struct {
+	last []byte
+	n    int
+}
+
+func (r *recorderOne) Room(LinkHandle) int { return 1 << 20 }
+func (r *recorderOne) Reply(_ LinkHandle, _ uint32, n int) []byte {
+	r.n++
+	r.last = make([]byte, n)
+	return r.last
+}
+func (r *recorderOne) Request(LinkHandle, uint32, int) []byte { return nil }
+func (r *recorderOne) Forward(int, Entry)                     {}
