@@ -217,3 +217,21 @@ func TestLinkLostInMidPaymentSpendsNothingTwice(t *testing.T) {
 		t.Fatalf("at the end: %+v", i)
 	}
 }
+
+func TestReceiverUnreachableForAMomentIsBorne(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	w.max = 1000
+	n := 0
+	until := w.now
+	w.refuse = func(_ *node, p *ilp.Prepare) []byte {
+		if n++; n == 30 {
+			until = w.now + second
+		}
+		if w.now < until {
+			return must(ilp.AppendReject(nil, ilp.F02, []byte("test.hub"), nil, nil))
+		}
+		return nil
+	}
+	c, _ := w.pay(Options{}, 200_000)
+	w.books(c, 200_000, 200_000)
+}

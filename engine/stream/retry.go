@@ -9,6 +9,10 @@ const (
 	firstDelay = 100e6 // after a temporary reject, as the reference library
 	firstPause = 10e6  // after a receiver's refusal, which the reference repeats at once
 	maxDelay   = 10e9
+
+	// unreachableFor is how long F02 is borne from a path that has worked: a
+	// receiver whose link was cut is unreachable until it is back.
+	unreachableFor = 5e9
 )
 
 // retry paces a connection whose packets are refused.
@@ -60,6 +64,11 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 		if code == ilp.T04 && flags.has(slotMoney) {
 			c.size.shortOfLiquidity(amount)
 		}
+	case code == ilp.F02 && c.delivered > 0 && (c.retry.failing == 0 || m.now-c.retry.failing < unreachableFor):
+		if c.retry.failing == 0 {
+			c.retry.failing = m.now
+		}
+		c.retry.pause(m.now, sentAt, firstDelay)
 	default:
 		m.giveUp(i, c, code)
 		return

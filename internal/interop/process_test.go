@@ -33,7 +33,8 @@ type line struct {
 	SharedSecret       string `json:"sharedSecret"`
 
 	// money and close of a server's connection; result of a client
-	Amount          amount `json:"amount"` // of a money event
+	Connection      int    `json:"connection"` // numbered from 1 by the server
+	Amount          amount `json:"amount"`     // of a money event
 	ConnectionTag   string `json:"connectionTag"`
 	TotalReceived   amount `json:"totalReceived"`
 	TotalSent       amount `json:"totalSent"`
