@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -42,7 +43,7 @@ func (o outcome) received() amount {
 func (o outcome) closes() []line {
 	var last []line
 	for _, l := range o.events("close") {
-		if i := slices.IndexFunc(last, func(x line) bool { return x.Connection == l.Connection }); i >= 0 {
+		if i := slices.IndexFunc(last, func(x line) bool { return bytes.Equal(x.Connection, l.Connection) }); i >= 0 {
 			last[i] = l
 		} else {
 			last = append(last, l)
@@ -135,7 +136,7 @@ func TestBooksNoticeOneUnit(t *testing.T) {
 	good := func() outcome {
 		return outcome{
 			result: line{TotalSent: "5000", TotalDelivered: "7500"},
-			server: []line{{Event: "close", Connection: 1, TotalReceived: "7000"}, {Event: "close", Connection: 2, TotalReceived: "500"}},
+			server: []line{{Event: "close", Connection: []byte("1"), TotalReceived: "7000"}, {Event: "close", Connection: []byte("2"), TotalReceived: "500"}},
 			stats:  line{Ledger: map[string]account{"alice": {InFulfilled: "5000"}, "bob": {OutFulfilled: "7500"}}},
 		}
 	}

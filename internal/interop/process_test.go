@@ -33,17 +33,17 @@ type line struct {
 	SharedSecret       string `json:"sharedSecret"`
 
 	// money and close of a server's connection; result of a client
-	Connection      int    `json:"connection"` // numbered from 1 by the server
-	Amount          amount `json:"amount"`     // of a money event
-	ConnectionTag   string `json:"connectionTag"`
-	TotalReceived   amount `json:"totalReceived"`
-	TotalSent       amount `json:"totalSent"`
-	TotalDelivered  amount `json:"totalDelivered"`
-	Streams         []side `json:"streams"`
-	ServerStreams   []side `json:"serverStreams"`
-	OK              bool   `json:"ok"`
-	Error           string `json:"error"`
-	ConnectionError string `json:"connectionError"`
+	Connection      json.RawMessage `json:"connection"` // its name: a number, or text
+	Amount          amount          `json:"amount"`     // of a money event
+	ConnectionTag   string          `json:"connectionTag"`
+	TotalReceived   amount          `json:"totalReceived"`
+	TotalSent       amount          `json:"totalSent"`
+	TotalDelivered  amount          `json:"totalDelivered"`
+	Streams         []side          `json:"streams"`
+	ServerStreams   []side          `json:"serverStreams"`
+	OK              bool            `json:"ok"`
+	Error           string          `json:"error"`
+	ConnectionError string          `json:"connectionError"`
 
 	// result of @interledger/pay; totals of @interledger/stream-receiver
 	AmountSent      amount          `json:"amountSent"`
