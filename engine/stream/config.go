@@ -21,7 +21,7 @@ const (
 	// maxParts is how many StreamMoney frames of one packet we serve.
 	maxParts = 64
 	// maxSequence is the first sequence that must not be used: neither end may
-	// send 2^31 packets under one key (IL-RFC 0029 §6.2).
+	// send 2^31 packets under one key (IL-RFC 0029 §5.1.3).
 	maxSequence = 1 << 31
 	// maxFrames bounds the frames of one packet that we build.
 	maxFrames = 200

@@ -37,7 +37,7 @@ type segment struct{ from, to uint64 }
 const maxSegments = 256
 
 // piece is one StreamData frame that was sent: a resend repeats its octets and
-// its framing (IL-RFC 0029 §5.3.10).
+// its framing (IL-RFC 0029 §5.3.11).
 type piece struct {
 	stream   uint32
 	next     uint32 // by offset

@@ -186,7 +186,7 @@ func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
 }
 
 // assetDetails keeps the first asset it is told; a contradiction closes the
-// connection (IL-RFC 0029 §5.3.3).
+// connection (IL-RFC 0029 §4.3.3).
 func (m *Machine) assetDetails(i uint32, c *conn, f frame.ConnectionAssetDetails) bool {
 	cold := m.coldOf(i)
 	if !cold.hasAsset {

@@ -16,7 +16,7 @@ const (
 )
 
 // probe finds the exchange rate by packets that cannot be fulfilled: the
-// receiver tells in its reject what arrived (IL-RFC 0029 §5.3.7).
+// receiver tells in its reject what arrived (IL-RFC 0029 §6.1).
 type probe struct {
 	amounts   [maxProbes]Amount // of the present volley, still to be sent
 	n         uint8
