@@ -270,6 +270,9 @@ func (m *Machine) tellAgain(s *slot, c *conn) {
 	if s.told&toldMaxData != 0 {
 		c.flags |= flagTellMaxData
 	}
+	if s.told&toldBlocked != 0 {
+		c.flags &^= flagToldBlocked | flagToldIDBlocked
+	}
 	if s.told&toldStreams == 0 {
 		return
 	}
@@ -280,6 +283,13 @@ func (m *Machine) tellAgain(s *slot, c *conn) {
 			rec.flags = rec.flags&^streamCloseSent | streamCloseDue
 		case !rec.flags.has(streamClosed | streamRemoteClosed):
 			rec.flags |= streamTellMaxMoney | streamTellMaxData
+			if rec.flags.has(streamToldBlocked) {
+				rec.flags &^= streamToldBlocked
+				m.noteMoneyBlocked(rec)
+			}
+			if rec.flags.has(streamToldDataBlocked) {
+				rec.flags |= streamTellDataBlocked
+			}
 		default:
 			continue
 		}

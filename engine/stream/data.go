@@ -48,6 +48,9 @@ type piece struct {
 	offset   uint64
 }
 
+// end is the offset behind the last octet that was written.
+func (d *dataState) end() uint64 { return d.base + uint64(len(d.out)) }
+
 func (m *Machine) dataOf(s *streamRec) *dataState {
 	if s.data == 0 {
 		i, d, ok := m.data.Alloc()
@@ -229,6 +232,7 @@ func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
 	}
 	d.out = append(d.out, p[:n]...)
 	m.buffered += n
+	m.noteDataBlocked(c, s, d)
 	m.wakeConn(s.conn, c)
 	return n, nil
 }
@@ -244,7 +248,7 @@ func (m *Machine) sendableData(c *conn, s *streamRec) bool {
 		return false
 	}
 	d := m.data.At(s.data)
-	return d.lost != 0 || d.next < d.base+uint64(len(d.out)) && d.next < s.maxDataRemote && c.dataOut < c.maxDataRemote
+	return d.lost != 0 || d.next < d.end() && d.next < s.maxDataRemote && c.dataOut < c.maxDataRemote
 }
 
 // appendData appends the StreamData frames of a stream that fit below limit:
@@ -270,9 +274,9 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 		s.refs++
 		list = i
 	}
-	for n < maxFrames && d.next < d.base+uint64(len(d.out)) {
+	for n < maxFrames && d.next < d.end() {
 		size := frame.MaxStreamData(s.id, d.next, limit-len(b))
-		size = int(min(uint64(max(size, 0)), d.base+uint64(len(d.out))-d.next, floor64(s.maxDataRemote, d.next), floor64(c.maxDataRemote, c.dataOut)))
+		size = int(min(uint64(max(size, 0)), d.end()-d.next, floor64(s.maxDataRemote, d.next), floor64(c.maxDataRemote, c.dataOut)))
 		if size <= 0 {
 			break
 		}
@@ -294,6 +298,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 		d.next += uint64(size)
 		c.dataOut += uint64(size)
 	}
+	m.noteDataBlocked(c, s, d)
 	return b, n, list
 }
 

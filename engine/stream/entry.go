@@ -16,7 +16,7 @@ type Instant int64
 // expiries count.
 func (t Instant) unixMs() int64 { return int64(t) / 1e6 }
 
-// Sequence numbers the packets that one end of a connection sends (IL-RFC 
+// Sequence numbers the packets that one end of a connection sends (IL-RFC 0029
 // §5.2); each end counts its own.
 type Sequence = uint64
 

@@ -130,9 +130,13 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 		f, _ := frame.ParseConnectionMaxData(body)
 		if f.MaxOffset > c.maxDataRemote {
 			c.maxDataRemote = f.MaxOffset
+			c.flags &^= flagTellBlocked | flagToldBlocked
 		}
 	case frame.TypeConnectionMaxStreamID:
 		f, _ := frame.ParseConnectionMaxStreamID(body)
+		if f.MaxStreamID > c.maxStreamIDRemote {
+			c.flags &^= flagTellIDBlocked | flagToldIDBlocked
+		}
 		c.maxStreamIDRemote = f.MaxStreamID
 	case frame.TypeConnectionAssetDetails:
 		f, _ := frame.ParseConnectionAssetDetails(body)
@@ -150,8 +154,10 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 	case frame.TypeStreamMaxData:
 		f, _ := frame.ParseStreamMaxData(body)
 		if s := m.findStream(i, c, f.StreamID); s != 0 {
-			rec := m.streams.At(s)
-			rec.maxDataRemote = max(rec.maxDataRemote, f.MaxOffset)
+			if rec := m.streams.At(s); f.MaxOffset > rec.maxDataRemote {
+				rec.maxDataRemote = f.MaxOffset
+				rec.flags &^= streamTellDataBlocked | streamToldDataBlocked
+			}
 		}
 	case frame.TypeStreamData:
 		if r != nil {
@@ -159,6 +165,10 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 			if s := m.findStream(i, c, f.StreamID); s != 0 {
 				return m.takeData(i, c, s, f, r)
 			}
+		}
+	default:
+		if r != nil {
+			m.peerBlocked(i, c, t, body)
 		}
 	}
 	return true
@@ -205,12 +215,14 @@ func (m *Machine) assetDetails(i uint32, c *conn, f frame.ConnectionAssetDetails
 func (m *Machine) remoteMaxMoney(i uint32, f frame.StreamMaxMoney) {
 	s := m.streams.At(i)
 	if !s.flags.has(streamRemoteLimit) {
-		s.flags |= streamRemoteLimit
+		s.flags = s.flags&^streamToldBlocked | streamRemoteLimit
 		s.remoteMax = f.ReceiveMax
 		m.streamEvent(EventReceiveLimit, i, s)
 	} else if f.ReceiveMax > s.remoteMax {
+		s.flags &^= streamToldBlocked
 		s.remoteMax = f.ReceiveMax
 		m.streamEvent(EventReceiveLimit, i, s)
 	}
 	s.remoteReceived = max(s.remoteReceived, f.TotalReceived)
+	m.noteMoneyBlocked(s)
 }

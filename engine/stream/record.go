@@ -29,8 +29,15 @@ const (
 	flagMovedMoney                          // some unit was sent or received
 	flagStreamsEnding                       // some stream waits to send StreamClose
 	flagUrgent                              // a connection frame is worth a packet of its own
+	flagTellBlocked                         // ConnectionDataBlocked is due
+	flagToldBlocked                         // the peer knows of that since its window last rose
+	flagTellIDBlocked                       // ConnectionStreamIdBlocked is due
+	flagToldIDBlocked                       // the peer knows of that since its limit last rose
 	flagReleased                            // the application has let go of it
 )
+
+// flagTell are the flags of what is due to be told.
+const flagTell = flagDirtyStreams | flagTellLimit | flagTellAsset | flagTellMaxData | flagTellBlocked | flagTellIDBlocked
 
 func (f connFlags) has(x connFlags) bool { return f&x != 0 }
 
@@ -100,21 +107,26 @@ type coldConn struct {
 type streamFlags uint32
 
 const (
-	streamTellMaxMoney streamFlags = 1 << iota // StreamMaxMoney is due
-	streamTellMaxData                          // StreamMaxData is due
-	streamTellBlocked                          // StreamMoneyBlocked is due
-	streamToldBlocked                          // the peer knows that its limit holds us up
-	streamEnding                               // no new work; StreamClose follows the last octet
-	streamCloseDue                             // StreamClose is to be sent
-	streamCloseSent                            // StreamClose is in flight
-	streamRemoteClosed                         // the peer closed it
-	streamClosed                               // over; the record stays until the application has let go
-	streamRemoteLimit                          // StreamMaxMoney was heard
-	streamReleased                             // the application has let go of it
-	streamReadEvent                            // a readable event waits
-	streamWriteWait                            // the application waits for room to write
-	streamTotalTold                            // EventTotalSent was raised for this send maximum
+	streamTellMaxMoney    streamFlags = 1 << iota // StreamMaxMoney is due
+	streamTellMaxData                             // StreamMaxData is due
+	streamTellBlocked                             // StreamMoneyBlocked is due
+	streamToldBlocked                             // it knows of that since its limit last rose
+	streamTellDataBlocked                         // StreamDataBlocked is due
+	streamToldDataBlocked                         // it knows of that since its window last rose
+	streamEnding                                  // no new work; StreamClose follows the last octet
+	streamCloseDue                                // StreamClose is to be sent
+	streamCloseSent                               // StreamClose is in flight
+	streamRemoteClosed                            // the peer closed it
+	streamClosed                                  // over; the record stays until the application has let go
+	streamRemoteLimit                             // StreamMaxMoney was heard
+	streamReleased                                // the application has let go of it
+	streamReadEvent                               // a readable event waits
+	streamWriteWait                               // the application waits for room to write
+	streamTotalTold                               // EventTotalSent was raised for this send maximum
 )
+
+// streamTell are the flags of what is due to be told of an open stream.
+const streamTell = streamTellMaxMoney | streamTellMaxData | streamTellBlocked | streamTellDataBlocked
 
 func (f streamFlags) has(x streamFlags) bool { return f&x != 0 }
 
@@ -201,6 +213,7 @@ const (
 	toldAsset
 	toldMaxData
 	toldStreams
+	toldBlocked
 )
 
 // morePart is a further stream's portion of an outgoing packet.

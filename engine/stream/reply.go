@@ -73,7 +73,7 @@ func (m *Machine) composeReply(r *reply, t ilp.PacketType) []byte {
 		s.flags &^= streamTellMaxMoney
 		n++
 	}
-	if c.flags.has(flagDirtyStreams | flagTellLimit | flagTellAsset | flagTellMaxData | flagCloseDue) {
+	if c.flags.has(flagTell | flagCloseDue) {
 		b, n, _ = m.appendDue(b, n, r.conn, c, from+maxReplyText, true)
 	}
 	frame.SetCount(b, countAt, n)
@@ -86,8 +86,12 @@ func (s *streamRec) maxMoney() frame.StreamMaxMoney {
 	return frame.StreamMaxMoney{StreamID: s.id, ReceiveMax: s.receiveMax, TotalReceived: s.received}
 }
 
-// reserveFrame is more than any frame of fixed content takes.
-const reserveFrame = 40
+// streamFrames is more than the control frames of one stream take, and
+// reserveFrame more than any one of them.
+const (
+	streamFrames = 4 * reserveFrame
+	reserveFrame = 40
+)
 
 // appendDue appends the control frames that are due, as far as limit. In a
 // reply nothing tells whether they arrived, so closing frames stay due while
@@ -117,11 +121,15 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 		t |= toldMaxData
 		n++
 	}
+	if c.flags.has(flagTellBlocked|flagTellIDBlocked) && len(b)+2*reserveFrame <= limit {
+		b, n = m.appendBlocked(b, n, c)
+		t |= toldBlocked
+	}
 	if c.flags.has(flagDirtyStreams) {
 		c.flags &^= flagDirtyStreams
 		for s := c.firstStream; s != 0; {
 			rec := m.streams.At(s)
-			if !room() {
+			if len(b)+streamFrames > limit || n+4 > maxFrames {
 				c.flags |= flagDirtyStreams
 				break
 			}
@@ -151,7 +159,7 @@ func (m *Machine) appendStreamDue(b []byte, n int, c *conn, s *streamRec, inRepl
 		return b, n
 	}
 	if s.flags.has(streamClosed|streamRemoteClosed) && !s.flags.has(streamCloseDue) {
-		s.flags &^= streamTellMaxMoney | streamTellMaxData | streamTellBlocked
+		s.flags &^= streamTell
 		return b, n
 	}
 	if s.flags.has(streamTellMaxMoney) {
@@ -167,6 +175,11 @@ func (m *Machine) appendStreamDue(b []byte, n int, c *conn, s *streamRec, inRepl
 	if s.flags.has(streamTellBlocked) {
 		b = frame.StreamMoneyBlocked{StreamID: s.id, SendMax: s.sendMax, TotalSent: s.sent}.Append(b)
 		s.flags &^= streamTellBlocked
+		n++
+	}
+	if s.flags.has(streamTellDataBlocked) {
+		b = frame.StreamDataBlocked{StreamID: s.id, MaxOffset: m.data.At(s.data).end()}.Append(b)
+		s.flags &^= streamTellDataBlocked
 		n++
 	}
 	if s.flags.has(streamCloseDue) {

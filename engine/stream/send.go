@@ -63,7 +63,7 @@ func (m *Machine) canSend(c *conn) bool {
 		return c.probe.n > 0 && m.now >= c.probe.notBefore
 	case m.now < c.retry.notBefore:
 		return false
-	case c.flags.has(flagUrgent):
+	case c.flags.has(flagUrgent | flagTellBlocked | flagTellIDBlocked):
 		return true
 	case c.flags.has(flagDirtyStreams) && m.streamsDue(c):
 		return true
@@ -85,7 +85,7 @@ func (m *Machine) canSend(c *conn) bool {
 func (m *Machine) streamsDue(c *conn) bool {
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		f := m.streams.At(k).flags
-		if f.has(streamCloseDue) || f.has(streamTellMaxMoney|streamTellMaxData|streamTellBlocked) && !f.has(streamClosed|streamRemoteClosed) {
+		if f.has(streamCloseDue) || f.has(streamTell) && !f.has(streamClosed|streamRemoteClosed) {
 			return true
 		}
 	}
@@ -322,7 +322,7 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, s.minDest)
 	b, n := m.appendAddress(b, 0, i, c)
 	c.flags &^= flagUrgent
-	if c.flags.has(flagDirtyStreams | flagTellLimit | flagTellAsset | flagTellMaxData) {
+	if c.flags.has(flagTell) {
 		b, n, s.told = m.appendDue(b, n, i, c, limit, false)
 	}
 	if amount > 0 {
@@ -342,6 +342,11 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 	}
 	if s.data != 0 {
 		s.flags |= slotData
+		if c.flags.has(flagDirtyStreams | flagTellBlocked) { // a window is used up
+			var more told
+			b, n, more = m.appendDue(b, n, i, c, limit, false)
+			s.told |= more
+		}
 	}
 	if n == 0 {
 		return nil

@@ -51,6 +51,10 @@ func (m *Machine) OpenStream(now Instant, h ConnHandle) (StreamHandle, error) {
 	}
 	m.now = now
 	if c.nextStreamID > c.maxStreamIDRemote {
+		if !c.flags.has(flagToldIDBlocked) {
+			c.flags |= flagTellIDBlocked | flagToldIDBlocked
+			m.wakeConn(i, c)
+		}
 		return 0, ErrStreamIDs
 	}
 	s, rec, ok := m.newStream(i, c, c.nextStreamID)
@@ -89,7 +93,8 @@ func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
 		return ErrMaximum
 	}
 	s.sendMax = limit
-	s.flags &^= streamTotalTold
+	s.flags &^= streamTotalTold | streamToldBlocked
+	m.noteMoneyBlocked(s)
 	m.wakeConn(s.conn, c)
 	return nil
 }
