@@ -59,7 +59,7 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op) {
 		m.retire(i, s)
 		return
 	}
-	c := m.conns.At(s.conn)
+	ci, c := s.conn, m.conns.At(s.conn)
 	var packet frame.Packet
 	authentic := false
 	if op.OK && !c.flags.has(flagClosed) {
@@ -69,7 +69,11 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op) {
 	}
 	if authentic {
 		c.lastActive = m.now
-		m.heard(s.conn, c)
+		m.heard(ci, c)
+	}
+	if authentic && c.firstDoubt != 0 && s.sentAt >= c.doubtSince {
+		m.fresh = true
+		defer m.resolveDoubts(m.conns.Handle(ci))
 	}
 	switch {
 	case e.Kind == Fulfill && w.answers:
@@ -326,72 +330,20 @@ func (m *Machine) freeSlot(i uint32, s *slot) {
 
 // retire ends a slot that was answered or has expired.
 func (m *Machine) retire(i uint32, s *slot) {
+	if s.flags.has(slotDoubt) {
+		m.endDoubt(s)
+	}
 	if !s.flags.has(slotUnknown) {
-		m.untrack(s)
-		m.linkReady(s.link)
-		if s.conn != 0 {
-			m.conns.At(s.conn).inFlight--
-		}
+		m.leaveFlight(s)
 	}
 	m.freeSlot(i, s)
 }
 
-// becomeUnknown takes a slot whose link was lost. Its money stays held until
-// the slot expires; the rest goes out again.
-func (m *Machine) becomeUnknown(i uint32, s *slot) {
-	if s.flags.has(slotPeer) {
-		m.events.push(Event{Kind: EventLinkRefused, Link: LinkHandle(m.links.Handle(s.link))})
-		m.freeSlot(i, s)
-		return
+// leaveFlight takes a slot out of what its link and its connection count.
+func (m *Machine) leaveFlight(s *slot) {
+	m.untrack(s)
+	m.linkReady(s.link)
+	if s.conn != 0 {
+		m.conns.At(s.conn).inFlight--
 	}
-	m.stats.Unknown++
-	c := m.conns.At(s.conn)
-	c.inFlight--
-	if s.flags.has(slotData) {
-		m.piecesLost(s.data)
-		s.data = 0
-		s.flags &^= slotData
-	}
-	m.tellAgain(s, c)
-	ci := s.conn
-	switch {
-	case s.flags.has(slotMoney):
-		s.flags |= slotUnknown
-		mustAdd(&c.unknown, s.amount)
-		mustAdd(&m.streams.At(s.stream).unknown, s.part)
-		for p := s.more; p != 0; p = m.parts.At(p).next {
-			mustAdd(&m.streams.At(m.parts.At(p).stream).unknown, m.parts.At(p).amount)
-		}
-	case s.flags.has(slotProbe):
-		m.probeLost(ci, c)
-		m.freeSlot(i, s)
-	case s.flags.has(slotClose):
-		c.flags = c.flags&^flagCloseSent | flagCloseDue
-		m.freeSlot(i, s)
-	default:
-		m.freeSlot(i, s)
-	}
-	m.goOn(ci, c)
-}
-
-// expireSlot takes a slot that nobody answered until its expiry and a margin:
-// nobody can claim its money any more.
-func (m *Machine) expireSlot(i uint32) {
-	s := m.slots.At(i)
-	m.stats.TimedOut++
-	if s.flags.has(slotPeer) {
-		m.events.push(Event{Kind: EventLinkRefused, Link: LinkHandle(m.links.Handle(s.link))})
-		m.retire(i, s)
-		return
-	}
-	c := m.conns.At(s.conn)
-	if s.flags.has(slotUnknown) {
-		ci := s.conn
-		m.unspend(s, c)
-		m.freeSlot(i, s)
-		m.goOn(ci, c)
-		return
-	}
-	var packet frame.Packet
-	m.refused(i, s, c, &work{code: ilp.R00}, &packet, false, ilp.R00)
 }

@@ -56,7 +56,7 @@ type probeReceiver struct {
 }
 
 // probeScript makes the answer to the nth packet after the probes; nil means
-// the ordinary one.
+// the ordinary one, and an empty one is lost.
 type probeScript func(a *probeAnswer, n int) []byte
 
 // probeAnswer is a packet of the client's and the ways to answer it.
@@ -131,6 +131,9 @@ func (r *probeReceiver) answer(e Entry) {
 		} else if back == nil {
 			back = a.f99()
 		}
+	}
+	if len(back) == 0 {
+		return // the answer is lost
 	}
 	kind := Reject
 	if ilp.PeekType(back) == ilp.TypeFulfill {

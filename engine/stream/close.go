@@ -129,6 +129,7 @@ func (m *Machine) endConn(i uint32, code frame.ErrorCode, message []byte, remote
 		}
 		s.flags &^= streamCloseDue
 	}
+	m.settleDoubts(c)
 	c.flags = c.flags&^(flagCloseDue|flagCloseSent|flagProbing|flagReady|flagDirtyStreams) | flagClosed
 	c.closeCode = code
 	m.coldOf(i).closeMessage = message

@@ -35,7 +35,8 @@
 // at arrival and again at release.
 //
 // An outgoing amount is held from the moment its prepare is written until a
-// matching fulfillment arrives (sent), a reject arrives (free again), or its
-// expiry and a margin have passed. When the link is lost in between it is
-// unknown: still held, never spent twice.
+// matching fulfillment arrives (sent) or a reject does (free again). When the
+// link is lost in between, or nobody answers until its expiry and a margin, it
+// is unknown: still held, and not spent again before the receiver's own total
+// tells that it never arrived.
 package stream

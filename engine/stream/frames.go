@@ -224,5 +224,8 @@ func (m *Machine) remoteMaxMoney(i uint32, f frame.StreamMaxMoney) {
 		m.streamEvent(EventReceiveLimit, i, s)
 	}
 	s.remoteReceived = max(s.remoteReceived, f.TotalReceived)
+	if m.fresh {
+		s.flags |= streamTotalHeard
+	}
 	m.noteMoneyBlocked(s)
 }

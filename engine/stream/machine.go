@@ -43,6 +43,7 @@ type Machine struct {
 	buffered int // octets of stream data held, both ways
 
 	now     Instant
+	fresh   bool // the answer at hand was asked for after everything in doubt
 	expiry  expiryCache
 	scratch scratch
 	dead    []uint32 // connections to bury when the vector is done

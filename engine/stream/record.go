@@ -61,7 +61,9 @@ type conn struct {
 	// Money, in our units; delivered is in the peer's.
 	totalReceived, heldIn         Amount
 	totalSent, heldOut, delivered Amount
-	unknown                       Amount // part of heldOut whose link was lost
+	unknown                       Amount // part of heldOut whose answer is lost
+	firstDoubt, lastDoubt         uint32 // expired packets without an answer, oldest first
+	doubtSince                    Instant
 
 	// Sending.
 	nextSequence Sequence
@@ -123,6 +125,7 @@ const (
 	streamReadEvent                               // a readable event waits
 	streamWriteWait                               // the application waits for room to write
 	streamTotalTold                               // EventTotalSent was raised for this send maximum
+	streamTotalHeard                              // the peer's total was told since something is in doubt
 )
 
 // streamTell are the flags of what is due to be told of an open stream.
@@ -174,7 +177,7 @@ type slot struct {
 	expect     [32]byte // the fulfillment that proves it
 	conn       uint32
 	link       uint32
-	prev, next uint32 // in flight of the same link
+	prev, next uint32 // in flight of the same link, or in doubt of the same connection
 	flags      slotFlags
 	sequence   Sequence
 	amount     Amount // what leaves us
@@ -195,11 +198,12 @@ const (
 	slotMoney     slotFlags = 1 << iota // carries money: fulfillable
 	slotProbe                           // of a probe volley
 	slotClose                           // carries ConnectionClose
-	slotUnknown                         // its link was lost
+	slotUnknown                         // its answer is lost
 	slotPeer                            // a peer protocol request without a connection
 	slotData                            // carries data frames
 	slotControl                         // carries control frames worth repeating
 	slotCanFulfil                       // a fulfillment proves it
+	slotDoubt                           // expired without an answer
 )
 
 func (f slotFlags) has(x slotFlags) bool { return f&x != 0 }

@@ -68,9 +68,10 @@ func (m *Machine) canSend(c *conn) bool {
 	case c.flags.has(flagDirtyStreams) && m.streamsDue(c):
 		return true
 	}
+	waits := c.paysOneByOne()
 	for k := c.firstStream; k != 0; {
 		s := m.streams.At(k)
-		if m.sendableMoney(c, s) > 0 || !s.flags.has(streamClosed) && m.sendableData(c, s) {
+		if !waits && m.sendableMoney(c, s) > 0 || !s.flags.has(streamClosed) && m.sendableData(c, s) {
 			return true
 		}
 		if s.sendMax > 0 && !c.flags.has(flagReady|flagProbing|flagClient) && s.sendMax > s.sent {
@@ -357,7 +358,7 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 
 // takeMoney holds the money of the next packet and notes its parts.
 func (m *Machine) takeMoney(c *conn, s *slot) Amount {
-	if !c.flags.has(flagReady) {
+	if !c.flags.has(flagReady) || c.paysOneByOne() {
 		return 0
 	}
 	// The connection's own totals must fit 64 bits, whatever its streams may send.

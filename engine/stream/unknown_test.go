@@ -1,0 +1,76 @@
+package stream
+
+import (
+	"testing"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+)
+
+// doubtful plays a client whose packets first to last stay without an answer,
+// and returns it 20 s after they have expired.
+func doubtful(t *testing.T, first, last int, script probeScript) *probeReceiver {
+	var secret [32]byte
+	r := &probeReceiver{t: t, m: New(Config{Seed: seeded(7)}), now: 1_700_000_000 * second, peer: newPeer(t, secret[:])}
+	r.script = func(a *probeAnswer, n int) []byte {
+		if n >= first && n <= last {
+			return []byte{}
+		}
+		return script(a, n)
+	}
+	var err error
+	if r.link, err = r.m.AddLink(LinkConfig{Address: []byte("test.client"), AssetCode: []byte("XRP"), AssetScale: 9}); err != nil {
+		t.Fatal(err)
+	}
+	r.conn, err = r.m.Connect(r.now, ConnectConfig{
+		Link: r.link, Destination: []byte("test.server.token"), SharedSecret: secret, Options: Options{MaxPacketAmount: 100, Expiry: 5e9},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.run(second)
+	if r.stream, err = r.m.OpenStream(r.now, r.conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.m.SetSendMax(r.now, r.stream, 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.run(30 * second)
+	return r
+}
+
+func TestReceiverWithoutTotalsGetsWhatIsInDoubtOneByOne(t *testing.T) {
+	most := 0
+	r := doubtful(t, 4, 6, func(a *probeAnswer, n int) []byte {
+		if n > 10 && a.prepare.Amount() > 0 {
+			info, _ := a.r.m.ConnInfo(a.r.conn)
+			most = max(most, int((info.Held-info.Unknown)/100))
+		}
+		return nil
+	})
+	info, _ := r.m.ConnInfo(r.conn)
+	if info.Sent != 1000 || info.Held != 0 || info.Unknown != 0 || info.Closed {
+		t.Fatalf("sent %d, held %d, unknown %d, closed %v", info.Sent, info.Held, info.Unknown, info.Closed)
+	}
+	if most != 1 {
+		t.Fatalf("%d packets in flight while others were in doubt", most)
+	}
+}
+
+func TestTotalOfTheReceiverSettlesEveryPacketInDoubt(t *testing.T) {
+	for _, arrived := range []int{0, 1, 2, 3} {
+		var total Amount
+		r := doubtful(t, 4, 6, func(a *probeAnswer, n int) []byte {
+			if n == 7 {
+				total += Amount(100 * arrived) // of packets 4 to 6
+			}
+			if a.fulfillable {
+				total += a.prepare.Amount()
+			}
+			return a.fulfill(frame.StreamMaxMoney{StreamID: 1, ReceiveMax: maxAmount, TotalReceived: total})
+		})
+		info, _ := r.m.ConnInfo(r.conn)
+		if info.Sent != 1000 || info.Delivered != 1000 || total != 1000 || info.Held != 0 {
+			t.Errorf("%d arrived: sent %d, delivered %d, held %d; the receiver has %d", arrived, info.Sent, info.Delivered, info.Held, total)
+		}
+	}
+}
