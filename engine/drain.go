@@ -167,7 +167,7 @@ func (s *shard) endStream(st *streamState, code errorCode, remote bool) {
 	}
 	info, ok := s.m.StreamInfo(st.h)
 	s.streams[uint32(st.h)] = nil
-	st.end(rest, info, ok, &CloseError{Code: code, Remote: remote})
+	st.end(rest, info, ok, &CloseError{Code: code, Message: info.CloseMessage, Remote: remote})
 }
 
 // endConn ends the blocking door's object of a connection, and its streams.

@@ -133,6 +133,22 @@ func (s Stream) SetSendMax(max stream.Amount) error {
 	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.SetSendMax(now, s.s.h, max) })
 }
 
+// Destroy ends the stream at once: what was written and not yet sent is dropped,
+// what is in flight stays accounted. The peer is told code and message, at most
+// stream.MaxCloseMessage octets of it.
+func (s Stream) Destroy(code frame.ErrorCode, message string) error {
+	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.DestroyStream(now, s.s.h, code, message) })
+}
+
+// Receipt is the peer's receipt with the highest total, 58 octets, or nil if
+// there was none (IL-RFC 0039; stream.VerifyReceipt).
+func (s Stream) Receipt() []byte {
+	if info := s.Info(); info.HasReceipt {
+		return info.Receipt[:]
+	}
+	return nil
+}
+
 // SendTotal sets the send maximum to total and returns when that much was sent and
 // fulfilled over the stream's life. Otherwise it tells how much was, with a
 // *CloseError or ctx's error; after the latter sending goes on, until SetSendMax

@@ -244,7 +244,7 @@ func probeCases() map[string]probeCase {
 		"F99 without data":                  {pay: 100, script: func(a *probeAnswer, _ int) []byte { return a.rejectWith(ilp.F99, nil) }},
 		"slippage 1":                        {pay: 100, options: Options{SlippagePPM: 1_000_000}},
 		"slippage 1.01":                     {options: Options{SlippagePPM: 1_010_000}},
-		"padding":                           {pay: 100},
+		"padding":                           {pay: 100, options: Options{Padding: true}},
 		"F08 with zeros":                    {pay: 1000, script: first(func(a *probeAnswer) []byte { return a.rejectWith(ilp.F08, make([]byte, 16)) })},
 		"max stream id 1":                   {open: 2, probing: []appender{frame.ConnectionMaxStreamID{MaxStreamID: 1}}},
 		"probe replies with too few digits": {tooSmall: true},

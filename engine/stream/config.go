@@ -141,6 +141,9 @@ type Options struct {
 	// RetryFor is how long a connection goes on without any fulfilled packet
 	// while money is refused, in nanoseconds. Zero means 60 s.
 	RetryFor int64
+	// Padding fills fulfillable packets and all replies up to the largest size, so
+	// that it tells nobody what they carry.
+	Padding bool
 	// HideAddress keeps our address from the peer, which then cannot send.
 	HideAddress bool
 }

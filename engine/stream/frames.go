@@ -144,7 +144,7 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 	case frame.TypeStreamClose:
 		f, _ := frame.ParseStreamClose(body)
 		if s := m.findStream(i, c, f.StreamID); s != 0 {
-			m.remoteStreamClose(s, f.Code)
+			m.remoteStreamClose(s, f)
 		}
 	case frame.TypeStreamMaxMoney:
 		f, _ := frame.ParseStreamMaxMoney(body)
@@ -157,6 +157,13 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 			if rec := m.streams.At(s); f.MaxOffset > rec.maxDataRemote {
 				rec.maxDataRemote = f.MaxOffset
 				rec.flags &^= streamTellDataBlocked | streamToldDataBlocked
+			}
+		}
+	case frame.TypeStreamReceipt:
+		if r == nil {
+			f, _ := frame.ParseStreamReceipt(body)
+			if s := m.findStream(i, c, f.StreamID); s != 0 {
+				m.takeReceipt(m.streams.At(s), f.Receipt)
 			}
 		}
 	case frame.TypeStreamData:

@@ -6,6 +6,7 @@ import (
 	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/codec/receipt"
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
@@ -41,6 +42,7 @@ type scratch struct {
 	text      []byte // plaintexts of what came in
 	out       []byte // plaintexts of what goes out
 	parts     [maxParts]part
+	receipt   []byte
 }
 
 // proof is what Transmit does with a sealed prepare once it is proved.
@@ -53,6 +55,7 @@ func (s *scratch) init() {
 	s.newcomers = make([]newcomer, 0, 4)
 	s.text = make([]byte, 0, maxVectorOctets+ilp.MaxData)
 	s.out = make([]byte, 0, maxVectorOctets+frame.MaxPlaintext)
+	s.receipt = make([]byte, 0, receipt.Len)
 }
 
 // Handle takes packets in order of arrival. It borrows them until it returns.

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 
+	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
@@ -215,9 +216,9 @@ func (m *Machine) endAnswers() {
 	m.buryDead()
 }
 
-// answerRoom makes room in the scratch for one more reply.
+// answerRoom makes room in the scratch for one more reply, padded or not.
 func (m *Machine) answerRoom() {
-	if len(m.scratch.out)+maxReplyText > cap(m.scratch.out) {
+	if len(m.scratch.out)+frame.MaxPlaintext > cap(m.scratch.out) {
 		m.sealReplies()
 		m.scratch.out = m.scratch.out[:0]
 	}
@@ -229,7 +230,6 @@ func (m *Machine) releaseHold(h slab.Handle, durable bool, out Output) {
 	if !ok {
 		return
 	}
-	m.answerRoom()
 	c := m.conns.At(rec.conn)
 	l, linked := m.links.Get(slab.Handle(rec.link))
 	parts := m.unhold(h.Index(), rec)
@@ -260,7 +260,6 @@ func (m *Machine) freeHold(i uint32, rec *hold, parts []part) {
 }
 
 func (m *Machine) declineHold(i uint32, rec *hold, out Output) {
-	m.answerRoom()
 	parts := m.unhold(i, rec)
 	e := Entry{Kind: Prepare, Link: rec.link, Request: rec.request}
 	if _, ok := m.links.Get(slab.Handle(rec.link)); ok {

@@ -3,6 +3,7 @@ package stream
 import (
 	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/codec/receipt"
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
@@ -13,20 +14,22 @@ type Machine struct {
 	keys *aesni.Keys
 	ivs  *aesni.IVSource
 
-	links   *slab.Slab[link]
-	conns   *slab.Slab[conn]
-	streams *slab.Slab[streamRec]
-	slots   *slab.Slab[slot]
-	parts   *slab.Slab[morePart]
-	pieces  *slab.Slab[piece]
-	holds   *slab.Slab[hold]
-	graves  *slab.Slab[tombstone]
-	data    *slab.Slab[dataState]
-	tokens  *slab.Table // token hash -> connection, or tombstone with graveBit
-	byID    *slab.Table // connection<<32 | stream id -> stream
-	cold    []coldConn  // by connection index
-	options []connOptions
-	servers []server // by server number; 0 is unused
+	links    *slab.Slab[link]
+	conns    *slab.Slab[conn]
+	streams  *slab.Slab[streamRec]
+	slots    *slab.Slab[slot]
+	parts    *slab.Slab[morePart]
+	pieces   *slab.Slab[piece]
+	holds    *slab.Slab[hold]
+	graves   *slab.Slab[tombstone]
+	data     *slab.Slab[dataState]
+	receipts *slab.Slab[[receipt.Len]byte]
+	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
+	byID     *slab.Table // connection<<32 | stream id -> stream
+	cold     []coldConn  // by connection index
+	options  []connOptions
+	servers  []server          // by server number; 0 is unused
+	words    map[uint32]string // by stream index: what it was closed with, if anything
 
 	connTimers *slab.Wheel // next deadline of a connection
 	slotTimers *slab.Wheel // expiry of a request
@@ -74,21 +77,23 @@ type Stats struct {
 func New(cfg Config) *Machine {
 	cfg.fill()
 	m := &Machine{
-		cfg:     cfg,
-		keys:    aesni.NewKeys(),
-		ivs:     aesni.NewIVSource(&cfg.Seed),
-		links:   slab.New[link](1 << 16),
-		conns:   slab.New[conn](cfg.MaxConnections),
-		streams: slab.New[streamRec](cfg.MaxStreams),
-		slots:   slab.New[slot](cfg.MaxRequests - 1),
-		parts:   slab.New[morePart](cfg.MaxRequests),
-		pieces:  slab.New[piece](4 * cfg.MaxRequests),
-		holds:   slab.New[hold](cfg.MaxHolds),
-		graves:  slab.New[tombstone](cfg.MaxTombstones),
-		data:    slab.New[dataState](cfg.MaxStreams),
-		tokens:  slab.NewTable(cfg.MaxConnections + cfg.MaxTombstones),
-		byID:    slab.NewTable(cfg.MaxStreams),
-		servers: make([]server, 1),
+		cfg:      cfg,
+		keys:     aesni.NewKeys(),
+		ivs:      aesni.NewIVSource(&cfg.Seed),
+		links:    slab.New[link](1 << 16),
+		conns:    slab.New[conn](cfg.MaxConnections),
+		streams:  slab.New[streamRec](cfg.MaxStreams),
+		slots:    slab.New[slot](cfg.MaxRequests - 1),
+		parts:    slab.New[morePart](cfg.MaxRequests),
+		pieces:   slab.New[piece](4 * cfg.MaxRequests),
+		holds:    slab.New[hold](cfg.MaxHolds),
+		graves:   slab.New[tombstone](cfg.MaxTombstones),
+		data:     slab.New[dataState](cfg.MaxStreams),
+		receipts: slab.New[[receipt.Len]byte](cfg.MaxStreams),
+		tokens:   slab.NewTable(cfg.MaxConnections + cfg.MaxTombstones),
+		byID:     slab.NewTable(cfg.MaxStreams),
+		servers:  make([]server, 1),
+		words:    make(map[uint32]string),
 
 		connTimers: slab.NewWheel(8e6, 8192), // 8 ms: 65 s a turn
 		slotTimers: slab.NewWheel(8e6, 8192),

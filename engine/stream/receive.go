@@ -49,7 +49,7 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.reject(e, ilp.R00, out)
 		return
 	}
-	if out.Room(e.Link) < maxReplyText+replyOverhead || len(m.scratch.out)+maxReplyText > cap(m.scratch.out) {
+	if out.Room(e.Link) < m.replyText(known, w)+replyOverhead {
 		m.reject(e, ilp.T03, out)
 		return
 	}
@@ -102,6 +102,10 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	c.nextStreamID = 2
 	cold := m.coldOf(i)
 	cold.tag = bytes.Clone(n.opened.tag)
+	if len(n.opened.receiptNonce) == 16 && len(n.opened.receiptSecret) == 32 {
+		cold.receipts = &receiptKeys{[16]byte(n.opened.receiptNonce), [32]byte(n.opened.receiptSecret)}
+		c.flags |= flagReceipts
+	}
 	cold.local = bytes.Clone(w.packet.Destination())
 	m.keys.Move(keySlot(i), uint32(w.scratch))
 	m.armConn(i, c)

@@ -33,6 +33,7 @@ const (
 	flagToldBlocked                         // the peer knows of that since its window last rose
 	flagTellIDBlocked                       // ConnectionStreamIdBlocked is due
 	flagToldIDBlocked                       // the peer knows of that since its limit last rose
+	flagReceipts                            // fulfills carry receipts
 	flagReleased                            // the application has let go of it
 )
 
@@ -102,7 +103,8 @@ type coldConn struct {
 	assetCode    []byte // the peer's
 	assetScale   uint8
 	hasAsset     bool
-	replay       []uint64 // words of a replay window that outgrew its 64 bits
+	receipts     *receiptKeys // nil: none are made
+	replay       []uint64     // words of a replay window that outgrew its 64 bits
 }
 
 // streamFlags are the yes-or-no facts of a stream.
@@ -151,6 +153,7 @@ type streamRec struct {
 
 	maxDataRemote uint64 // how far the peer lets us send
 	data          uint32 // index of its dataState, or 0
+	receipt       uint32 // index of the last receipt of the peer's, or 0
 	refs          uint32 // slots, pieces and holds that name it
 	moneyIn       pendingMoney
 	moneyOut      pendingMoney

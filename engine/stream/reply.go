@@ -3,6 +3,7 @@ package stream
 import (
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/codec/receipt"
 )
 
 // reply is the answer to one prepare while it is worked out.
@@ -57,6 +58,7 @@ func (m *Machine) replyFulfill(r *reply, out Output) {
 // arrived, the state of the streams that the packet paid, and what is due.
 func (m *Machine) composeReply(r *reply, t ilp.PacketType) []byte {
 	c := m.conns.At(r.conn)
+	m.answerRoom()
 	from := len(m.scratch.out)
 	b, countAt := frame.AppendHeader(m.scratch.out, t, r.sequence, r.amount)
 	n := 0
@@ -72,13 +74,42 @@ func (m *Machine) composeReply(r *reply, t ilp.PacketType) []byte {
 		b = s.maxMoney().Append(b)
 		s.flags &^= streamTellMaxMoney
 		n++
+		if c.flags.has(flagReceipts) && t == ilp.TypeFulfill && r.amount > 0 && len(b)+receiptFrame <= from+maxReplyText {
+			b, n = m.appendReceipt(b, n, r.conn, s)
+		}
 	}
 	if c.flags.has(flagTell | flagCloseDue) {
 		b, n, _ = m.appendDue(b, n, r.conn, c, from+maxReplyText, true)
 	}
 	frame.SetCount(b, countAt, n)
+	if m.optionsOf(c).Padding {
+		b = pad(b, from)
+	}
 	m.scratch.out = b
 	return b[from:len(b):len(b)]
+}
+
+// pad fills a plaintext that begins at from with zero octets up to the largest
+// that a packet carries: junk after the frames (IL-RFC 0029 §5.2).
+func pad(b []byte, from int) []byte {
+	n := len(b)
+	b = b[:max(n, from+frame.MaxPlaintext)]
+	clear(b[n:])
+	return b
+}
+
+// replyText bounds the plaintext of the reply to a packet.
+func (m *Machine) replyText(known uint32, w *work) int {
+	var options uint32
+	if known != 0 {
+		options = m.conns.At(known).options
+	} else {
+		options = m.servers[m.scratch.newcomers[w.scratch].server&^provedBit].options
+	}
+	if m.options[options].Padding {
+		return frame.MaxPlaintext
+	}
+	return maxReplyText
 }
 
 // maxMoney is the stream's receive limit as it is told.
@@ -86,10 +117,13 @@ func (s *streamRec) maxMoney() frame.StreamMaxMoney {
 	return frame.StreamMaxMoney{StreamID: s.id, ReceiveMax: s.receiveMax, TotalReceived: s.received}
 }
 
+// receiptFrame is more than a StreamReceipt frame takes.
+const receiptFrame = 2 + 9 + 1 + receipt.Len
+
 // streamFrames is more than the control frames of one stream take, and
 // reserveFrame more than any one of them.
 const (
-	streamFrames = 4 * reserveFrame
+	streamFrames = 4*reserveFrame + MaxCloseMessage
 	reserveFrame = 40
 )
 
@@ -133,7 +167,7 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 				c.flags |= flagDirtyStreams
 				break
 			}
-			b, n = m.appendStreamDue(b, n, c, rec, inReply)
+			b, n = m.appendStreamDue(b, n, c, s, rec, inReply)
 			s = rec.next
 		}
 		t |= toldStreams
@@ -150,9 +184,9 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 }
 
 // appendStreamDue appends what is due of one stream.
-func (m *Machine) appendStreamDue(b []byte, n int, c *conn, s *streamRec, inReply bool) ([]byte, int) {
+func (m *Machine) appendStreamDue(b []byte, n int, c *conn, i uint32, s *streamRec, inReply bool) ([]byte, int) {
 	if s.flags.has(streamCloseDue) && (!inReply || !c.flags.has(flagPeerAddress)) {
-		b = frame.StreamClose{StreamID: s.id, Code: s.code}.Append(b)
+		b = frame.StreamClose{StreamID: s.id, Code: s.code, Message: []byte(m.words[i])}.Append(b)
 		n++
 		s.flags &^= streamCloseDue
 		s.flags |= streamCloseSent

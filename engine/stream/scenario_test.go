@@ -307,7 +307,11 @@ func (s *scenario) act(who, verb string, words []string) {
 			err = n.m.CloseConn(s.w.now, s.conn[k])
 		}
 	case "destroys":
-		err = n.m.DestroyConn(s.w.now, s.conn[k], frame.ApplicationError, words[0])
+		if len(words) > 1 {
+			err = n.m.DestroyStream(s.w.now, s.stream(k, words[0]), frame.ApplicationError, words[1])
+		} else {
+			err = n.m.DestroyConn(s.w.now, s.conn[k], frame.ApplicationError, words[0])
+		}
 	default:
 		s.t.Fatalf("what is it to %q?", verb)
 	}
@@ -414,7 +418,7 @@ func (s *scenario) tell(k int, n *node, e Event) {
 	case EventHold:
 		s.say("%s: %d held for a decision", who, e.Amount)
 	case EventStreamClosed:
-		s.say("%s: stream %d closed%s: %s", who, info.ID, by, e.Code)
+		s.say("%s: stream %d closed%s: %s", who, info.ID, by, strings.TrimSpace(e.Code.String()+" "+info.CloseMessage))
 	case EventClosed:
 		c, _ := n.m.ConnInfo(e.Conn)
 		s.say("%s: connection closed%s: %s %s", who, by, e.Code, c.CloseMessage)

@@ -353,6 +353,9 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 		return nil
 	}
 	frame.SetCount(b, countAt, n)
+	if m.optionsOf(c).Padding {
+		b = pad(b, from)
+	}
 	return b
 }
 

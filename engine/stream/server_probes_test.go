@@ -40,7 +40,6 @@ var serverDifferences = vectors.Differences{
 	"STREAM type says Fulfill inside a Prepare":    "§5.2: such a packet opens no connection",
 	"peer address":                                 "IL-RFC 0031: peer.config, asked of somebody who is no parent, is an invalid packet",
 	"receipts on a stream id above 255":            "IL-RFC 0039: such a stream has no receipts; its money is taken all the same",
-	"padding enabled":                              "§5.2: answers are not padded",
 	"large total does not overflow early":          "§5.3.8: the sum is below 2^64; the reference counts some of it twice",
 	"garbage instead of a Prepare":                 "IL-RFC 0027: what is no packet is F01",
 	"a Fulfill instead of a Prepare":               "IL-RFC 0027: what is no prepare is F01",
@@ -92,6 +91,8 @@ func newProbeServer(t *testing.T, name string) *probeServer {
 		s.paused = true
 	case strings.HasPrefix(name, "receipts on a stream id above 255"):
 		o.MaxRemoteStreams = 1000
+	case name == "padding enabled":
+		o.Padding = true
 	case name == "application declines":
 		s.decline = true
 	}
@@ -112,7 +113,11 @@ func newProbeServer(t *testing.T, name string) *probeServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, shared, err := tokens.Issue(&[30]byte{1, 2, 3}, CredentialOptions{})
+	var credentials CredentialOptions
+	if strings.HasPrefix(name, "receipts") {
+		credentials.ReceiptNonce, credentials.ReceiptSecret = secret[:16], secret[:]
+	}
+	token, shared, err := tokens.Issue(&[30]byte{1, 2, 3}, credentials)
 	if err != nil {
 		t.Fatal(err)
 	}

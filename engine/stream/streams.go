@@ -2,6 +2,7 @@ package stream
 
 import (
 	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/receipt"
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
@@ -134,8 +135,15 @@ type StreamInfo struct {
 	Readable, Buffered   int // octets to read, and written but not yet known to have arrived
 	Closed, RemoteClosed bool
 	Code                 frame.ErrorCode
-	Conn                 ConnHandle
-	User                 uint64
+	// Receipt is the receipt of the peer's with the highest total (VerifyReceipt),
+	// if HasReceipt.
+	Receipt    [receipt.Len]byte
+	HasReceipt bool
+	// CloseMessage is what the end that closed the stream said, at most
+	// MaxCloseMessage octets of it.
+	CloseMessage string
+	Conn         ConnHandle
+	User         uint64
 }
 
 // StreamInfo describes a stream.
@@ -148,7 +156,11 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 		ID: s.id, Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: s.unknown,
 		Delivered: s.delivered, RemoteMax: s.remoteMax, RemoteReceived: s.remoteReceived, RemoteLimit: s.flags.has(streamRemoteLimit),
 		Closed: s.flags.has(streamClosed), RemoteClosed: s.flags.has(streamRemoteClosed), Code: s.code,
-		Conn: ConnHandle(m.conns.Handle(s.conn)), User: s.user,
+		CloseMessage: m.words[slab.Handle(h).Index()],
+		Conn:         ConnHandle(m.conns.Handle(s.conn)), User: s.user,
+	}
+	if s.receipt != 0 {
+		info.Receipt, info.HasReceipt = *m.receipts.At(s.receipt), true
 	}
 	if s.data != 0 {
 		d := m.data.At(s.data)
@@ -190,6 +202,39 @@ func (m *Machine) CloseStream(now Instant, h StreamHandle) error {
 	m.stepStreams(s.conn, c)
 	m.wakeConn(s.conn, c)
 	return nil
+}
+
+// DestroyStream ends a stream at once: what was written and not yet sent is
+// dropped, what is in flight stays accounted. The peer is told code and message;
+// EventStreamClosed follows.
+func (m *Machine) DestroyStream(now Instant, h StreamHandle, code frame.ErrorCode, message string) error {
+	s, ok := m.streams.Get(slab.Handle(h))
+	if !ok {
+		return ErrGone
+	}
+	c := m.conns.At(s.conn)
+	if s.flags.has(streamClosed) || c.flags.has(flagClosed) {
+		return ErrClosed
+	}
+	m.now = now
+	i := slab.Handle(h).Index()
+	s.code = code
+	m.say(i, message)
+	s.flags |= streamCloseDue
+	c.flags |= flagDirtyStreams
+	m.streamOver(i, s, c)
+	m.wakeConn(s.conn, c)
+	return nil
+}
+
+// MaxCloseMessage bounds what is kept of a StreamClose frame's message.
+const MaxCloseMessage = 256
+
+// say keeps the message that a stream is closed with.
+func (m *Machine) say(i uint32, message string) {
+	if message != "" {
+		m.words[i] = message[:min(len(message), MaxCloseMessage)]
+	}
 }
 
 func (m *Machine) endStream(s *streamRec, c *conn) {
@@ -241,7 +286,7 @@ func (m *Machine) streamOver(i uint32, s *streamRec, c *conn) {
 }
 
 // remoteStreamClose takes a StreamClose of the peer's: both directions end.
-func (m *Machine) remoteStreamClose(i uint32, code frame.ErrorCode) {
+func (m *Machine) remoteStreamClose(i uint32, f frame.StreamClose) {
 	s := m.streams.At(i)
 	if s.flags.has(streamRemoteClosed) {
 		return
@@ -249,7 +294,8 @@ func (m *Machine) remoteStreamClose(i uint32, code frame.ErrorCode) {
 	s.flags |= streamRemoteClosed
 	s.flags &^= streamCloseDue
 	if !s.flags.has(streamClosed) {
-		s.code = code
+		s.code = f.Code
+		m.say(i, string(f.Message))
 		m.streamOver(i, s, m.conns.At(s.conn))
 	}
 }
@@ -310,6 +356,10 @@ func (m *Machine) freeStream(i uint32) {
 		}
 	}
 	m.freeData(s)
+	if s.receipt != 0 {
+		m.receipts.Free(s.receipt)
+	}
+	delete(m.words, i)
 	m.byID.Delete(streamKey(s.conn, s.id))
 	*s = streamRec{}
 	m.streams.Free(i)
