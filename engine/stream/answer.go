@@ -166,6 +166,9 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 		rec.flags |= streamTotalTold
 		m.streamEvent(EventTotalSent, stream, rec)
 	}
+	if rec.heldOut == 0 && rec.sent < rec.sendMax {
+		m.noteStuck(stream, rec, m.conns.At(rec.conn))
+	}
 }
 
 // unspend gives a packet's held amounts back.
@@ -337,13 +340,4 @@ func (m *Machine) retire(i uint32, s *slot) {
 		m.leaveFlight(s)
 	}
 	m.freeSlot(i, s)
-}
-
-// leaveFlight takes a slot out of what its link and its connection count.
-func (m *Machine) leaveFlight(s *slot) {
-	m.untrack(s)
-	m.linkReady(s.link)
-	if s.conn != 0 {
-		m.conns.At(s.conn).inFlight--
-	}
 }

@@ -62,7 +62,7 @@ func (m *Machine) beginEnd(i uint32, code frame.ErrorCode, message []byte) {
 // stepClose sends ConnectionClose once everything else is done. Nothing may
 // follow it: the peer might take it for a new connection.
 func (m *Machine) stepClose(i uint32, c *conn) {
-	if !c.flags.has(flagEnding) || c.flags.has(flagClosed|flagCloseDue|flagCloseSent) || c.inFlight > 0 || c.openStreams > 0 {
+	if !c.flags.has(flagEnding) || c.flags.has(flagClosed|flagCloseDue|flagCloseSent) || c.flight.packets > 0 || c.openStreams > 0 {
 		return
 	}
 	if c.flags.has(flagDirtyStreams) && c.flags.has(flagPeerAddress) && m.streamsDue(c) {

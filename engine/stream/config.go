@@ -116,6 +116,12 @@ type Options struct {
 	MaxPacketAmount Amount
 	// MaxInFlight bounds the packets in flight of the connection. Zero means 1024; 1 is the serial mode.
 	MaxInFlight int
+	// MaxInFlightAmount bounds the money in flight of the connection, and
+	// MaxInFlightOctets the octets of STREAM packets. Zero means no limit.
+	MaxInFlightAmount Amount
+	MaxInFlightOctets int
+	// PacketsPerSecond paces the connection's packets. Zero means no pace.
+	PacketsPerSecond int
 	// MaxRemoteStreams is how many streams the peer may have open. Zero means 10.
 	MaxRemoteStreams int
 	// ReceiveMax is the receive maximum of streams that the peer opens, until
@@ -136,7 +142,8 @@ type Options struct {
 	// many nanoseconds; they are derived anew at the next packet. Zero means
 	// 30 s; negative means never.
 	SleepAfter int64
-	// Expiry is how far ahead our prepares expire, in nanoseconds. Zero means 30 s.
+	// Expiry is how far ahead our prepares expire, in nanoseconds. Zero means 30 s;
+	// FarFuture suits an end whose clock is wrong.
 	Expiry int64
 	// RetryFor is how long a connection goes on without any fulfilled packet
 	// while money is refused, in nanoseconds. Zero means 60 s.
@@ -168,6 +175,8 @@ func (o *Options) fill() error {
 	orDefault(&o.MinRatePrecision, 3)
 	orDefault(&o.MaxPacketAmount, ^Amount(0))
 	orDefault(&o.MaxInFlight, 1024)
+	orDefault(&o.MaxInFlightAmount, maxAmount)
+	orDefault(&o.MaxInFlightOctets, noOctets)
 	orDefault(&o.MaxRemoteStreams, 10)
 	orDefault(&o.StreamWindow, 64<<10)
 	orDefault(&o.ConnectionWindow, 1<<20)
@@ -182,6 +191,14 @@ func (o *Options) fill() error {
 	orDefault(&o.RetryFor, 60e9)
 	return nil
 }
+
+// FarFuture is an Options.Expiry of some 74 years. Connectors shorten it to what
+// they bear; an answer is waited for a minute.
+const FarFuture = 74 * 365 * 24 * 3600 * 1e9
+
+// ExpiryFunc says when a packet to a destination that is written now expires. What
+// lies in the past gives way to Options.Expiry. It must not call the machine.
+type ExpiryFunc func(now Instant, destination []byte) Instant
 
 type configError struct{ field, why string }
 

@@ -31,6 +31,7 @@ type ConnectConfig struct {
 	Destination  []byte // the server's address with its token
 	SharedSecret [32]byte
 	Options      Options
+	Expiry       ExpiryFunc // instead of Options.Expiry, if not nil
 	User         uint64
 }
 
@@ -72,6 +73,7 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	cold := m.coldOf(i)
 	cold.local = local
 	cold.peer = bytes.Clone(cfg.Destination)
+	cold.expiry = cfg.Expiry
 	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
 	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
 	o := m.optionsOf(c)
@@ -79,7 +81,7 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 		c.flags |= flagTellAddress | flagTellAsset
 	}
 	if o.RateDen != 0 {
-		c.rate = rate{o.RateNum, o.RateDen}
+		m.setRate(c, rate{o.RateNum, o.RateDen})
 		c.flags |= flagReady
 		m.connEvent(EventConnected, i)
 	} else {

@@ -40,13 +40,15 @@ func PacketID(sharedSecret []byte, sequence Sequence) (id [32]byte) {
 // ServerConfig describes a server to a machine.
 type ServerConfig struct {
 	Tokens  TokenScheme
-	Options Options // of its connections
-	User    uint64  // tag of its connections until they have their own
+	Options Options    // of its connections
+	Expiry  ExpiryFunc // of their packets, instead of Options.Expiry, if not nil
+	User    uint64     // tag of its connections until they have their own
 }
 
 type server struct {
 	tokens  TokenScheme
 	options uint32
+	expiry  ExpiryFunc
 	user    uint64
 	closed  bool
 }
@@ -58,7 +60,7 @@ func (m *Machine) AddServer(cfg ServerConfig) (ServerID, error) {
 	if err != nil {
 		return 0, err
 	}
-	m.servers = append(m.servers, server{tokens: cfg.Tokens, options: options, user: cfg.User})
+	m.servers = append(m.servers, server{tokens: cfg.Tokens, options: options, expiry: cfg.Expiry, user: cfg.User})
 	return ServerID(len(m.servers) - 1), nil
 }
 

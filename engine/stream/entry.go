@@ -106,6 +106,9 @@ const (
 	EventMoneySent
 	// EventTotalSent: Stream has sent all of its send maximum.
 	EventTotalSent
+	// EventUndeliverable: what Stream has left to send is so little that nothing
+	// would arrive; Amount is the least of which something would.
+	EventUndeliverable
 	// EventReceiveLimit: the peer's receive maximum for Stream rose.
 	EventReceiveLimit
 	// EventReadable: Stream has octets to read, or its end was reached.

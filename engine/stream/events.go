@@ -14,6 +14,8 @@ type eventQueue struct {
 
 func (q *eventQueue) push(e Event) { q.buf = append(q.buf, e) }
 
+func (q *eventQueue) last() *Event { return &q.buf[len(q.buf)-1] }
+
 func (q *eventQueue) len() int { return len(q.buf) - q.head }
 
 // crowded says that the application is far behind with its events: a peer may

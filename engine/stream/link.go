@@ -28,26 +28,31 @@ type LinkConfig struct {
 	// Child is what we answer to peer.config when we are the parent: the other
 	// end's address. Empty refuses.
 	Child []byte
-	// Window bounds the prepares in flight on the link. Zero means 1024.
-	Window int
+	// Window bounds the prepares in flight on the link, WindowOctets their octets
+	// and WindowAmount their money. Zero means 1024 prepares, and no other limit.
+	Window       int
+	WindowOctets int
+	WindowAmount Amount
 }
 
 // link is one account link; it outlives the sockets that carry it.
 type link struct {
-	up       bool
-	marked   bool // in Machine.readyLinks
-	account  uint32
-	server   uint32
-	window   uint32
-	inFlight uint32
-	first    uint32 // in flight, oldest first
-	last     uint32
-	config   uint32 // request id of a pending peer.config
-	ready    *slab.Ring
-	address  []byte
-	child    []byte
-	asset    []byte
-	scale    uint8
+	up           bool
+	marked       bool // in Machine.readyLinks
+	account      uint32
+	server       uint32
+	window       uint32
+	windowOctets uint64
+	windowMoney  Amount
+	flight       load
+	first        uint32 // in flight, oldest first
+	last         uint32
+	config       uint32 // request id of a pending peer.config
+	ready        *slab.Ring
+	address      []byte
+	child        []byte
+	asset        []byte
+	scale        uint8
 }
 
 // AddLink adds a link that is up.
@@ -66,6 +71,7 @@ func (m *Machine) AddLink(cfg LinkConfig) (LinkHandle, error) {
 	}
 	*l = link{
 		up: true, account: cfg.Account, server: uint32(cfg.Server), window: uint32(cfg.Window),
+		windowOctets: uint64(noLimit(cfg.WindowOctets, noOctets)), windowMoney: noLimit(cfg.WindowAmount, maxAmount),
 		ready:   slab.NewRing(m.cfg.MaxConnections + 1),
 		address: bytes.Clone(cfg.Address), child: bytes.Clone(cfg.Child), asset: bytes.Clone(cfg.AssetCode), scale: cfg.AssetScale,
 	}
@@ -98,7 +104,7 @@ func (m *Machine) LinkInfo(h LinkHandle) (LinkInfo, bool) {
 	if !ok {
 		return LinkInfo{}, false
 	}
-	return LinkInfo{l.address, l.asset, l.scale, l.up, int(l.inFlight)}, true
+	return LinkInfo{l.address, l.asset, l.scale, l.up, int(l.flight.packets)}, true
 }
 
 // LinkLost tells that the link's socket is gone. What was written becomes
@@ -117,7 +123,7 @@ func (m *Machine) LinkLost(now Instant, h LinkHandle) {
 		m.becomeUnknown(i, s)
 		i = next
 	}
-	l.first, l.last, l.inFlight = 0, 0, 0
+	l.first, l.last, l.flight = 0, 0, load{}
 	m.buryDead()
 }
 
@@ -168,7 +174,7 @@ func (m *Machine) RemoveLink(now Instant, h LinkHandle) {
 // means Transmit has nothing to do.
 func (m *Machine) LinkIdle(h LinkHandle) bool {
 	l, ok := m.links.Get(slab.Handle(h))
-	return !ok || !l.up || l.ready.Len() == 0 || l.inFlight >= l.window
+	return !ok || !l.up || l.ready.Len() == 0 || l.full()
 }
 
 // track adds a slot to its link's list; untrack takes it out.
@@ -181,7 +187,7 @@ func (m *Machine) track(i uint32, s *slot) {
 		l.first = i
 	}
 	l.last = i
-	l.inFlight++
+	l.flight.add(s)
 }
 
 func (m *Machine) untrack(s *slot) {
@@ -196,7 +202,7 @@ func (m *Machine) untrack(s *slot) {
 	} else {
 		l.last = s.prev
 	}
-	l.inFlight--
+	l.flight.remove(s)
 }
 
 // AskConfig sends peer.config over the link (ILDCP, IL-RFC 0031);

@@ -150,12 +150,32 @@ func (m *Machine) volleyDone(i uint32, c *conn) {
 }
 
 func (m *Machine) rateFound(i uint32, c *conn) {
-	c.rate = c.probe.best
+	m.setRate(c, c.probe.best)
 	c.flags = c.flags&^flagProbing | flagReady
 	c.lastGain = m.now
 	m.connEvent(EventConnected, i)
 	m.armConn(i, c)
 	m.wakeConn(i, c)
+}
+
+// setRate sets the exchange rate of a connection.
+func (m *Machine) setRate(c *conn, r rate) {
+	c.rate, c.leastSource = r, r.source(1)
+	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
+		m.noteStuck(k, m.streams.At(k), c)
+	}
+}
+
+// noteStuck tells once that a stream is left with less than anything arrives of.
+func (m *Machine) noteStuck(k uint32, s *streamRec, c *conn) {
+	if s.heldOut > 0 || s.flags.has(streamStuck|streamClosed) || c.rate.den == 0 {
+		return
+	}
+	if left := s.unsent(c); left > 0 && left < c.leastSource {
+		s.flags |= streamStuck
+		m.streamEvent(EventUndeliverable, k, s)
+		m.events.last().Amount = c.leastSource
+	}
 }
 
 // probeLost takes a probe whose link was lost: the volley starts anew.

@@ -107,6 +107,7 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 		c.flags |= flagReceipts
 	}
 	cold.local = bytes.Clone(w.packet.Destination())
+	cold.expiry = s.expiry
 	m.keys.Move(keySlot(i), uint32(w.scratch))
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)

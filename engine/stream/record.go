@@ -68,7 +68,9 @@ type conn struct {
 
 	// Sending.
 	nextSequence Sequence
-	inFlight     uint32
+	flight       load
+	paceNext     Instant // no packet before
+	leastSource  Amount  // of which anything arrives, by the rate
 	window       window
 	size         packetSize
 	retry        retry
@@ -100,6 +102,7 @@ type coldConn struct {
 	local        []byte // our address of this connection
 	peer         []byte // where prepares go
 	closeMessage []byte
+	expiry       ExpiryFunc
 	assetCode    []byte // the peer's
 	assetScale   uint8
 	hasAsset     bool
@@ -126,6 +129,7 @@ const (
 	streamReleased                                // the application has let go of it
 	streamReadEvent                               // a readable event waits
 	streamWriteWait                               // the application waits for room to write
+	streamStuck                                   // what is left to send is too little for anything to arrive
 	streamTotalTold                               // EventTotalSent was raised for this send maximum
 	streamTotalHeard                              // the peer's total was told since something is in doubt
 )
@@ -150,6 +154,7 @@ type streamRec struct {
 	sendMax, sent, heldOut, unknown Amount
 	delivered, heldDest             Amount
 	remoteMax, remoteReceived       Amount
+	deliverMax                      Amount // never more than so much is delivered
 
 	maxDataRemote uint64 // how far the peer lets us send
 	data          uint32 // index of its dataState, or 0
@@ -186,6 +191,7 @@ type slot struct {
 	amount     Amount // what leaves us
 	minDest    Amount // the least that may arrive
 	sentAt     Instant
+	octets     uint32 // of the STREAM packet
 	expiresMs  int64
 	stream     uint32 // the first stream's part of the money
 	part       Amount

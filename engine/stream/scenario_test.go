@@ -165,6 +165,12 @@ func (s *scenario) options(o *Options, name, value string) bool {
 		o.RetryFor = int64(s.duration(value))
 	case "slippage-ppm":
 		o.SlippagePPM = int(s.number(value))
+	case "money-in-flight":
+		o.MaxInFlightAmount = Amount(s.number(value))
+	case "octets-in-flight":
+		o.MaxInFlightOctets = int(s.number(value))
+	case "pace":
+		o.PacketsPerSecond = int(s.number(value))
 	case "stream-window":
 		o.StreamWindow = int(s.number(value))
 	default:
@@ -280,6 +286,8 @@ func (s *scenario) act(who, verb string, words []string) {
 		}
 	case "sends": // up to a total
 		err = n.m.SetSendMax(s.w.now, s.stream(k, words[0]), Amount(s.number(words[1])))
+	case "delivers": // up to a total
+		err = n.m.SetDeliverMax(s.w.now, s.stream(k, words[0]), Amount(s.number(words[1])))
 	case "takes": // up to a total
 		err = n.m.SetReceiveMax(s.w.now, s.stream(k, words[0]), Amount(s.number(words[1])))
 	case "writes":
@@ -409,6 +417,8 @@ func (s *scenario) tell(k int, n *node, e Event) {
 		s.say("%s: stream %d sent %d in %d packets", who, info.ID, e.Amount, e.Packets)
 	case EventTotalSent:
 		s.say("%s: stream %d sent all", who, info.ID)
+	case EventUndeliverable:
+		s.say("%s: stream %d: nothing would arrive of what is left; send at least %d", who, info.ID, e.Amount)
 	case EventReceiveLimit:
 		s.say("%s: stream %d may send up to %d", who, info.ID, info.RemoteMax)
 	case EventReadable:

@@ -25,7 +25,7 @@ func (m *Machine) wakeConn(i uint32, c *conn) {
 // linkReady notes that Transmit has something to do for a link.
 func (m *Machine) linkReady(i uint32) {
 	l := m.links.At(i)
-	if l.marked || !l.up || l.ready.Len() == 0 || l.inFlight >= l.window {
+	if l.marked || !l.up || l.ready.Len() == 0 || l.full() {
 		return
 	}
 	l.marked = true
@@ -50,7 +50,7 @@ func (m *Machine) PollReady() (LinkHandle, bool) {
 // canSend says whether a connection has a packet to send that its window and
 // its pauses allow.
 func (m *Machine) canSend(c *conn) bool {
-	if c.flags.has(flagClosed|flagCloseSent) || !c.flags.has(flagPeerAddress) || c.inFlight >= c.window.size || !m.links.At(c.link).up {
+	if c.flags.has(flagClosed|flagCloseSent) || !c.flags.has(flagPeerAddress) || m.flightFull(c) || m.paced(c) || !m.links.At(c.link).up {
 		return false
 	}
 	if c.nextSequence >= maxSequence {
@@ -99,13 +99,26 @@ func (m *Machine) sendableMoney(c *conn, s *streamRec) Amount {
 	if !c.flags.has(flagReady) || s.flags.has(streamClosed|streamRemoteClosed) {
 		return 0
 	}
-	left := floorSub(s.sendMax, satAdd(s.sent, s.heldOut))
+	left := s.unsent(c)
+	if left < c.leastSource {
+		return 0
+	}
 	if left == 0 || !s.flags.has(streamRemoteLimit) || s.remoteMax == maxAmount {
 		return left
 	}
 	// What is in flight counts as arrived: the limit is the receiver's.
 	taken := satAdd(s.remoteReceived, s.heldDest)
 	return min(left, c.rate.source(floorSub(s.remoteMax, taken)))
+}
+
+// unsent is how much a stream has yet to send, by its send maximum and by what
+// may be delivered at most.
+func (s *streamRec) unsent(c *conn) Amount {
+	left := floorSub(s.sendMax, satAdd(s.sent, s.heldOut))
+	if s.deliverMax != maxAmount {
+		left = min(left, c.rate.source(floorSub(s.deliverMax, satAdd(s.delivered, s.heldDest))))
+	}
+	return left
 }
 
 // Transmit writes the packets that the link's window, its room and the
@@ -117,7 +130,7 @@ func (m *Machine) Transmit(now Instant, h LinkHandle, out Output) int {
 	}
 	m.now = now
 	total := 0
-	for l.ready.Len() > 0 && l.inFlight < l.window {
+	for l.ready.Len() > 0 && !l.full() {
 		n := m.transmitVector(h, l, out)
 		if n == 0 {
 			break
@@ -132,7 +145,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	w := &m.scratch
 	w.out, w.seals = w.out[:0], 0
 	index := slab.Handle(h).Index()
-	for w.seals < MaxVector && l.inFlight < l.window && len(w.out) <= maxVectorOctets {
+	for w.seals < MaxVector && !l.full() && len(w.out) <= maxVectorOctets {
 		if out.Room(h) < maxPrepareRoom {
 			m.starved = append(m.starved, index)
 			break
@@ -217,7 +230,8 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 		return false
 	}
 	w.out = b
-	s.expiresMs = m.now.unixMs() + m.optionsOf(c).Expiry/1e6
+	s.octets = uint32(n)
+	s.expiresMs = m.expiryOf(c, cold).unixMs()
 	condition, data := ilp.PutPrepare(region, s.amount, m.expiry.at(s.expiresMs), cold.peer, n)
 	p := proof{condition: condition, slot: id}
 	if !s.flags.has(slotCanFulfil) {
@@ -230,11 +244,31 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	op.Key, op.Text, op.Data = keySlot(i), text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV)
 	c.nextSequence++
-	c.inFlight++
-	m.track(id, s)
-	m.slotTimers.Set(id, s.expiresMs*1e6+m.cfg.ExpiryMargin)
+	m.enterFlight(id, s, c)
+	if c.paceNext > m.now {
+		m.armConn(i, c)
+	}
+	m.slotTimers.Set(id, min(s.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
 	return true
 }
+
+// maxWaitMs is how long an answer is waited for, however far ahead a prepare
+// expires: connectors hold none longer.
+const maxWaitMs = 60_000
+
+// expiryOf is when a packet that is written now expires.
+func (m *Machine) expiryOf(c *conn, cold *coldConn) Instant {
+	if cold.expiry != nil {
+		if at := cold.expiry(m.now, cold.peer); at > m.now && at.unixMs() <= lastExpiryMs {
+			return at
+		}
+	}
+	return m.now + Instant(m.optionsOf(c).Expiry)
+}
+
+// lastExpiryMs is the last millisecond of the year 9999, which is as far as the
+// digits of an expiry go (IL-RFC 0027).
+const lastExpiryMs = 253402300799999
 
 // abandon undoes what composing a packet took.
 func (m *Machine) abandon(id uint32, s *slot, c *conn) {
@@ -261,7 +295,7 @@ func (m *Machine) probeIfNeeded(i uint32, c *conn) {
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		if s := m.streams.At(k); s.sendMax > s.sent && !s.flags.has(streamClosed) {
 			if o := m.optionsOf(c); o.RateDen != 0 {
-				c.rate = rate{o.RateNum, o.RateDen}
+				m.setRate(c, rate{o.RateNum, o.RateDen})
 				c.flags |= flagReady
 			} else {
 				m.startProbe(i, c)
@@ -319,6 +353,9 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 	s.minDest = 0
 	if amount > 0 {
 		s.minDest = c.rate.minDest(amount, m.optionsOf(c).slippage)
+		if m.optionsOf(c).slippage < 1_000_000 {
+			s.minDest = max(s.minDest, 1) // nothing is spent of which nothing arrives
+		}
 	}
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, s.minDest)
 	b, n := m.appendAddress(b, 0, i, c)
@@ -365,7 +402,7 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 		return 0
 	}
 	// The connection's own totals must fit 64 bits, whatever its streams may send.
-	limit := min(c.size.test, c.size.ceiling(), maxAmount-satAdd(c.totalSent, c.heldOut))
+	limit := min(c.size.test, c.size.ceiling(), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c))
 	if c.rate.num > c.rate.den {
 		// What arrives must fit 64 bits.
 		most, _ := mulDiv(maxAmount, c.rate.den, c.rate.num)
@@ -379,7 +416,7 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 	}
 	for k, once := first, false; k != 0 && limit > total && streams < maxMoneyStreams; {
 		rec := m.streams.At(k)
-		if a := min(m.sendableMoney(c, rec), limit-total); a > 0 && m.holdPart(s, k, rec, a, c.rate.dest(a), streams == 0) {
+		if a := c.portion(m.sendableMoney(c, rec), limit-total); a > 0 && m.holdPart(s, k, rec, a, c.rate.dest(a), streams == 0) {
 			total += a
 			streams++
 		}
@@ -397,6 +434,20 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 		mustAdd(&c.heldOut, total)
 	}
 	return total
+}
+
+// portion is how much of what a stream can send goes into one packet: as much as
+// there is room for, but nothing of which nothing would arrive, and no rest of
+// which nothing would.
+func (c *conn) portion(sendable, room Amount) Amount {
+	a := min(sendable, room)
+	if rest := sendable - a; rest > 0 && rest < c.leastSource {
+		a = floorSub(a, c.leastSource-rest)
+	}
+	if a < c.leastSource {
+		return 0
+	}
+	return a
 }
 
 func (m *Machine) holdPart(s *slot, k uint32, rec *streamRec, amount, dest Amount, first bool) bool {

@@ -32,7 +32,7 @@ func (m *Machine) newStream(i uint32, c *conn, id uint64) (uint32, *streamRec, b
 		m.streams.Free(s)
 		return 0, nil, false
 	}
-	*rec = streamRec{conn: i, id: id, maxDataRemote: assumedStreamWindow, user: 0}
+	*rec = streamRec{conn: i, id: id, maxDataRemote: assumedStreamWindow, deliverMax: maxAmount}
 	if c.lastStream != 0 {
 		m.streams.At(c.lastStream).next = s
 	} else {
@@ -94,8 +94,24 @@ func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
 		return ErrMaximum
 	}
 	s.sendMax = limit
-	s.flags &^= streamTotalTold | streamToldBlocked
+	s.flags &^= streamTotalTold | streamToldBlocked | streamStuck
 	m.noteMoneyBlocked(s)
+	m.noteStuck(slab.Handle(h).Index(), s, c)
+	m.wakeConn(s.conn, c)
+	return nil
+}
+
+// SetDeliverMax stops sending once so much was delivered in all, in the peer's
+// units, whatever the send maximum is. What is in flight counts at the rate.
+func (m *Machine) SetDeliverMax(now Instant, h StreamHandle, limit Amount) error {
+	_, s, c, err := m.openStream(h)
+	if err != nil {
+		return err
+	}
+	m.now = now
+	s.deliverMax = limit
+	s.flags &^= streamStuck
+	m.noteStuck(slab.Handle(h).Index(), s, c)
 	m.wakeConn(s.conn, c)
 	return nil
 }
@@ -129,6 +145,8 @@ type StreamInfo struct {
 	Sent, SendMax        Amount
 	Held, Unknown        Amount // in flight, and the part of it whose link was lost
 	Delivered            Amount
+	DeliverMax           Amount // 2^64-1 unless set
+	LeastSource          Amount // of what is left to send, when that is too little for anything to arrive
 	RemoteMax            Amount // what the peer takes, once RemoteLimit
 	RemoteReceived       Amount
 	RemoteLimit          bool
@@ -154,13 +172,16 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 	}
 	info := StreamInfo{
 		ID: s.id, Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: s.unknown,
-		Delivered: s.delivered, RemoteMax: s.remoteMax, RemoteReceived: s.remoteReceived, RemoteLimit: s.flags.has(streamRemoteLimit),
+		Delivered: s.delivered, DeliverMax: s.deliverMax, RemoteMax: s.remoteMax, RemoteReceived: s.remoteReceived, RemoteLimit: s.flags.has(streamRemoteLimit),
 		Closed: s.flags.has(streamClosed), RemoteClosed: s.flags.has(streamRemoteClosed), Code: s.code,
 		CloseMessage: m.words[slab.Handle(h).Index()],
 		Conn:         ConnHandle(m.conns.Handle(s.conn)), User: s.user,
 	}
 	if s.receipt != 0 {
 		info.Receipt, info.HasReceipt = *m.receipts.At(s.receipt), true
+	}
+	if s.flags.has(streamStuck) {
+		info.LeastSource = m.conns.At(s.conn).leastSource
 	}
 	if s.data != 0 {
 		d := m.data.At(s.data)

@@ -25,6 +25,9 @@ func (m *Machine) armConn(i uint32, c *conn) {
 	if c.retry.notBefore > m.now {
 		at = min(at, c.retry.notBefore)
 	}
+	if c.paceNext > m.now {
+		at = min(at, c.paceNext)
+	}
 	if c.flags.has(flagProbing) && c.probe.notBefore > m.now {
 		at = min(at, c.probe.notBefore)
 	}

@@ -27,7 +27,7 @@ func (m *Machine) becomeUnknown(i uint32, s *slot) {
 	}
 	m.stats.Unknown++
 	ci, c := s.conn, m.conns.At(s.conn)
-	c.inFlight--
+	c.flight.remove(s)
 	m.keepMoney(s, c)
 	switch {
 	case s.flags.has(slotMoney):

@@ -1,0 +1,77 @@
+package stream
+
+import "math"
+
+// load is what is in flight, and limits are the windows that bound it: in
+// packets, in money and in octets, of a connection and of a link.
+type load struct {
+	packets uint32
+	octets  uint64
+	money   Amount
+}
+
+func (l *load) add(s *slot) {
+	l.packets++
+	l.octets += uint64(s.octets)
+	l.money = satAdd(l.money, s.amount)
+}
+
+func (l *load) remove(s *slot) {
+	l.packets--
+	l.octets -= uint64(s.octets)
+	l.money = floorSub(l.money, s.amount)
+}
+
+// full says whether windows of so much leave no room for another packet.
+func (l *load) full(packets uint32, octets uint64, money Amount) bool {
+	return l.packets >= packets || l.octets >= octets || l.money >= money
+}
+
+func (l *link) full() bool { return l.flight.full(l.window, l.windowOctets, l.windowMoney) }
+
+func (m *Machine) flightFull(c *conn) bool {
+	o := m.optionsOf(c)
+	return c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount)
+}
+
+// moneyRoom is how much money the windows let into the next packet.
+func (m *Machine) moneyRoom(c *conn) Amount {
+	l := m.links.At(c.link)
+	return min(floorSub(m.optionsOf(c).MaxInFlightAmount, c.flight.money), floorSub(l.windowMoney, l.flight.money))
+}
+
+// enterFlight counts a packet that is written, and leaveFlight one that is
+// answered or given up.
+func (m *Machine) enterFlight(i uint32, s *slot, c *conn) {
+	c.flight.add(s)
+	m.track(i, s)
+	if pace := m.optionsOf(c).PacketsPerSecond; pace > 0 {
+		c.paceNext = max(c.paceNext, m.now-paceBurst) + Instant(1e9/pace)
+	}
+}
+
+func (m *Machine) leaveFlight(s *slot) {
+	m.untrack(s)
+	m.linkReady(s.link)
+	if s.conn != 0 {
+		m.conns.At(s.conn).flight.remove(s)
+	}
+}
+
+// paceBurst is how much of its pace a connection may catch up on at once: timers
+// are no finer.
+const paceBurst = 10e6
+
+// paced is the earliest instant of the next packet.
+func (m *Machine) paced(c *conn) bool {
+	return m.optionsOf(c).PacketsPerSecond > 0 && m.now < c.paceNext
+}
+
+func noLimit[T int | Amount](v T, most T) T {
+	if v == 0 {
+		return most
+	}
+	return v
+}
+
+const noOctets = math.MaxInt64
