@@ -219,6 +219,11 @@ func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Pac
 	if c.link == 0 || c.flags.has(flagClosed) {
 		return
 	}
+	if flags.has(slotTest) {
+		m.addressTested(ci, c, authentic)
+		m.goOn(ci, c)
+		return
+	}
 	if flags.has(slotProbe) {
 		m.probeAnswered(ci, c, amount, w, packet, authentic, code)
 	}
@@ -273,6 +278,9 @@ func (m *Machine) tellAgain(s *slot, c *conn) {
 	}
 	if s.told&toldAsset != 0 {
 		c.flags |= flagTellAsset
+	}
+	if s.told&toldAddress != 0 {
+		c.flags |= flagTellAddress
 	}
 	if s.told&toldMaxData != 0 {
 		c.flags |= flagTellMaxData

@@ -145,6 +145,7 @@ type ConnInfo struct {
 	Connected     bool // ready to send money
 	Closed        bool
 	CanSend       bool   // the peer's address is known
+	Exhausted     bool   // all 2^31 packets that one key may protect are sent
 	RateNum       uint64 // rate from probing or Options, delivered per sent; 0/0 while unknown
 	RateDen       uint64
 	LastNum       uint64 // what arrived and what was sent of the last money packet
@@ -175,7 +176,7 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 	}
 	return ConnInfo{
 		Received: c.totalReceived, Sent: c.totalSent, Delivered: c.delivered, Held: c.heldOut, Unknown: c.unknown,
-		Client: c.flags.has(flagClient), Connected: c.flags.has(flagReady), Closed: c.flags.has(flagClosed), CanSend: c.flags.has(flagPeerAddress),
+		Client: c.flags.has(flagClient), Connected: c.flags.has(flagReady), Closed: c.flags.has(flagClosed), CanSend: c.flags.has(flagPeerAddress), Exhausted: c.nextSequence >= maxSequence-1,
 		RateNum: c.rate.num, RateDen: c.rate.den, LastNum: c.lastRate.num, LastDen: c.lastRate.den, SlippagePPM: m.optionsOf(c).slippage,
 		Tag: cold.tag, Local: cold.local, Peer: cold.peer, AssetCode: cold.assetCode, AssetScale: cold.assetScale, HasAsset: cold.hasAsset,
 		CloseCode: c.closeCode, CloseMessage: cold.closeMessage,

@@ -96,8 +96,12 @@ const (
 	EventAccepted
 	// EventConnected: a connection of ours is ready to send money.
 	EventConnected
-	// EventPeerAddress: the peer told its address, so this end can send.
+	// EventPeerAddress: the peer told its address, so this end can send; or it has
+	// moved, and answers at its new one.
 	EventPeerAddress
+	// EventHalfExhausted: 2^30 packets are sent. A connection ends after 2^31:
+	// open another one.
+	EventHalfExhausted
 	// EventStreamOpened: the peer opened a stream.
 	EventStreamOpened
 	// EventMoneyReceived: Amount was released on Stream, Packets times.

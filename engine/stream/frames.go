@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
-	"github.com/millrace-ilp/millrace/codec/ilp"
 )
 
 // heard notes the first authentic packet of the peer's: what we repeated until
@@ -179,27 +178,6 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 		}
 	}
 	return true
-}
-
-// peerAddress learns where the peer can be reached. An empty address says that
-// it only sends; it is answered like any other, with our limits and asset.
-func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
-	c.flags |= flagTellLimit | flagTellAsset
-	if c.flags.has(flagClient) {
-		return // our server's address came with the credentials
-	}
-	if len(address) == 0 || ilp.CheckAddress(address) != nil {
-		return
-	}
-	cold := m.coldOf(i)
-	if bytes.Equal(cold.peer, address) {
-		return
-	}
-	cold.peer = append(cold.peer[:0], address...)
-	if !c.flags.has(flagPeerAddress) {
-		c.flags |= flagPeerAddress
-		m.connEvent(EventPeerAddress, i)
-	}
 }
 
 // assetDetails keeps the first asset it is told; a contradiction closes the

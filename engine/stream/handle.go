@@ -131,6 +131,9 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 	}
 	segment, ok := segmentBelow(p.Destination(), l.address)
 	if !ok {
+		segment, ok = segmentBelow(p.Destination(), l.former)
+	}
+	if !ok {
 		if !bytes.HasPrefix(p.Destination(), peerPrefix) {
 			w.refuse, w.code = true, ilp.F02
 		}

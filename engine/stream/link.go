@@ -49,7 +49,8 @@ type link struct {
 	last         uint32
 	config       uint32 // request id of a pending peer.config
 	ready        *slab.Ring
-	address      []byte
+	address  []byte
+	former   []byte // the address before, which peers may still use
 	child        []byte
 	asset        []byte
 	scale        uint8
@@ -249,7 +250,7 @@ func (m *Machine) configured(h LinkHandle, e *Entry) {
 		m.events.push(Event{Kind: EventLinkRefused, Link: h})
 		return
 	}
-	l.address = bytes.Clone(cfg.Address)
+	m.setAddress(slab.Handle(h).Index(), l, cfg.Address)
 	l.asset, l.scale = bytes.Clone(cfg.AssetCode), cfg.AssetScale
 	m.events.push(Event{Kind: EventLinkConfigured, Link: h})
 }

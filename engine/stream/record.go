@@ -33,6 +33,7 @@ const (
 	flagToldBlocked                         // the peer knows of that since its window last rose
 	flagTellIDBlocked                       // ConnectionStreamIdBlocked is due
 	flagToldIDBlocked                       // the peer knows of that since its limit last rose
+	flagTestAddress                         // a new address of the peer's is to be tried
 	flagReceipts                            // fulfills carry receipts
 	flagReleased                            // the application has let go of it
 )
@@ -103,6 +104,7 @@ type coldConn struct {
 	peer         []byte // where prepares go
 	closeMessage []byte
 	expiry       ExpiryFunc
+	candidate    []byte // a new address of the peer's, on trial
 	assetCode    []byte // the peer's
 	assetScale   uint8
 	hasAsset     bool
@@ -212,6 +214,7 @@ const (
 	slotData                            // carries data frames
 	slotControl                         // carries control frames worth repeating
 	slotCanFulfil                       // a fulfillment proves it
+	slotTest                            // tries a new address of the peer's
 	slotDoubt                           // expired without an answer
 )
 
@@ -227,6 +230,7 @@ const (
 	toldMaxData
 	toldStreams
 	toldBlocked
+	toldAddress
 )
 
 // morePart is a further stream's portion of an outgoing packet.

@@ -209,6 +209,14 @@ func (s *scenario) do(words []string) {
 		n.m.LinkUp(s.w.now, n.link)
 	case "lose":
 		s.lose = rest[0]
+	case "move": // alice's parent gives her another address
+		s.w.a.m.setAddress(uint32(s.w.a.link), s.w.a.m.linkOf(s.w.a.link), []byte(rest[0]))
+	case "sequence": // as if alice had sent so many
+		_, c, err := s.w.a.m.open(s.conn[0])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		c.nextSequence = s.number(rest[0])
 	case "refuse":
 		s.refuse(rest)
 	case "totals":
@@ -408,7 +416,13 @@ func (s *scenario) tell(k int, n *node, e Event) {
 		c, _ := n.m.ConnInfo(e.Conn)
 		s.say("%s: connected, rate %d/%d", who, c.RateNum, c.RateDen)
 	case EventPeerAddress:
-		s.say("%s: knows the peer's address", who)
+		if c, _ := n.m.ConnInfo(e.Conn); bytes.HasPrefix(c.Peer, []byte("test.hub.alice.")) {
+			s.say("%s: knows the peer's address", who)
+		} else {
+			s.say("%s: the peer is at %s now", who, c.Peer[:bytes.LastIndexByte(c.Peer, '.')])
+		}
+	case EventHalfExhausted:
+		s.say("%s: half of all sequences are used", who)
 	case EventStreamOpened:
 		s.say("%s: stream %d opened", who, info.ID)
 	case EventMoneyReceived:

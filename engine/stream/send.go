@@ -53,7 +53,7 @@ func (m *Machine) canSend(c *conn) bool {
 	if c.flags.has(flagClosed|flagCloseSent) || !c.flags.has(flagPeerAddress) || m.flightFull(c) || m.paced(c) || !m.links.At(c.link).up {
 		return false
 	}
-	if c.nextSequence >= maxSequence {
+	if c.nextSequence >= maxSequence-1 && !c.flags.has(flagCloseDue) || c.nextSequence >= maxSequence {
 		return false
 	}
 	switch {
@@ -63,7 +63,7 @@ func (m *Machine) canSend(c *conn) bool {
 		return c.probe.n > 0 && m.now >= c.probe.notBefore
 	case m.now < c.retry.notBefore:
 		return false
-	case c.flags.has(flagUrgent | flagTellBlocked | flagTellIDBlocked):
+	case c.flags.has(flagUrgent | flagTellBlocked | flagTellIDBlocked | flagTestAddress):
 		return true
 	case c.flags.has(flagDirtyStreams) && m.streamsDue(c):
 		return true
@@ -207,12 +207,16 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	from := len(w.out)
 	s.conn, s.link, s.sequence, s.sentAt = i, c.link, c.nextSequence, m.now
 	c.refs++
+	cold := m.coldOf(i)
+	destination := cold.peer
 	var b []byte
 	switch {
 	case c.flags.has(flagCloseDue):
 		b = m.composeClose(w.out, i, c, s)
 	case c.flags.has(flagProbing) && c.probe.n > 0:
 		b = m.composeProbe(w.out, c, s, i)
+	case c.flags.has(flagTestAddress):
+		b, destination = m.composeTest(w.out, c, s), cold.candidate
 	default:
 		b = m.composePacket(w.out, i, c, s)
 	}
@@ -220,11 +224,10 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 		m.abandon(id, s, c)
 		return false
 	}
-	cold := m.coldOf(i)
 	text := b[from:]
 	n := len(text) + frame.Overhead
 	rid := requestID(m.slots.Handle(id))
-	region := out.Request(h, rid, ilp.PrepareLen(len(cold.peer), n))
+	region := out.Request(h, rid, ilp.PrepareLen(len(destination), n))
 	if region == nil {
 		m.abandon(id, s, c)
 		return false
@@ -232,7 +235,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.out = b
 	s.octets = uint32(n)
 	s.expiresMs = m.expiryOf(c, cold).unixMs()
-	condition, data := ilp.PutPrepare(region, s.amount, m.expiry.at(s.expiresMs), cold.peer, n)
+	condition, data := ilp.PutPrepare(region, s.amount, m.expiry.at(s.expiresMs), destination, n)
 	p := proof{condition: condition, slot: id}
 	if !s.flags.has(slotCanFulfil) {
 		m.ivs.Fill(condition)
@@ -245,11 +248,26 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	m.ivs.Next(&op.IV)
 	c.nextSequence++
 	m.enterFlight(id, s, c)
+	m.countSequence(i, c)
 	if c.paceNext > m.now {
 		m.armConn(i, c)
 	}
 	m.slotTimers.Set(id, min(s.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
 	return true
+}
+
+// warnSequence is when a connection tells that it has used up half of its packets.
+const warnSequence = maxSequence / 2
+
+// countSequence warns of the end of a connection's sequences, and ends it while
+// there is one left for ConnectionClose (IL-RFC 0029 §5.1.3).
+func (m *Machine) countSequence(i uint32, c *conn) {
+	switch c.nextSequence {
+	case warnSequence:
+		m.connEvent(EventHalfExhausted, i)
+	case maxSequence - 1:
+		m.failConn(i, c, frame.InternalError, "all sequences are used")
+	}
 }
 
 // maxWaitMs is how long an answer is waited for, however far ahead a prepare
@@ -286,6 +304,9 @@ func (m *Machine) abandon(id uint32, s *slot, c *conn) {
 	if s.flags.has(slotClose) {
 		c.flags = c.flags&^flagCloseSent | flagCloseDue
 	}
+	if s.flags.has(slotTest) {
+		c.flags |= flagTestAddress
+	}
 	m.freeSlot(id, s)
 }
 
@@ -314,8 +335,9 @@ func (m *Machine) composeProbe(b []byte, c *conn, s *slot, i uint32) []byte {
 	s.flags |= slotProbe
 	limit := len(b) + maxReplyText
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)
-	b, n := m.appendAddress(b, 0, i, c)
-	b, n, s.told = m.appendDue(b, n, i, c, limit, false)
+	b, n := m.appendAddress(b, 0, i, c, s)
+	b, n, more := m.appendDue(b, n, i, c, limit, false)
+	s.told |= more
 	frame.SetCount(b, countAt, n)
 	return b
 }
@@ -331,12 +353,17 @@ func (m *Machine) composeClose(b []byte, i uint32, c *conn, s *slot) []byte {
 	return b
 }
 
-// appendAddress tells our address in every packet until the peer was heard.
-func (m *Machine) appendAddress(b []byte, n int, i uint32, c *conn) ([]byte, int) {
+// appendAddress tells our address: in every packet until the peer was heard, and
+// once more when it has changed.
+func (m *Machine) appendAddress(b []byte, n int, i uint32, c *conn, s *slot) ([]byte, int) {
 	if !c.flags.has(flagTellAddress) {
 		return b, n
 	}
 	c.flags |= flagTellAsset
+	if c.flags.has(flagHeard) {
+		c.flags &^= flagTellAddress
+		s.told |= toldAddress
+	}
 	return frame.ConnectionNewAddress{Address: m.coldOf(i).local}.Append(b), n + 1
 }
 
@@ -358,10 +385,12 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 		}
 	}
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, s.minDest)
-	b, n := m.appendAddress(b, 0, i, c)
+	b, n := m.appendAddress(b, 0, i, c, s)
 	c.flags &^= flagUrgent
 	if c.flags.has(flagTell) {
-		b, n, s.told = m.appendDue(b, n, i, c, limit, false)
+		var more told
+		b, n, more = m.appendDue(b, n, i, c, limit, false)
+		s.told |= more
 	}
 	if amount > 0 {
 		b = frame.StreamMoney{StreamID: m.streams.At(s.stream).id, Shares: uint64(s.part)}.Append(b)

@@ -31,6 +31,9 @@ func (m *Machine) becomeUnknown(i uint32, s *slot) {
 	m.keepMoney(s, c)
 	switch {
 	case s.flags.has(slotMoney):
+	case s.flags.has(slotTest):
+		c.flags |= flagTestAddress
+		m.freeSlot(i, s)
 	case s.flags.has(slotProbe):
 		m.probeLost(ci, c)
 		m.freeSlot(i, s)

@@ -1,0 +1,94 @@
+package stream
+
+import (
+	"bytes"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// A connection may move: its peer tells a new address, or our own changes
+// (IL-RFC 0029 §4.3.2). A peer's new address is tried first, with a packet that
+// nobody can fulfill; it is used once somebody there has answered who knows the
+// shared secret.
+
+// peerAddress learns where the peer can be reached. An empty address says that
+// it only sends; it is answered like any other, with our limits and asset.
+func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
+	c.flags |= flagTellLimit | flagTellAsset
+	if len(address) == 0 || ilp.CheckAddress(address) != nil {
+		return
+	}
+	cold := m.coldOf(i)
+	switch {
+	case bytes.Equal(cold.peer, address):
+		cold.candidate = nil
+		c.flags &^= flagTestAddress
+	case !c.flags.has(flagPeerAddress):
+		// The first one needs no trial of its own: money follows only when
+		// packets there have told the rate.
+		cold.peer = append(cold.peer[:0], address...)
+		c.flags |= flagPeerAddress
+		m.connEvent(EventPeerAddress, i)
+	case !bytes.Equal(cold.candidate, address):
+		cold.candidate = bytes.Clone(address)
+		c.flags |= flagTestAddress
+	}
+}
+
+// composeTest writes the packet that tries a new address.
+func (m *Machine) composeTest(b []byte, c *conn, s *slot) []byte {
+	s.flags |= slotTest
+	c.flags &^= flagTestAddress
+	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)
+	frame.SetCount(b, countAt, 0)
+	return b
+}
+
+// addressTested takes the answer to it.
+func (m *Machine) addressTested(i uint32, c *conn, authentic bool) {
+	cold := m.coldOf(i)
+	if c.flags.has(flagTestAddress) {
+		return // there is a newer one
+	}
+	if authentic && cold.candidate != nil {
+		cold.peer = cold.candidate
+		m.connEvent(EventPeerAddress, i)
+	}
+	cold.candidate = nil
+}
+
+// setAddress sets our address on a link, and moves its connections.
+func (m *Machine) setAddress(index uint32, l *link, address []byte) {
+	if bytes.Equal(l.address, address) {
+		return
+	}
+	l.former, l.address = l.address, bytes.Clone(address)
+	if len(l.former) > 0 {
+		m.move(index, l.address)
+	}
+}
+
+// move gives our end of a link's connections new addresses. Only clients'
+// addresses are ours to choose: a server is known by its credentials.
+func (m *Machine) move(index uint32, address []byte) {
+	for i := uint32(1); i < uint32(len(m.cold)); i++ {
+		if !m.liveConn(i) {
+			continue
+		}
+		c := m.conns.At(i)
+		if c.link != index || !c.flags.has(flagClient) || c.flags.has(flagClosed|flagEnding) {
+			continue
+		}
+		cold := m.coldOf(i)
+		segment := cold.local[bytes.LastIndexByte(cold.local, '.'):]
+		if len(address)+len(segment) > ilp.MaxAddress {
+			continue
+		}
+		cold.local = append(bytes.Clone(address), segment...)
+		if !m.optionsOf(c).HideAddress {
+			c.flags |= flagTellAddress | flagUrgent
+			m.wakeConn(i, c)
+		}
+	}
+}
