@@ -130,6 +130,9 @@ type Options struct {
 	// StreamWindow is how many octets a stream takes before they are read, at
 	// least 16,384, at most 16 MiB. Zero means 64 KiB.
 	StreamWindow int
+	// MaxStreamWindow is how far the window of a stream grows while its reader
+	// keeps up. Zero means 1 MiB; no more than ConnectionWindow is of use.
+	MaxStreamWindow int
 	// ConnectionWindow is the same for all streams together, at least 65,534.
 	// Zero means 1 MiB.
 	ConnectionWindow int
@@ -163,6 +166,8 @@ func (o *Options) fill() error {
 		return optionError("RateNum and RateDen", "must be given together")
 	case o.StreamWindow != 0 && (o.StreamWindow < 16384 || o.StreamWindow > 16<<20):
 		return optionError("StreamWindow", "must be 16384 to 16777216")
+	case o.MaxStreamWindow < 0 || o.MaxStreamWindow > 16<<20:
+		return optionError("MaxStreamWindow", "must be 0 to 16777216")
 	case o.ConnectionWindow != 0 && o.ConnectionWindow < 65534:
 		return optionError("ConnectionWindow", "must be at least 65534")
 	case o.MaxRemoteStreams < 0 || o.MaxRemoteStreams > 1<<20:
@@ -180,6 +185,8 @@ func (o *Options) fill() error {
 	orDefault(&o.MaxRemoteStreams, 10)
 	orDefault(&o.StreamWindow, 64<<10)
 	orDefault(&o.ConnectionWindow, 1<<20)
+	orDefault(&o.MaxStreamWindow, 1<<20)
+	o.MaxStreamWindow = max(o.MaxStreamWindow, o.StreamWindow)
 	orDefault(&o.SendBuffer, 256<<10)
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 60e9

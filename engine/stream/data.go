@@ -15,23 +15,29 @@ var ErrEnd = errors.New("stream: end of stream")
 type dataState struct {
 	// Sending: out holds the octets from base on; those below next have been
 	// sent at least once.
-	out         []byte
+	out         slide
 	base, next  uint64
 	first, last uint32 // pieces in order of offset
 	lost        uint32 // pieces to be sent again, in order of loss
 	lostLast    uint32
 	// Receiving: in holds the octets from read on; those below have are there,
 	// and so are the segments beyond.
-	in       []byte
+	in       slide
 	read     uint64
 	have     uint64
-	high     uint64 // the furthest octet seen
-	told     uint64 // the window's end as the peer knows it
+	high     uint64  // the furthest octet seen
+	told     uint64  // the window's end as the peer knows it
+	window   uint64  // how much the peer may send ahead of the reader
+	renewed  Instant // when it was last opened
 	segments []segment
 }
 
 // segment is a run of octets that arrived ahead of a gap.
 type segment struct{ from, to uint64 }
+
+// growWindow is how quickly half a window must be used up for it to grow: less
+// than two round trips of a long path.
+const growWindow = 400e6
 
 // maxSegments bounds the gaps of one stream.
 const maxSegments = 256
@@ -49,13 +55,13 @@ type piece struct {
 }
 
 // end is the offset behind the last octet that was written.
-func (d *dataState) end() uint64 { return d.base + uint64(len(d.out)) }
+func (d *dataState) end() uint64 { return d.base + uint64(d.out.len()) }
 
 func (m *Machine) dataOf(s *streamRec) *dataState {
 	if s.data == 0 {
 		i, d, ok := m.data.Alloc()
 		invariant(ok, "more data states than streams")
-		*d = dataState{}
+		*d = dataState{window: uint64(m.optionsOf(m.conns.At(s.conn)).StreamWindow)}
 		s.data = i
 	}
 	return m.data.At(s.data)
@@ -63,12 +69,11 @@ func (m *Machine) dataOf(s *streamRec) *dataState {
 
 // windowEnd is how far the peer may send on a stream.
 func (m *Machine) windowEnd(c *conn, s *streamRec) uint64 {
-	window := uint64(m.optionsOf(c).StreamWindow)
 	if s.data == 0 {
-		return window
+		return uint64(m.optionsOf(c).StreamWindow)
 	}
 	d := m.data.At(s.data)
-	d.told = d.read + window
+	d.told = d.read + d.window
 	return d.told
 }
 
@@ -89,7 +94,7 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	// The answer tells both windows: an earlier one may never have arrived.
 	s.flags |= streamTellMaxData
 	c.flags |= flagDirtyStreams | flagTellMaxData
-	if end > d.read+uint64(o.StreamWindow) {
+	if end > d.read+d.window {
 		m.failConn(i, c, frame.FlowControlError, "more data than the stream's window")
 		return false
 	}
@@ -104,14 +109,14 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	if end <= d.have {
 		return true
 	}
-	grow := int(max(end, d.high)-d.read) - len(d.in)
+	grow := int(max(end, d.high)-d.read) - d.in.len()
 	if len(d.segments) >= maxSegments && f.Offset > d.have || grow > 0 && m.buffered+grow > m.cfg.MaxBuffered {
 		r.busy = true
 		return false
 	}
 	if grow > 0 {
 		m.buffered += grow
-		d.in = append(d.in, make([]byte, grow)...)
+		d.in.extend(grow)
 	}
 	c.dataIn += more
 	d.high = max(d.high, end)
@@ -131,7 +136,7 @@ func (d *dataState) store(offset uint64, octets []byte) {
 	}
 	put := func(a, b uint64) {
 		if a < b {
-			copy(d.in[a-d.read:b-d.read], octets[a-offset:b-offset])
+			copy(d.in.octets()[a-d.read:b-d.read], octets[a-offset:b-offset])
 		}
 	}
 	// Copy what lies between the segments that are there already.
@@ -177,10 +182,10 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 	n := 0
 	if s.data != 0 {
 		d := m.data.At(s.data)
-		n = copy(p, d.in[:d.have-d.read])
+		n = copy(p, d.in.octets()[:d.have-d.read])
 		if n > 0 {
 			d.read += uint64(n)
-			d.in = d.in[:copy(d.in, d.in[n:])]
+			d.in.drop(n)
 			m.buffered -= n
 			m.opened(s, d, uint64(n))
 			return n, nil
@@ -204,7 +209,12 @@ func (m *Machine) opened(s *streamRec, d *dataState, n uint64) {
 		return
 	}
 	o := m.optionsOf(c)
-	if s.flags&streamClosed == 0 && d.read+uint64(o.StreamWindow)-d.told >= uint64(o.StreamWindow)/2 {
+	if s.flags&streamClosed == 0 && d.read+d.window-d.told >= d.window/2 {
+		// A reader that used up half a window this soon is held up by it.
+		if most := uint64(o.MaxStreamWindow); d.window < most && m.now-d.renewed < growWindow {
+			d.window = min(2*d.window, most)
+		}
+		d.renewed = m.now
 		s.flags |= streamTellMaxData
 		c.flags |= flagDirtyStreams
 	}
@@ -223,14 +233,14 @@ func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
 	}
 	m.now = now
 	d := m.dataOf(s)
-	n := min(len(p), m.optionsOf(c).SendBuffer-len(d.out), m.cfg.MaxBuffered-m.buffered)
+	n := min(len(p), m.optionsOf(c).SendBuffer-d.out.len(), m.cfg.MaxBuffered-m.buffered)
 	if n < len(p) {
 		s.flags |= streamWriteWait
 	}
 	if n <= 0 {
 		return 0, nil
 	}
-	d.out = append(d.out, p[:n]...)
+	d.out.append(p[:n])
 	m.buffered += n
 	m.noteDataBlocked(c, s, d)
 	m.wakeConn(s.conn, c)
@@ -239,7 +249,7 @@ func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
 
 // unsentData says whether octets are yet to arrive.
 func (m *Machine) unsentData(s *streamRec) bool {
-	return s.data != 0 && len(m.data.At(s.data).out) > 0
+	return s.data != 0 && m.data.At(s.data).out.len() > 0
 }
 
 // sendableData says whether a stream has octets that its windows let go.
@@ -259,7 +269,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 	d := m.data.At(s.data)
 	for d.lost != 0 && n < maxFrames {
 		p := m.pieces.At(d.lost)
-		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: d.out[p.offset-d.base:][:p.length]}
+		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: d.out.octets()[p.offset-d.base:][:p.length]}
 		if len(b)+f.Len() > limit {
 			return b, n, list
 		}
@@ -285,7 +295,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 			break
 		}
 		*p = piece{stream: k, offset: d.next, length: uint32(size), nextSlot: list}
-		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: d.out[d.next-d.base:][:size]}.Append(b)
+		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: d.out.octets()[d.next-d.base:][:size]}.Append(b)
 		n++
 		s.refs++
 		list = i
@@ -345,7 +355,7 @@ func (m *Machine) advance(k uint32, s *streamRec, d *dataState) {
 		return
 	}
 	d.base += uint64(n)
-	d.out = d.out[:copy(d.out, d.out[n:])]
+	d.out.drop(n)
 	m.buffered -= n
 	if s.flags.has(streamWriteWait) {
 		s.flags &^= streamWriteWait
@@ -405,11 +415,11 @@ func (m *Machine) shrinkData(s *streamRec) {
 		return
 	}
 	d := m.data.At(s.data)
-	if len(d.out) == 0 {
-		d.out = nil
+	if d.out.len() == 0 {
+		d.out = slide{}
 	}
-	if len(d.in) == 0 {
-		d.in = nil
+	if d.in.len() == 0 {
+		d.in = slide{}
 	}
 }
 
@@ -426,7 +436,7 @@ func (m *Machine) freeData(s *streamRec) {
 		m.pieces.Free(i)
 		i = next
 	}
-	m.buffered -= len(d.in) + len(d.out)
+	m.buffered -= d.in.len() + d.out.len()
 	*d = dataState{}
 	m.data.Free(s.data)
 	s.data = 0

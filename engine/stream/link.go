@@ -49,8 +49,8 @@ type link struct {
 	last         uint32
 	config       uint32 // request id of a pending peer.config
 	ready        *slab.Ring
-	address  []byte
-	former   []byte // the address before, which peers may still use
+	address      []byte
+	former       []byte // the address before, which peers may still use
 	child        []byte
 	asset        []byte
 	scale        uint8

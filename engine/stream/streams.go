@@ -185,7 +185,7 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 	}
 	if s.data != 0 {
 		d := m.data.At(s.data)
-		info.Readable, info.Buffered = int(d.have-d.read), len(d.out)
+		info.Readable, info.Buffered = int(d.have-d.read), d.out.len()
 	}
 	return info, true
 }
