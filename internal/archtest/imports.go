@@ -63,6 +63,9 @@ var rules = []rule{
 		own:      []string{"codec/...", "aesni", "pool", "pool/slab", "transport/..."},
 		third:    []string{"github.com/panjf2000/gnet/v2/...", "github.com/gobwas/ws/...", "golang.org/x/sys/..."},
 	},
+	// SPSP is HTTP on one side and the engine's credentials on the other: it has no
+	// business with sockets, pools or keys.
+	{packages: "engine/spsp/...", own: []string{"engine", "engine/stream", "codec/..."}},
 	{
 		packages: "engine/...",
 		own:      []string{"codec/...", "aesni", "pool", "pool/slab", "transport/...", "engine/..."},

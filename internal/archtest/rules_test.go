@@ -107,6 +107,11 @@ func TestCheckImportsFailsOnEachKindOfViolation(t *testing.T) {
 		{"engine", own("loadgen"), false},
 		{"engine/ledger", "database/sql", true},
 
+		{"engine/spsp", own("engine"), true},
+		{"engine/spsp", "net/http", true},
+		{"engine/spsp", own("transport"), false},
+		{"engine/spsp", own("aesni"), false},
+
 		{"profiles", "embed", true},
 		{"profiles", own("engine"), false},
 
