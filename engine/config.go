@@ -35,9 +35,12 @@ type Config struct {
 	// Logger hears of links that come and go and of refused authentication, never of
 	// single packets. Nil means silence.
 	Logger *slog.Logger
-	// Machine bounds each shard's protocol machine. The engine fills in Shard, Directory, Seed and HashSeed.
-	// Decide and Ledger need a Handler that answers; with
-	// Ledger, it commits.
+	// Ledger makes incoming money durable before it is fulfilled. Nil means that
+	// it is fulfilled at once.
+	Ledger Ledger
+	// Machine bounds each shard's protocol machine. The engine fills in Shard,
+	// Directory, Seed and HashSeed, and Ledger when there is one. Decide, and
+	// Ledger without a Config.Ledger, need a Handler that answers and commits.
 	Machine stream.Config
 }
 
@@ -118,8 +121,15 @@ type ServerConfig struct {
 	// Secret is the server's secret of 32 octets, from which credentials are
 	// derived. Nil means a random one: credentials then end with the process.
 	Secret []byte
+	// Tokens is how address tokens are made and read. Nil means stream.NewTokens
+	// of Secret, the form of the reference library since 2.5.
+	Tokens stream.TokenScheme
 	// Options are the settings of every connection.
 	Options stream.Options
+	// ShouldFulfill decides about incoming money. Nil accepts all of it.
+	ShouldFulfill ShouldFulfill
+	// Expiry says when each packet expires. Nil means Options.Expiry.
+	Expiry stream.ExpiryFunc
 	// Handler takes the events of the server's connections on their loop. Nil
 	// means that connections wait for Server.Accept.
 	Handler Handler
@@ -129,6 +139,10 @@ type ServerConfig struct {
 type ConnectConfig struct {
 	// Options are the settings of the connection.
 	Options stream.Options
+	// ShouldFulfill decides about incoming money. Nil accepts all of it.
+	ShouldFulfill ShouldFulfill
+	// Expiry says when each packet expires. Nil means Options.Expiry.
+	Expiry stream.ExpiryFunc
 	// Handler takes the events of connections that Link.ConnectOnLoop opens;
 	// Link.Connect wants nil.
 	Handler Handler

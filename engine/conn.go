@@ -83,6 +83,13 @@ func (c *connState) end(closed *CloseError) {
 	})
 }
 
+// peer is the address of the other end.
+func (c *connState) peer() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.info.Peer
+}
+
 func (c *connState) err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

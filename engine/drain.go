@@ -119,6 +119,9 @@ func (s *shard) route(e *stream.Event) uint32 {
 	switch {
 	case o == nil:
 		return 0
+	case e.Kind == stream.EventHold && o.should != nil:
+		s.decide(o.should, e.Hold)
+		return 0
 	case o.handler != 0:
 		return o.handler
 	}
@@ -139,7 +142,9 @@ func (s *shard) tellConn(c *connState, e *stream.Event) {
 		if !c.offer(st) {
 			_ = s.m.CloseStream(s.now(), e.Stream)
 		}
-	case stream.EventMoneyReceived, stream.EventMoneySent, stream.EventTotalSent, stream.EventReceiveLimit,
+	case stream.EventHalfExhausted:
+		s.e.log.Warn("a connection has used up half of its 2^31 packets", "peer", string(c.peer()))
+	case stream.EventMoneyReceived, stream.EventMoneySent, stream.EventTotalSent, stream.EventReceiveLimit, stream.EventUndeliverable,
 		stream.EventReadable, stream.EventWritable:
 		if st := s.stream(e.Stream); st != nil {
 			st.refresh()
@@ -174,7 +179,7 @@ func (s *shard) endStream(st *streamState, code errorCode, remote bool) {
 func (s *shard) endConn(c *connState, e *stream.Event) {
 	closed := &CloseError{Code: e.Code, Remote: e.Remote}
 	if info, ok := s.m.ConnInfo(e.Conn); ok {
-		closed.Message = string(info.CloseMessage)
+		closed.Message, closed.exhausted = string(info.CloseMessage), info.Exhausted
 	}
 	s.handles = s.m.Streams(e.Conn, s.handles[:0])
 	for _, h := range s.handles {

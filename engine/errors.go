@@ -30,6 +30,9 @@ var (
 	// ErrNoAddress says that a link has no ILP address, so that nothing can be
 	// opened or answered on it.
 	ErrNoAddress = stream.ErrNoAddress
+	// ErrConnectionExhausted says that a connection ended because it had sent all
+	// 2^31 packets that its keys may protect (IL-RFC 0029 §5.1.3): open another.
+	ErrConnectionExhausted = errors.New("engine: connection exhausted")
 	// ErrUnauthorized is for ListenConfig.Accounts to refuse with.
 	ErrUnauthorized = errors.New("engine: unknown account or wrong token")
 	// ErrConfig is wrapped by every refusal of a configuration of this package.
@@ -50,6 +53,8 @@ type CloseError struct {
 	Message string
 	// Remote says that the peer closed it.
 	Remote bool
+
+	exhausted bool
 }
 
 // Error says it in words.
@@ -64,5 +69,20 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("engine: closed %s: %v: %s", who, e.Code, e.Message)
 }
 
-// Is makes every CloseError an ErrClosed.
-func (e *CloseError) Is(target error) bool { return target == ErrClosed }
+// Is makes every CloseError an ErrClosed, and one that tells of used up
+// sequences an ErrConnectionExhausted.
+func (e *CloseError) Is(target error) bool {
+	return target == ErrClosed || target == ErrConnectionExhausted && e.exhausted
+}
+
+// UndeliverableError says that what is left to send is so little that nothing of it
+// would arrive.
+type UndeliverableError struct {
+	// Least is the smallest amount, in our units, of which anything would.
+	Least stream.Amount
+}
+
+// Error says it in words.
+func (e *UndeliverableError) Error() string {
+	return fmt.Sprintf("engine: nothing would arrive of what is left to send: it takes at least %d", e.Least)
+}

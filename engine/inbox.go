@@ -86,8 +86,9 @@ func (b *inbox) pushDelivery(d delivery) {
 	b.delivered = append(b.delivered, d)
 }
 
-// take empties the queues. The slices go back with putBack. A call that is
-// taken is always finished: by Wake, or by fail when Wake panicked.
+// take empties the queues. The slices go back with putBack. A call that is taken
+// is finished exactly once: by Wake while it is its turn, or by fail when the
+// shard stops before that.
 func (b *inbox) take() ([]*call, []crossing, []delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -221,10 +221,11 @@ func (l *Link) Connect(ctx context.Context, address string, secret [32]byte, cfg
 		var h stream.ConnHandle
 		h, failed = l.s.m.Connect(l.s.now(), stream.ConnectConfig{
 			Link: p.handle, Destination: []byte(address), SharedSecret: secret, Options: cfg.Options,
+			Expiry: cfg.Expiry, Decide: cfg.ShouldFulfill != nil,
 		})
 		if failed == nil {
 			c = l.s.newConnState(h)
-			l.s.own(owner{conn: h, state: c})
+			l.s.own(owner{conn: h, state: c, should: cfg.ShouldFulfill})
 		}
 	}); err != nil {
 		return Connection{}, err
@@ -269,9 +270,10 @@ func (l *Link) ConnectOnLoop(n int, each func(i int) (address string, secret [32
 				var h stream.ConnHandle
 				h, failed = s.m.Connect(s.now(), stream.ConnectConfig{
 					Link: p.handle, Destination: []byte(address), SharedSecret: secret, Options: cfg.Options,
+					Expiry: cfg.Expiry, Decide: cfg.ShouldFulfill != nil,
 				})
 				if failed == nil {
-					s.own(owner{conn: h, handler: handler})
+					s.own(owner{conn: h, handler: handler, should: cfg.ShouldFulfill})
 				}
 			}
 		}); err != nil {

@@ -22,7 +22,8 @@ type Credentials struct {
 type Server struct {
 	e       *Engine
 	id      stream.ServerID
-	tokens  *stream.Tokens
+	tokens  stream.TokenScheme
+	should  ShouldFulfill
 	address func() string
 	handler Handler
 	accepts chan Connection
@@ -39,16 +40,22 @@ func newServer(e *Engine, cfg ServerConfig, address func() string) (*Server, err
 		secret = make([]byte, 32)
 		_, _ = rand.Read(secret) // never fails
 	}
-	tokens, err := stream.NewTokens(secret)
-	if err != nil {
-		return nil, err
+	tokens := cfg.Tokens
+	if tokens == nil {
+		var err error
+		if tokens, err = stream.NewTokens(secret); err != nil {
+			return nil, err
+		}
 	}
 	srv := &Server{
-		e: e, tokens: tokens, address: address, handler: cfg.Handler,
+		e: e, tokens: tokens, address: address, handler: cfg.Handler, should: cfg.ShouldFulfill,
 		accepts: make(chan Connection, maxAccepts),
 		closed:  make(chan struct{}), emptied: make(chan struct{}, 1),
 	}
-	srv.id, err = e.addServer(stream.ServerConfig{Tokens: tokens, Options: cfg.Options}, srv)
+	var err error
+	srv.id, err = e.addServer(stream.ServerConfig{
+		Tokens: tokens, Options: cfg.Options, Expiry: cfg.Expiry, Decide: cfg.ShouldFulfill != nil,
+	}, srv)
 	if err != nil {
 		return nil, err
 	}
@@ -135,11 +142,11 @@ func (s *shard) accepted(h stream.ConnHandle, ref serverRef) {
 	srv := ref.srv
 	srv.live.Add(1)
 	if ref.handler != 0 {
-		s.own(owner{conn: h, handler: ref.handler, server: srv})
+		s.own(owner{conn: h, handler: ref.handler, server: srv, should: srv.should})
 		return
 	}
 	c := s.newConnState(h)
-	s.own(owner{conn: h, state: c, server: srv})
+	s.own(owner{conn: h, state: c, server: srv, should: srv.should})
 	select {
 	case srv.accepts <- Connection{c}:
 	default:

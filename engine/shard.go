@@ -34,12 +34,15 @@ type shard struct {
 	streams  []*streamState // by index of the stream
 	handles  []stream.StreamHandle
 
+	running   *call // that Wake is in
 	inHandler bool
 	stopped   bool
 	inbox     inbox
 	live      atomic.Int64 // connections
 	dead      chan struct{}
 	deadOnce  sync.Once
+	decider   decider
+	committer committer
 }
 
 // owner says who is told of a connection's events.
@@ -48,6 +51,7 @@ type owner struct {
 	state   *connState // blocking door
 	handler uint32     // loop door
 	server  *Server    // that it came in at, or nil
+	should  ShouldFulfill
 }
 
 func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
@@ -66,6 +70,12 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 		cfg.Directory = e.directory
 	}
 	_, _ = rand.Read(cfg.Seed[:]) // never fails
+	if s.committer.ledger = e.cfg.Ledger; e.cfg.Ledger != nil {
+		cfg.Ledger = true
+		s.committer.batches = make(chan []stream.Credit, 1)
+		go s.commitAll()
+	}
+	s.decider.slots = make(chan struct{}, maxDeciding)
 	s.m = stream.New(cfg)
 	return s
 }
@@ -127,9 +137,13 @@ func (s *shard) Wake() {
 		s.takeDelivery(&delivered[i])
 	}
 	for i, c := range calls {
+		calls[i], s.running = nil, c
 		c.f()
-		calls[i] = nil
+		s.running = nil
 		c.finish(nil)
+		if s.stopped {
+			return // stop has failed the others
+		}
 	}
 	s.inbox.putBack(calls, crossed, delivered)
 	if at, ok := s.m.NextTimeout(); ok && at <= s.now() {
@@ -157,6 +171,7 @@ func (s *shard) settle(p *port) {
 		}
 		s.flush()
 	}
+	s.stage()
 	if at, ok := s.m.NextTimeout(); ok {
 		s.loop.WakeAt(int64(at))
 	}
@@ -182,6 +197,10 @@ func (s *shard) guard() {
 	r := recover()
 	if r == nil {
 		return
+	}
+	if s.running != nil {
+		s.running.finish(ErrEngineClosed)
+		s.running = nil
 	}
 	s.stop(fmt.Errorf("engine: shard %d stopped: %v", s.index, r))
 	panic(r)

@@ -151,14 +151,31 @@ func (s Stream) Receipt() []byte {
 
 // SendTotal sets the send maximum to total and returns when that much was sent and
 // fulfilled over the stream's life. Otherwise it tells how much was, with a
-// *CloseError or ctx's error; after the latter sending goes on, until SetSendMax
-// says otherwise.
+// *CloseError, an *UndeliverableError or ctx's error; after the last sending goes
+// on, until SetSendMax says otherwise.
 func (s Stream) SendTotal(ctx context.Context, total stream.Amount) (sent stream.Amount, err error) {
 	if err := s.SetSendMax(total); err != nil {
 		info, _, _ := s.s.snapshot()
 		return info.Sent, err
 	}
-	return s.s.total(ctx, total, func(i *stream.StreamInfo) stream.Amount { return i.Sent })
+	return s.s.total(ctx, total, true, func(i *stream.StreamInfo) stream.Amount { return i.Sent })
+}
+
+// DeliverTotal sends until the peer has received total over the stream's life, in
+// its units, and never more than sendMax of ours. It returns how much was delivered,
+// with an error as SendTotal; it waits for as long as sendMax holds it up.
+func (s Stream) DeliverTotal(ctx context.Context, total, sendMax stream.Amount) (delivered stream.Amount, err error) {
+	err = s.s.call(func(m *stream.Machine, now stream.Instant) error {
+		if err := m.SetDeliverMax(now, s.s.h, total); err != nil {
+			return err
+		}
+		return m.SetSendMax(now, s.s.h, sendMax)
+	})
+	if err != nil {
+		info, _, _ := s.s.snapshot()
+		return info.Delivered, err
+	}
+	return s.s.total(ctx, total, true, func(i *stream.StreamInfo) stream.Amount { return i.Delivered })
 }
 
 // ReceiveTotal sets the receive maximum to total and returns when that much was
@@ -171,11 +188,12 @@ func (s Stream) ReceiveTotal(ctx context.Context, total stream.Amount) (received
 			return info.Received, err
 		}
 	}
-	return s.s.total(ctx, total, func(i *stream.StreamInfo) stream.Amount { return i.Received })
+	return s.s.total(ctx, total, false, func(i *stream.StreamInfo) stream.Amount { return i.Received })
 }
 
-// total waits until a figure reaches want.
-func (st *streamState) total(ctx context.Context, want stream.Amount, figure func(*stream.StreamInfo) stream.Amount) (stream.Amount, error) {
+// total waits until a figure reaches want; sending says that it is one of what is
+// sent.
+func (st *streamState) total(ctx context.Context, want stream.Amount, sending bool, figure func(*stream.StreamInfo) stream.Amount) (stream.Amount, error) {
 	for {
 		info, closed, changed := st.snapshot()
 		have := figure(&info)
@@ -184,6 +202,8 @@ func (st *streamState) total(ctx context.Context, want stream.Amount, figure fun
 			return have, nil
 		case closed != nil:
 			return have, closed
+		case sending && info.LeastSource > 0:
+			return have, &UndeliverableError{info.LeastSource}
 		}
 		if err := st.wait(ctx, changed); err != nil {
 			return have, err

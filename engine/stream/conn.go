@@ -32,6 +32,7 @@ type ConnectConfig struct {
 	SharedSecret [32]byte
 	Options      Options
 	Expiry       ExpiryFunc // instead of Options.Expiry, if not nil
+	Decide       bool       // incoming money waits for Machine.Decide
 	User         uint64
 }
 
@@ -67,6 +68,9 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 		return 0, ErrTooMany
 	}
 	c.flags = flagClient | flagPeerAddress | flagTellLimit | flagTellMaxData
+	if cfg.Decide || m.cfg.Decide {
+		c.flags |= flagDecide
+	}
 	c.secret = cfg.SharedSecret
 	c.user = cfg.User
 	c.nextStreamID = 1
@@ -161,6 +165,24 @@ type ConnInfo struct {
 	Link          LinkHandle
 	Server        ServerID
 	User          uint64
+}
+
+// Rate is the exchange rate, units delivered per unit sent, 0 while it is not
+// known. Like MinRate and LastRate it is rounded, for people; money is reckoned
+// with RateNum and RateDen.
+func (i ConnInfo) Rate() float64 { return ratio(i.RateNum, i.RateDen) }
+
+// MinRate is the lowest rate that packets are sent at: Rate less the slippage.
+func (i ConnInfo) MinRate() float64 { return i.Rate() * float64(1_000_000-i.SlippagePPM) / 1e6 }
+
+// LastRate is the rate of the last money packet, fulfilled or refused.
+func (i ConnInfo) LastRate() float64 { return ratio(i.LastNum, i.LastDen) }
+
+func ratio(num, den uint64) float64 {
+	if den == 0 {
+		return 0
+	}
+	return float64(num) / float64(den)
 }
 
 // ConnInfo describes a connection.

@@ -42,6 +42,7 @@ type ServerConfig struct {
 	Tokens  TokenScheme
 	Options Options    // of its connections
 	Expiry  ExpiryFunc // of their packets, instead of Options.Expiry, if not nil
+	Decide  bool       // their incoming money waits for Machine.Decide
 	User    uint64     // tag of its connections until they have their own
 }
 
@@ -49,6 +50,7 @@ type server struct {
 	tokens  TokenScheme
 	options uint32
 	expiry  ExpiryFunc
+	decide  bool
 	user    uint64
 	closed  bool
 }
@@ -60,7 +62,7 @@ func (m *Machine) AddServer(cfg ServerConfig) (ServerID, error) {
 	if err != nil {
 		return 0, err
 	}
-	m.servers = append(m.servers, server{tokens: cfg.Tokens, options: options, expiry: cfg.Expiry, user: cfg.User})
+	m.servers = append(m.servers, server{tokens: cfg.Tokens, options: options, expiry: cfg.Expiry, decide: cfg.Decide || m.cfg.Decide, user: cfg.User})
 	return ServerID(len(m.servers) - 1), nil
 }
 

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 
+	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
@@ -13,9 +14,12 @@ type CommitSeq uint64
 
 // Credit is one record to make durable before its fulfill may leave.
 type Credit struct {
-	Seq      CommitSeq
-	Void     bool // takes back an earlier credit of the same connection and sequence
-	Conn     ConnHandle
+	Seq  CommitSeq
+	Void bool // takes back an earlier credit of the same connection and sequence
+	Conn ConnHandle
+	// ConnID names the connection for good: it is derived from its shared secret,
+	// and the same after a restart.
+	ConnID   [16]byte
 	Stream   StreamHandle // of the packet's first StreamMoney frame
 	StreamID uint64
 	Sequence Sequence
@@ -76,7 +80,7 @@ var ErrDecided = errors.New("stream: the hold is decided or gone")
 // settle takes an acceptable packet: it is released at once, or held for the
 // embedder and the ledger.
 func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Output) {
-	if r.amount == 0 || !m.cfg.Decide && !m.cfg.Ledger {
+	if r.amount == 0 || !c.flags.has(flagDecide) && !m.cfg.Ledger {
 		m.release(i, c, r, out)
 		return
 	}
@@ -98,7 +102,7 @@ func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Out
 		mustAdd(&s.heldIn, r.parts[k].amount)
 		s.refs++
 	}
-	if !m.cfg.Decide {
+	if !c.flags.has(flagDecide) {
 		m.stage(h, rec)
 		return
 	}
@@ -150,10 +154,21 @@ func (m *Machine) stage(h uint32, rec *hold) {
 	rec.seq = m.credits.next
 	s := m.streams.At(rec.stream)
 	m.staged = append(m.staged, Credit{
-		Seq: rec.seq, Conn: ConnHandle(m.conns.Handle(rec.conn)), Stream: StreamHandle(m.streams.Handle(rec.stream)),
+		Seq: rec.seq, Conn: ConnHandle(m.conns.Handle(rec.conn)), ConnID: m.connID(rec.conn), Stream: StreamHandle(m.streams.Handle(rec.stream)),
 		StreamID: s.id, Sequence: rec.sequence, Amount: rec.amount, Expires: Instant(rec.expiresNs), Hold: HoldHandle(m.holds.Handle(h)),
 	})
 	m.credits.ring = append(m.credits.ring, stagedHold{rec.seq, m.holds.Handle(h)})
+}
+
+// connID names a connection for good.
+func (m *Machine) connID(i uint32) [16]byte {
+	cold := m.coldOf(i)
+	if cold.id == [16]byte{} {
+		var id [32]byte
+		aesni.HMAC(&id, m.conns.At(i).secret[:], []byte("millrace_connection_id"))
+		cold.id = [16]byte(id[:])
+	}
+	return cold.id
 }
 
 // Staged returns the records that wait to be made durable, in order, and
@@ -206,6 +221,43 @@ func (m *Machine) Decide(now Instant, h HoldHandle, d Decision, out Output) erro
 		m.endAnswers()
 	}
 	return nil
+}
+
+// Refuse declines a hold for good: its streams are closed with ApplicationError
+// and the message, which tells the sender not to try again.
+func (m *Machine) Refuse(now Instant, h HoldHandle, message string, out Output) error {
+	rec, ok := m.holds.Get(slab.Handle(h))
+	if !ok || rec.state != holdDeciding {
+		return ErrDecided
+	}
+	m.now = now
+	for _, p := range m.partsOf(rec) {
+		// One that is closed already says nothing more.
+		_ = m.DestroyStream(now, StreamHandle(m.streams.Handle(p.stream)), frame.ApplicationError, message)
+	}
+	return m.Decide(now, h, Decline, out)
+}
+
+// HoldInfo is what waits for a decision.
+type HoldInfo struct {
+	Conn     ConnHandle
+	Stream   StreamHandle // of the packet's first StreamMoney frame
+	StreamID uint64
+	Sequence Sequence // for PacketID
+	Amount   Amount   // of the whole packet, in our units
+	Deadline Instant  // a decision after it is too late
+}
+
+// HoldInfo describes a hold that waits for a decision.
+func (m *Machine) HoldInfo(h HoldHandle) (HoldInfo, bool) {
+	rec, ok := m.holds.Get(slab.Handle(h))
+	if !ok || rec.state != holdDeciding {
+		return HoldInfo{}, false
+	}
+	return HoldInfo{
+		Conn: ConnHandle(m.conns.Handle(rec.conn)), Stream: StreamHandle(m.streams.Handle(rec.stream)), StreamID: m.streams.At(rec.stream).id,
+		Sequence: rec.sequence, Amount: rec.amount, Deadline: Instant(rec.expiresNs - m.cfg.FulfillMargin),
+	}, true
 }
 
 // beginAnswers and endAnswers frame replies that are made outside of Handle.
@@ -289,7 +341,7 @@ func (m *Machine) unhold(i uint32, rec *hold) []part {
 func (m *Machine) void(rec *hold) {
 	m.credits.next++
 	m.staged = append(m.staged, Credit{
-		Seq: m.credits.next, Void: true, Conn: ConnHandle(m.conns.Handle(rec.conn)),
+		Seq: m.credits.next, Void: true, Conn: ConnHandle(m.conns.Handle(rec.conn)), ConnID: m.connID(rec.conn),
 		Stream: StreamHandle(m.streams.Handle(rec.stream)), StreamID: m.streams.At(rec.stream).id,
 		Sequence: rec.sequence, Amount: rec.amount, Expires: Instant(rec.expiresNs),
 	})

@@ -97,6 +97,9 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	}
 	c.flags = flagHeard | flagTellMaxData | flagTellLimit
 	c.server = n.server &^ provedBit
+	if s.decide {
+		c.flags |= flagDecide
+	}
 	c.secret = n.opened.secret
 	c.user = s.user
 	c.nextStreamID = 2

@@ -34,6 +34,7 @@ const (
 	flagTellIDBlocked                       // ConnectionStreamIdBlocked is due
 	flagToldIDBlocked                       // the peer knows of that since its limit last rose
 	flagTestAddress                         // a new address of the peer's is to be tried
+	flagDecide                              // incoming money waits for Machine.Decide
 	flagReceipts                            // fulfills carry receipts
 	flagReleased                            // the application has let go of it
 )
@@ -104,8 +105,9 @@ type coldConn struct {
 	peer         []byte // where prepares go
 	closeMessage []byte
 	expiry       ExpiryFunc
-	candidate    []byte // a new address of the peer's, on trial
-	assetCode    []byte // the peer's
+	id           [16]byte // for the ledger, once it was needed
+	candidate    []byte   // a new address of the peer's, on trial
+	assetCode    []byte   // the peer's
 	assetScale   uint8
 	hasAsset     bool
 	receipts     *receiptKeys // nil: none are made
