@@ -34,6 +34,7 @@ type line struct {
 	DestinationAccount string `json:"destinationAccount"`
 	SharedSecret       string `json:"sharedSecret"`
 	Btp                string `json:"btp"`
+	SPSP               string `json:"spsp"`
 	ConnectionTag      string `json:"connectionTag"`
 	OK                 *bool  `json:"ok"`
 	Error              string `json:"error"`

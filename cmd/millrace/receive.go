@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,9 +23,11 @@ var receiveCommand = command{
 
   millrace receive --btp-url btp+ws://bob:token@127.0.0.1:7768
   millrace receive --btp-listen 7768 --token secret --receive-max 1000000
+  millrace receive --btp-listen 7768 --spsp-port 3000
 
 It prints an address and a shared secret to give to a sender ("millrace send"), and
 runs until Ctrl-C: then it drains, and reports the totals of what was still open.
+With --spsp-port it gives out fresh ones at a URL too, to whoever asks by SPSP.
 `,
 	tail: "On a terminal it speaks to a person; else it prints one JSON object a line.\nExit status: 0 done, 1 failed, 2 wrong usage.\n",
 	flags: append([]flagSpec{
@@ -36,6 +39,7 @@ runs until Ctrl-C: then it drains, and reports the totals of what was still open
 		{"scale", "N", "its scale (9)", count(0, 255)},
 		{"server-secret", "BASE64", "32 octets: credentials survive a restart", isSecret},
 		{"credentials", "N", "how many credentials to print (1)", count(1, 1_000_000)},
+		{"spsp-port", "PORT", "give out credentials by SPSP too, on http://127.0.0.1:PORT/ (or HOST:PORT;\nport 0 picks one)", isPort},
 		{"tag", "TAG", "goes into the credentials and comes back with the connection", nil},
 		{"receive-max", "N|max|0", "what each incoming stream takes (max)", isAmount},
 		{"raise-by", "N", "raise that by N, every --raise-ms", isAmount},
@@ -54,7 +58,7 @@ runs until Ctrl-C: then it drains, and reports the totals of what was still open
 		{"life", "MS", "stop after so long", isMs},
 		{"json", "", "print JSON lines even on a terminal", nil},
 	}, connFlags...),
-	later: []string{"padding", "receipt-nonce", "receipt-secret", "decline-every", "spsp-port", "max-packet", "trace", "stream"},
+	later: []string{"padding", "receipt-nonce", "receipt-secret", "decline-every", "max-packet", "trace", "stream"},
 	check: checkReceive,
 	run:   receive,
 }
@@ -108,6 +112,14 @@ func receive(ctx context.Context, f flags, out *output, stderr io.Writer) error 
 	if len(credentials) > 1 {
 		ready = ready.with("credentials", credentials)
 	}
+	if f.on("spsp-port") {
+		endpoint, stop, err := serveSPSP(f, srv, out)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		ready = ready.with("spsp", endpoint)
+	}
 	out.say("ready", ready...)
 	if !out.json {
 		_, _ = fmt.Fprintf(out.w, "\nSend to it:  millrace send --btp-url URL --dest %v --secret %v --send 1000\n\n", first[1], first[3])
@@ -152,6 +164,18 @@ func open(ctx context.Context, f flags, cfg engine.ServerConfig, stderr io.Write
 	}
 	srv, err := ln.Listen(cfg)
 	return eng, srv, object{"assetCode", code, "assetScale", scale, "btp", "btp+ws://:TOKEN@" + ln.Addr().String()}, err
+}
+
+// isPort checks for a port, or a host and a port.
+func isPort(s string) error {
+	_, port, err := net.SplitHostPort(listenOn(s))
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return errors.New("must be a port from 0 to 65535, or HOST:PORT")
+	}
+	return nil
 }
 
 // listenOn makes an address of a port: loopback, unless a host is named.
