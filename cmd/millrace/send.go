@@ -257,7 +257,7 @@ func rate(num, den uint64) any {
 	if den == 0 {
 		return nil
 	}
-	text := new(big.Rat).SetFrac(new(big.Int).SetUint64(num), new(big.Int).SetUint64(den)).FloatString(12)
+	text := new(big.Rat).SetFrac(new(big.Int).SetUint64(num), new(big.Int).SetUint64(den)).FloatString(19)
 	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/internal/vectors"
 )
 
@@ -64,6 +65,73 @@ func TestMoneyArithmeticAgainstVectors(t *testing.T) {
 	for _, c := range v.Digits {
 		if got := decimalDigits(amountOf(t, c.Value)); got != c.Digits {
 			t.Errorf("%s has %d digits", c.Value, got)
+		}
+	}
+}
+
+// Sums and differences are held to the exact ones: the reference's subtraction
+// errs about zero.
+func TestCheckedArithmeticAgainstVectors(t *testing.T) {
+	v := vectors.Load[struct {
+		Checked []struct {
+			A, B, ExactSubtract, Add    string
+			ExactUnderflow, AddOverflow bool
+		}
+	}](t, "arithmetic.json")
+	if len(v.Checked) == 0 {
+		t.Fatal("vectors are missing")
+	}
+	for _, c := range v.Checked {
+		a, b := amountOf(t, c.A), amountOf(t, c.B)
+		if sum, ok := addAmount(a, b); satAdd(a, b) != amountOf(t, c.Add) || ok == c.AddOverflow || ok && sum != amountOf(t, c.Add) {
+			t.Errorf("%d+%d: %d, %v", a, b, sum, ok)
+		}
+		if diff, ok := subAmount(a, b); floorSub(a, b) != amountOf(t, c.ExactSubtract) || ok == c.ExactUnderflow || ok && diff != floorSub(a, b) {
+			t.Errorf("%d-%d: %d, %v", a, b, diff, ok)
+		}
+	}
+}
+
+// The packet size follows the reference's controller step by step.
+func TestPacketSizeAgainstTheReferencesTraces(t *testing.T) {
+	v := vectors.Load[struct {
+		Congestion []struct {
+			Name  string
+			Trace []struct {
+				Event                                        string
+				Amount, Received, Maximum                    string
+				TestMaximumPacketAmount, MaximumPacketAmount string
+			}
+		}
+	}](t, "arithmetic.json")
+	if len(v.Congestion) < 10 {
+		t.Fatal("vectors are missing")
+	}
+	for _, c := range v.Congestion {
+		var p packetSize
+		p.init(maxAmount)
+		for i, e := range c.Trace {
+			amount := amountOf(t, e.Amount)
+			switch e.Event {
+			case "set":
+				p.init(amount)
+			case "fulfill":
+				p.fulfilled(amount)
+			case "liquidity":
+				p.shortOfLiquidity(amount)
+			case "tooLarge":
+				var data []byte
+				if e.Received != "" {
+					data = ilp.AppendTooLarge(nil, amountOf(t, e.Received), amountOf(t, e.Maximum))
+				}
+				p.tooLarge(amount, data)
+			default:
+				t.Fatalf("%s: %q", c.Name, e.Event)
+			}
+			if p.test != amountOf(t, e.TestMaximumPacketAmount) || p.ceiling() != amountOf(t, e.MaximumPacketAmount) {
+				t.Errorf("%s, step %d: tries %d of %d, the reference %s of %s", c.Name, i+1, p.test, p.ceiling(), e.TestMaximumPacketAmount, e.MaximumPacketAmount)
+				break
+			}
 		}
 	}
 }

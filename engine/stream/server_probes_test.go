@@ -53,16 +53,19 @@ type probeServer struct {
 	now     Instant
 	decline bool
 	paused  bool
+	answers bool // the client answers what we send
 
 	peer     *peer
 	token    string
+	conn     ConnHandle
 	last     []byte // the answer
-	requests []uint32
+	requests []Entry
 	sent     []string
 	happened []string // in the words of the reference's events
 	octets   map[uint64][]byte
 	told     map[string]string // what the client knows of our limits
 	closes   []string          // closing frames of this answer
+	receipts int               // of this answer
 }
 
 func (s *probeServer) Room(LinkHandle) int { return 1 << 20 }
@@ -72,8 +75,9 @@ func (s *probeServer) Reply(_ LinkHandle, _ uint32, n int) []byte {
 }
 
 func (s *probeServer) Request(_ LinkHandle, id uint32, n int) []byte {
-	s.requests = append(s.requests, id)
-	return make([]byte, n)
+	b := make([]byte, n)
+	s.requests = append(s.requests, Entry{Link: s.link, Request: id, Packet: b})
+	return b
 }
 func (s *probeServer) Forward(int, Entry) {}
 
@@ -85,6 +89,10 @@ func newProbeServer(t *testing.T, name string) *probeServer {
 		o.ReceiveMax = 0
 	case strings.HasPrefix(name, "receive limit 100,"):
 		o.ReceiveMax = 100
+	case strings.HasPrefix(name, "receive limit 30,"):
+		o.ReceiveMax = 30
+	case name == "session", name == "receipts":
+		o.ReceiveMax = 1000
 	case strings.HasPrefix(name, "receive limit 10,"):
 		o.ReceiveMax = 10
 	case strings.HasPrefix(name, "data beyond"):
@@ -145,7 +153,7 @@ func (s *probeServer) send(name string, step *vectors.ServerStep) (data []byte) 
 		destination := strings.Replace(step.Request.Destination, "<token>", s.token, 1)
 		packet = prepare(destination, Amount(*step.Request.Amount), condition, s.now+30*second, data)
 	}
-	s.last, s.closes, s.sent, s.happened = nil, nil, nil, nil
+	s.last, s.closes, s.sent, s.happened, s.receipts = nil, nil, nil, nil, 0
 	s.m.Handle(s.now, []Entry{{Kind: Prepare, Link: s.link, Request: 1, Packet: packet}}, s)
 	for end := s.now + second/2; s.now < end; s.now += second / 50 {
 		s.settle()
@@ -166,14 +174,34 @@ func (s *probeServer) settle() {
 			return
 		}
 		s.m.Transmit(s.now, link, s)
-		for _, id := range s.requests {
-			_, slot := s.m.slotOf(id)
+		for _, e := range s.requests {
+			_, slot := s.m.slotOf(e.Request)
 			s.sent = append(s.sent, fmt.Sprintf("%d to %s", slot.amount, s.m.coldOf(slot.conn).peer))
-			refusal := must(ilp.AppendReject(nil, ilp.F02, []byte("test.connector"), nil, nil))
-			s.m.Handle(s.now, []Entry{{Kind: Reject, Link: s.link, Request: id, Packet: refusal}}, s)
+			e.Kind, e.Packet = s.answer(e.Packet)
+			s.m.Handle(s.now, []Entry{e}, s)
 		}
 		s.requests = nil
 	}
+}
+
+// answer is what the client answers to a prepare of the server's.
+func (s *probeServer) answer(prepare []byte) (Kind, []byte) {
+	p, err := ilp.ParsePrepare(prepare)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	packet, ok := s.peer.open(p.Data())
+	if !s.answers || !ok {
+		return Reject, must(ilp.AppendReject(nil, ilp.F02, []byte("test.connector"), nil, nil))
+	}
+	s.known(packet)
+	fulfillment, condition := s.peer.prove(p.Data())
+	if bytes.Equal(condition[:], p.Condition()) {
+		data := s.peer.seal(streamText(ilp.TypeFulfill, packet.Sequence, p.Amount()))
+		return Fulfill, must(ilp.AppendFulfill(nil, &fulfillment, data))
+	}
+	data := s.peer.seal(streamText(ilp.TypeReject, packet.Sequence, p.Amount()))
+	return Reject, must(ilp.AppendReject(nil, ilp.F99, []byte("test.client"), nil, data))
 }
 
 // note puts an event into the reference's words.
@@ -182,6 +210,7 @@ func (s *probeServer) note(e Event) {
 	info, _ := s.m.StreamInfo(e.Stream)
 	switch e.Kind {
 	case EventAccepted:
+		s.conn = e.Conn
 		say("server: connection")
 	case EventStreamOpened:
 		say("connection: stream %d", info.ID)
@@ -217,6 +246,8 @@ func (s *probeServer) known(packet frame.Packet) {
 		case frame.TypeStreamClose:
 			f, _ := frame.ParseStreamClose(it.Body())
 			s.closes = append(s.closes, fmt.Sprintf("StreamClose %d %d", f.StreamID, f.Code))
+		case frame.TypeStreamReceipt:
+			s.receipts++
 		case frame.TypeStreamMaxMoney:
 			f, _ := frame.ParseStreamMaxMoney(it.Body())
 			s.told[fmt.Sprintf("StreamMaxMoney %d", f.StreamID)] = fmt.Sprint(f.ReceiveMax, f.TotalReceived)
@@ -284,6 +315,7 @@ func (s *probeServer) compare(step *vectors.ServerStep, data []byte) string {
 // and was closed in the same way.
 func (s *probeServer) compareFrames(frames []vectors.StreamFrame) string {
 	var closes []string
+	want := map[string]string{}
 	for _, f := range frames {
 		key, value := f.Name, ""
 		switch f.Name {
@@ -302,6 +334,9 @@ func (s *probeServer) compareFrames(frames []vectors.StreamFrame) string {
 		default:
 			continue
 		}
+		want[key] = value // the last one counts
+	}
+	for key, value := range want {
 		if s.told[key] != value {
 			return fmt.Sprintf("%s: told %q, not %q", key, s.told[key], value)
 		}

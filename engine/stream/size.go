@@ -21,8 +21,8 @@ func (p *packetSize) fulfilled(amount Amount) {
 	if amount != p.test || p.test >= top {
 		return
 	}
-	if p.limit != maxAmount {
-		p.test = min(satAdd(p.test, max(p.limit/10, 1)), top)
+	if top != maxAmount {
+		p.test = min(satAdd(p.test, max(top/10, 1)), top)
 	} else {
 		p.test = min(satAdd(p.test, p.test), top)
 	}

@@ -49,6 +49,40 @@ type StreamReply struct {
 	EncryptedLength int
 }
 
+// Sessions is stream_sessions.json: the reference's client and server with each
+// other, packet by packet.
+type Sessions struct {
+	Sessions []Session
+}
+
+// Session is one connection.
+type Session struct {
+	Name         string
+	SharedSecret Hex
+	Packets      []SessionPacket
+}
+
+// SessionPacket is one prepare and its answer.
+type SessionPacket struct {
+	N         int
+	Direction string // "client to server" or "server to client"
+	Prepare   struct {
+		AmountSent, AmountArrived Uint
+		Destination               string
+		Condition, Data           Hex
+	}
+	Stream      StreamPacket
+	Fulfillable bool
+	Reply       struct {
+		Type        uint8
+		Fulfillment Hex
+		Code        string
+		TriggeredBy string
+		Data        Hex
+		Stream      *StreamPacket
+	}
+}
+
 // ClientProbes is stream_client_probes.json: what the reference client does
 // after each kind of answer.
 type ClientProbes struct {
