@@ -116,7 +116,7 @@ func TestRate(t *testing.T) {
 	for _, c := range []struct {
 		num, den uint64
 		want     any
-	}{{0, 0, nil}, {1, 1, "1"}, {1500, 1000, "1.5"}, {1, 3, "0.333333333333"}, {1000, 1, "1000"}} {
+	}{{0, 0, nil}, {1, 1, "1"}, {1500, 1000, "1.5"}, {1, 3, "0.3333333333333333333"}, {1000, 1, "1000"}} {
 		if got := rate(c.num, c.den); got != c.want {
 			t.Errorf("%d/%d: got %v, want %v", c.num, c.den, got, c.want)
 		}
