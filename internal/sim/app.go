@@ -1,0 +1,503 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+// appConn is a connection as a node's application sees it.
+type appConn struct {
+	n       *node
+	h       stream.ConnHandle
+	oc      *oconn
+	client  bool
+	proof   bool // opened after the faults were healed: it must succeed
+	options stream.Options
+	streams []*appStream
+	plan    []plan // streams to open once connected
+	ready   bool
+	proven  bool // it was seen to have done all it was to do
+	closed  bool
+	gone    bool // released
+	closing bool
+	sentEv  sum
+
+	progress uint64 // see moved
+	movedAt  int64  // when it last changed
+}
+
+// plan is what a stream is opened for.
+type plan struct{ money, data uint64 }
+
+// appStream is a stream as an application sees it.
+type appStream struct {
+	c         *appConn
+	h         stream.StreamHandle
+	id        uint64
+	sendMax   uint64
+	toWrite   uint64
+	wrote     uint64
+	read      uint64
+	ended     bool // read to the end
+	graceful  bool // we close it once all is written
+	closed    bool
+	released  bool
+	destroyed bool
+}
+
+// in and out are the flows that a connection receives and sends.
+func (c *appConn) in() *flow  { return c.oc.flows[dirOf(!c.client)] }
+func (c *appConn) out() *flow { return c.oc.flows[dirOf(c.client)] }
+
+func dirOf(fromClient bool) int {
+	if fromClient {
+		return 0
+	}
+	return 1
+}
+
+// connect opens a connection to a random server.
+func (n *node) connect(proof bool) {
+	w := n.w
+	to := w.servers[n.r.IntN(len(w.servers))]
+	var random [30]byte
+	for i := range random {
+		random[i] = byte(n.r.Uint32())
+	}
+	segment, secret, err := to.tokens.Issue(&random, stream.CredentialOptions{Tag: "sim"})
+	if err != nil {
+		panic(err)
+	}
+	destination := []byte(fmt.Sprintf("test.n%d.%s", to.id, segment))
+	c := &appConn{n: n, client: true, proof: proof, options: w.options(n, proof)}
+	if proof {
+		c.options.IdleTimeout = -1
+	}
+	h, err := n.d.Connect(n.now(), stream.ConnectConfig{Link: n.link, Destination: destination, SharedSecret: secret, Options: c.options})
+	if err != nil {
+		w.violate("L1", "node %d can not connect: %v", n.id, err)
+		return
+	}
+	info, _ := n.d.m.ConnInfo(h)
+	c.h = h
+	c.oc = w.oracle.connect(n, to, secret, destination, info.Local, h)
+	c.oc.proof = proof
+	for range 1 + n.r.IntN(4) {
+		p := n.newPlan()
+		if proof {
+			p.money = max(min(p.money, 1e9), w.least) // what arrives must fit 64 bits at any rate, and be something
+		}
+		c.plan = append(c.plan, p)
+	}
+	if proof {
+		c.plan = c.plan[:min(2, len(c.plan))] // as many as any server allows
+	}
+	n.add(c)
+	n.settle()
+}
+
+// newPlan draws how much a stream sends.
+func (n *node) newPlan() plan {
+	var p plan
+	if n.r.IntN(8) > 0 {
+		p.money = n.w.amount(n.r)
+	}
+	if n.r.IntN(3) == 0 || p.money == 0 {
+		p.data = logUniform(n.r, 1, 150_000)
+	}
+	return p
+}
+
+func (n *node) add(c *appConn) {
+	n.conns = append(n.conns, c)
+	n.byConn[c.h] = c
+}
+
+// event takes one event of the machine's.
+func (n *node) event(e *stream.Event) {
+	w := n.w
+	w.log(0x20|uint64(e.Kind)<<8, uint64(n.id), uint64(e.Amount))
+	w.mix(uint64(e.Kind)<<56 ^ uint64(e.Amount) ^ uint64(e.Packets)<<32)
+	switch e.Kind {
+	case stream.EventAccepted:
+		n.accepted(e.Conn)
+	case stream.EventConnected:
+		if c := n.byConn[e.Conn]; c != nil {
+			c.ready = true
+			n.openPlanned(c)
+		}
+	case stream.EventStreamOpened:
+		n.streamOpened(e)
+	case stream.EventMoneyReceived:
+		if c := n.byConn[e.Conn]; c != nil {
+			c.in().moneyReceived.add(uint64(e.Amount))
+		}
+	case stream.EventMoneySent:
+		if c := n.byConn[e.Conn]; c != nil {
+			c.sentEv.add(uint64(e.Amount))
+		}
+	case stream.EventReadable:
+		if s := n.byStream[e.Stream]; s != nil && !n.lazy {
+			n.read(s)
+		}
+	case stream.EventWritable:
+		if s := n.byStream[e.Stream]; s != nil {
+			n.write(s)
+		}
+	case stream.EventHold:
+		delay := between(n.r, 0, 5e6)
+		if w.faults.hits(SlowDecide) {
+			delay = between(w.faults.r, 1e8, 40e9)
+		}
+		w.schedule(w.now+delay, evDecide, int32(n.id), uint64(e.Hold), nil)
+	case stream.EventStreamClosed:
+		if s := n.byStream[e.Stream]; s != nil {
+			n.streamClosed(s)
+		}
+	case stream.EventClosed:
+		if c := n.byConn[e.Conn]; c != nil {
+			c.closed = true
+			n.touch(c.in())
+			n.touch(c.out())
+		}
+	}
+}
+
+func (n *node) accepted(h stream.ConnHandle) {
+	info, ok := n.d.m.ConnInfo(h)
+	if !ok {
+		return
+	}
+	f := n.w.oracle.address[string(info.Local)]
+	if f == nil {
+		n.w.violate("C2", "node %d accepts a connection that nobody opened", n.id)
+		return
+	}
+	if f.to != 0 {
+		if _, ok := n.d.m.ConnInfo(f.to); ok || f.released != (sum{}) {
+			n.w.violate("M5", "node %d accepts connection %d twice", n.id, f.c.id)
+		}
+	}
+	f.to, f.other().from = h, h
+	c := &appConn{n: n, h: h, oc: f.c, options: n.w.serverOptions[n.id]}
+	n.add(c)
+	n.touch(f)
+	if n.r.IntN(3) == 0 && !f.c.proof {
+		c.plan = append(c.plan, n.newPlan())
+	}
+}
+
+// openPlanned opens the streams that a connection is for.
+func (n *node) openPlanned(c *appConn) {
+	for len(c.plan) > 0 && !c.closed && !c.closing {
+		h, err := n.d.OpenStream(n.now(), c.h)
+		if err != nil {
+			return // later: evApp tries again
+		}
+		s := n.addStream(c, h)
+		p := c.plan[0]
+		c.plan = c.plan[1:]
+		n.start(s, p)
+	}
+}
+
+func (n *node) addStream(c *appConn, h stream.StreamHandle) *appStream {
+	info, _ := n.d.m.StreamInfo(h)
+	s := &appStream{c: c, h: h, id: info.ID}
+	c.streams = append(c.streams, s)
+	n.byStream[h] = s
+	return s
+}
+
+// start gives a stream something to send.
+func (n *node) start(s *appStream, p plan) {
+	if p.money > 0 {
+		n.raise(s, p.money)
+	}
+	if p.data > 0 {
+		s.toWrite += p.data
+		n.write(s)
+	}
+}
+
+// raise lets a stream send an amount in all, if that is more than it may.
+func (n *node) raise(s *appStream, to uint64) {
+	if to <= s.sendMax {
+		return
+	}
+	if n.d.SetSendMax(n.now(), s.h, stream.Amount(to)) == nil {
+		s.c.out().sendMax.add(to - s.sendMax)
+		s.sendMax = to
+	}
+}
+
+func (n *node) streamOpened(e *stream.Event) {
+	c := n.byConn[e.Conn]
+	if c == nil {
+		return
+	}
+	s := n.addStream(c, e.Stream)
+	if n.recvMax < ^uint64(0) || c.client {
+		n.open(s)
+	}
+	if n.r.IntN(3) == 0 && !c.oc.proof {
+		p := n.newPlan()
+		n.start(s, p)
+	}
+}
+
+// open raises a stream's receive maximum.
+func (n *node) open(s *appStream) {
+	limit := ^uint64(0)
+	if !n.w.faults.healed && n.r.IntN(2) == 0 {
+		info, ok := n.d.m.StreamInfo(s.h)
+		if !ok {
+			return
+		}
+		room := n.w.amount(n.r)
+		limit = uint64(info.ReceiveMax) + min(room, ^uint64(info.ReceiveMax))
+	}
+	_ = n.d.SetReceiveMax(n.now(), s.h, stream.Amount(limit))
+}
+
+// write writes what the stream still has to.
+func (n *node) write(s *appStream) {
+	f := s.c.out()
+	for s.wrote < s.toWrite && !s.closed {
+		k := min(int(s.toWrite-s.wrote), 1+n.r.IntN(40_000))
+		if cap(n.buf) < k {
+			n.buf = make([]byte, 64<<10)
+		}
+		b := n.buf[:k]
+		for i := range b {
+			b[i] = octetAt(f, s.id, s.wrote+uint64(i))
+		}
+		got, err := n.d.Write(n.now(), s.h, b)
+		s.wrote += uint64(got)
+		if err != nil || got < k {
+			return
+		}
+	}
+}
+
+// read reads what there is and checks it.
+func (n *node) read(s *appStream) {
+	f := s.c.in()
+	if cap(n.buf) < 64<<10 {
+		n.buf = make([]byte, 64<<10)
+	}
+	for !s.released {
+		b := n.buf[:1+n.r.IntN(32<<10)]
+		k, err := n.d.Read(n.now(), s.h, b)
+		for i := range k {
+			if b[i] != octetAt(f, s.id, s.read+uint64(i)) {
+				n.w.violate("D1", "connection %d stream %d: octet %d is not what was written", s.c.oc.id, s.id, s.read+uint64(i))
+				return
+			}
+		}
+		s.read += uint64(k)
+		if errors.Is(err, stream.ErrEnd) {
+			n.ended(s)
+		}
+		if k == 0 || err != nil {
+			return
+		}
+	}
+}
+
+// ended checks that a stream that its peer closed cleanly is whole.
+func (n *node) ended(s *appStream) {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	peer := n.w.peerOf(s)
+	if peer == nil || !peer.graceful || peer.destroyed || s.graceful || s.destroyed {
+		return
+	}
+	info, _ := n.d.m.StreamInfo(s.h)
+	if info.RemoteClosed && s.read != peer.wrote {
+		n.w.violate("D1", "connection %d stream %d ends after %d octets of %d", s.c.oc.id, s.id, s.read, peer.wrote)
+	}
+}
+
+func (n *node) streamClosed(s *appStream) {
+	s.closed = true
+	n.touch(s.c.in())
+	n.read(s)
+}
+
+// decide answers a hold.
+func (n *node) decide(h stream.HoldHandle) {
+	d := stream.Accept
+	if n.w.faults.hits(Decline) {
+		d = stream.Decline
+	}
+	n.begin()
+	_ = n.d.Decide(n.now(), h, d, n)
+	n.settle()
+}
+
+// act does something at random, as applications do.
+func (n *node) act() {
+	w := n.w
+	if len(n.conns) == 0 {
+		return
+	}
+	c := n.conns[n.r.IntN(len(n.conns))]
+	if c.closed {
+		n.letGo(c)
+		return
+	}
+	if c.ready {
+		n.openPlanned(c)
+	}
+	if len(c.streams) > 0 {
+		s := c.streams[n.r.IntN(len(c.streams))]
+		switch k := n.r.IntN(40); {
+		case k < 12:
+			n.read(s)
+		case k < 18:
+			n.open(s)
+		case k < 22:
+			n.raise(s, s.sendMax+min(w.amount(n.r), ^s.sendMax))
+		case k < 26:
+			s.toWrite += logUniform(n.r, 1, 50_000)
+			n.write(s)
+		case k == 26 && !c.proof:
+			s.graceful = s.wrote == s.toWrite
+			_ = n.d.CloseStream(n.now(), s.h)
+		case k == 27 && !c.proof && n.r.IntN(4) == 0:
+			s.destroyed = true
+			_ = n.d.DestroyStream(n.now(), s.h)
+		case k == 28 && s.closed && !s.released:
+			n.read(s)
+			s.released = true
+			n.d.ReleaseStream(s.h)
+		case k == 29 && n.r.IntN(8) == 0 && !c.proof:
+			c.closing = true
+			_ = n.d.CloseConn(n.now(), c.h)
+		case k == 30 && n.r.IntN(16) == 0 && !c.proof:
+			c.closing = true
+			_ = n.d.DestroyConn(n.now(), c.h)
+		case k == 31 && len(c.plan) == 0 && len(c.streams) < 12 && !w.faults.healed:
+			c.plan = append(c.plan, n.newPlan())
+		}
+	}
+	n.settle()
+}
+
+// letGo releases a connection that is over.
+func (n *node) letGo(c *appConn) {
+	if c.gone {
+		return
+	}
+	for _, s := range c.streams {
+		n.read(s)
+	}
+	n.checkClosed(c)
+	c.gone = true
+	for _, s := range c.streams {
+		s.released = true
+		delete(n.byStream, s.h)
+	}
+	n.d.ReleaseConn(c.h)
+	n.settle()
+}
+
+// checkClosed looks a last time at a connection that is over.
+func (n *node) checkClosed(c *appConn) {
+	n.touch(c.in())
+	n.touch(c.out())
+	n.settle()
+}
+
+// finish lets nothing hold up what is under way: all limits are raised, all
+// octets read.
+func (n *node) finish() {
+	n.lazy = false
+	for _, c := range n.conns {
+		if c.closed {
+			continue
+		}
+		if c.ready {
+			n.openPlanned(c)
+		}
+		for _, s := range c.streams {
+			if !s.closed {
+				n.open(s)
+				n.write(s)
+			}
+			n.read(s)
+		}
+	}
+	n.settle()
+}
+
+// atRest says whether a connection has nothing left to do, and else what.
+func (n *node) atRest(c *appConn) (bool, string) {
+	if c.closed {
+		return true, ""
+	}
+	if len(c.plan) > 0 && c.client {
+		return false, "streams are yet to be opened"
+	}
+	for _, s := range c.streams {
+		if s.closed || s.released {
+			continue
+		}
+		i, ok := n.d.m.StreamInfo(s.h)
+		if !ok {
+			continue
+		}
+		info, _ := n.d.m.ConnInfo(c.h)
+		if rest := s.sendMax - uint64(i.Sent); rest > 0 && !dust(rest, &info) {
+			return false, fmt.Sprintf("stream %d has sent %d of %d, holds %d, unknown %d; remote maximum %d, received %d", i.ID, i.Sent, s.sendMax, i.Held, i.Unknown, i.RemoteMax, i.RemoteReceived)
+		}
+		if i.Buffered > 0 || s.wrote < s.toWrite {
+			return false, fmt.Sprintf("stream %d has %d octets buffered, %d of %d written", i.ID, i.Buffered, s.wrote, s.toWrite)
+		}
+	}
+	return true, ""
+}
+
+// moved changes whenever a connection gets on.
+func (n *node) moved(c *appConn) uint64 {
+	info, _ := n.d.m.ConnInfo(c.h)
+	x := uint64(info.Sent) + uint64(info.Received)*3
+	for _, s := range c.streams {
+		if i, ok := n.d.m.StreamInfo(s.h); ok {
+			x += s.wrote*5 + uint64(i.Buffered)*7
+		}
+	}
+	return x
+}
+
+// dust says that an amount is too small to arrive as anything.
+func dust(rest uint64, info *stream.ConnInfo) bool {
+	if info.RateDen == 0 {
+		return false
+	}
+	dest, ok := mulDiv(rest, info.RateNum, info.RateDen)
+	return ok && dest == 0
+}
+
+// peerOf is the other end of a stream, if it is there.
+func (w *World) peerOf(s *appStream) *appStream {
+	other := s.c.out().dest
+	for _, c := range other.conns {
+		if c.oc == s.c.oc && c != s.c {
+			for _, p := range c.streams {
+				if p.id == s.id {
+					return p
+				}
+			}
+		}
+	}
+	return nil
+}
+
+var serverSecret = bytes.Repeat([]byte{7}, 32)

@@ -1,0 +1,291 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"math/bits"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+// inbound is a prepare that a node's machine was handed.
+type inbound struct {
+	packet    *packet
+	amount    uint64
+	expiresMs int64
+	clean     bool
+	condition [32]byte
+	epoch     uint32
+	answers   int
+	known     bool
+}
+
+// forwarded checks the amount that a connector passed on.
+func (o *oracle) forwarded(k *connector, p *packet, link int, in, out, honestOut uint64) {
+	if o.honest && out != honestOut {
+		o.violate("M2", "connector %d passes %d of %d on, not %d", k.id, out, in, honestOut)
+	}
+}
+
+// book enters a valid fulfill that reached the payer of a link: it owes the
+// amount to the payee from here on.
+func (o *oracle) book(p *packet, link int, amount uint64) {
+	last := max(p.flow.origin.k.id-p.flow.dest.k.id, p.flow.dest.k.id-p.flow.origin.k.id) + 2
+	if p.booked[link-1] != 0 {
+		return // a copy
+	}
+	p.booked[link-1] = max(amount, amount+1)
+	if link == last {
+		p.flow.paid.add(amount)
+		if !p.released {
+			o.violate("M3", "connection %d: sequence %d was paid, and its receiver never credited it", p.flow.c.id, p.sequence)
+		}
+	} else if p.booked[link] == 0 && o.honest {
+		o.violate("M2", "connection %d: sequence %d was paid on link %d and not on the next", p.flow.c.id, p.sequence, link)
+	}
+}
+
+// answerWritten takes the answer to a prepare that an end point writes.
+func (o *oracle) answerWritten(n *node, m *message) {
+	in := n.inbound[m.request]
+	if in == nil || !in.known {
+		o.violate("T2", "node %d answers request %d, which nobody made", n.id, m.request)
+		return
+	}
+	if in.answers++; in.answers > 1 {
+		o.violate("T2", "node %d answers request %d twice", n.id, m.request)
+	}
+	m.packet = in.packet
+	if ilp.PeekType(m.buf) == ilp.TypeFulfill {
+		m.kind = stream.Fulfill
+	} else {
+		m.kind = stream.Reject
+	}
+	var data []byte
+	var fulfillment []byte
+	if m.kind == stream.Fulfill {
+		p, err := ilp.ParseFulfill(m.buf)
+		if err != nil {
+			o.violate("C3", "node %d writes a fulfill that does not parse: %v", n.id, err)
+			return
+		}
+		data, fulfillment = p.Data(), p.Fulfillment()
+	} else {
+		p, err := ilp.ParseReject(m.buf)
+		if err != nil {
+			o.violate("C3", "node %d writes a reject that does not parse: %v", n.id, err)
+			return
+		}
+		o.w.rejected(p.Code())
+		data = p.Data()
+	}
+	if in.packet == nil {
+		if m.kind == stream.Fulfill {
+			o.violate("C2", "node %d fulfills a packet that nobody sent", n.id)
+		}
+		return
+	}
+	f := in.packet.flow
+	n.touch(f)
+	if len(data) > 0 {
+		o.replyWritten(f, in, m, data)
+	}
+	if m.kind == stream.Fulfill {
+		o.fulfillWritten(n, f, in, fulfillment)
+	}
+}
+
+// replyWritten checks the encrypted data of an answer.
+func (o *oracle) replyWritten(f *flow, in *inbound, m *message, data []byte) {
+	text, ok := o.open(f.c, data)
+	if !ok {
+		o.violate("C3", "connection %d: a reply does not decrypt", f.c.id)
+		return
+	}
+	o.freshIV(f.c, data)
+	v, err := frame.Parse(text)
+	want := ilp.TypeReject
+	if m.kind == stream.Fulfill {
+		want = ilp.TypeFulfill
+	}
+	switch {
+	case err != nil || v.PacketType != want:
+		o.violate("C3", "connection %d: the reply to sequence %d is of type %d", f.c.id, in.packet.sequence, v.PacketType)
+		return
+	case v.Sequence != in.packet.sequence:
+		o.violate("C3", "connection %d: the reply to sequence %d says %d", f.c.id, in.packet.sequence, v.Sequence)
+	case uint64(v.PrepareAmount) != in.amount:
+		o.violate("M8", "connection %d: the reply to sequence %d says that %d arrived, not %d", f.c.id, in.packet.sequence, v.PrepareAmount, in.amount)
+	}
+	m.clean = true
+	m.text = append(m.text[:0], text...)
+	if m.kind == stream.Fulfill {
+		o.addReleased(f, in) // before the totals that it tells are looked at
+	}
+	for it := v.Frames(); it.Next(); {
+		o.frames[it.Type()&31]++
+		o.told(f.other(), it.Type(), it.Body())
+	}
+}
+
+func (o *oracle) addReleased(f *flow, in *inbound) {
+	if in.amount == 0 {
+		return
+	}
+	f.released.add(in.amount)
+	if f.released.hi > 0 {
+		o.violate("M10", "connection %d: what was released passes 2^64-1", f.c.id)
+	}
+	var shares uint64
+	for _, p := range in.packet.parts {
+		shares += p.Shares
+	}
+	for _, p := range in.packet.parts {
+		hi, lo := bits.Mul64(in.amount, p.Shares)
+		q, _ := bits.Div64(hi, lo, shares)
+		f.stream(p.StreamID).least.add(q)
+	}
+}
+
+// fulfillWritten checks a fulfill as its first octet is handed to the link.
+func (o *oracle) fulfillWritten(n *node, f *flow, in *inbound, fulfillment []byte) {
+	p := in.packet
+	if !in.clean {
+		o.violate("C2", "connection %d: sequence %d was altered on the way, and fulfilled", f.c.id, p.sequence)
+	}
+	if sha256.Sum256(fulfillment) != in.condition {
+		o.violate("M3", "connection %d: the fulfillment of sequence %d does not match its condition", f.c.id, p.sequence)
+	}
+	if in.amount < p.minimum {
+		o.violate("M6", "connection %d: sequence %d is fulfilled with %d, its minimum is %d", f.c.id, p.sequence, in.amount, p.minimum)
+	}
+	now := int64(n.clock.read(o.w.now))
+	if margin := n.margin; now >= in.expiresMs*1e6-margin {
+		o.violate("T1", "connection %d: sequence %d is released %d ms before its expiry", f.c.id, p.sequence, (in.expiresMs*1e6-now)/1e6)
+	}
+	if p.released {
+		o.violate("M5", "connection %d: sequence %d is fulfilled twice", f.c.id, p.sequence)
+	}
+	p.released, p.arrived = true, in.amount
+	state := f.sequences[p.sequence]
+	if state&released != 0 {
+		o.violate("M5", "connection %d: sequence %d is credited twice", f.c.id, p.sequence)
+	}
+	if n.ledger && in.amount > 0 && state&durable == 0 {
+		o.violate("M4", "connection %d: sequence %d is fulfilled before its credit is durable", f.c.id, p.sequence)
+	}
+	f.sequences[p.sequence] = state | released
+}
+
+// States of a sequence at its receiver.
+const (
+	staged uint8 = 1 << iota
+	durable
+	released
+	voided
+)
+
+// credit takes a record as it is staged.
+func (o *oracle) credit(f *flow, c *stream.Credit) {
+	state := f.sequences[c.Sequence]
+	switch {
+	case c.Void && (state&staged == 0 || state&voided != 0):
+		o.violate("M5", "connection %d: a void of sequence %d without its credit", f.c.id, c.Sequence)
+	case c.Void && state&released != 0:
+		o.violate("M3", "connection %d: sequence %d is fulfilled and voided", f.c.id, c.Sequence)
+	case c.Void:
+		state |= voided
+	case state&staged != 0:
+		o.violate("M5", "connection %d: sequence %d is staged twice", f.c.id, c.Sequence)
+	default:
+		state |= staged
+	}
+	f.sequences[c.Sequence] = state
+}
+
+// committed takes a record as the disk has it.
+func (o *oracle) committed(f *flow, c *stream.Credit) {
+	if c.Void {
+		f.durable.sub(uint64(c.Amount))
+		return
+	}
+	f.sequences[c.Sequence] |= durable
+	f.durable.add(uint64(c.Amount))
+}
+
+// answerArrives takes an answer as a machine is handed it.
+func (o *oracle) answerArrives(n *node, m *message) {
+	p := m.packet
+	if p == nil || p.flow.origin != n || p.answered {
+		return
+	}
+	f := p.flow
+	n.touch(f)
+	p.answered = true
+	money := p.amount > 0 && len(p.parts) > 0
+	if money {
+		f.open.sub(p.amount)
+		if !p.aged {
+			f.fresh.sub(p.amount)
+		}
+	}
+	text := m.text
+	if !m.clean {
+		text = nil
+		if data := answerData(m); len(data) > 0 {
+			text, _ = o.open(f.c, data)
+		}
+	}
+	trusted := false
+	var v frame.Packet
+	if len(text) > 0 {
+		var err error
+		v, err = frame.Parse(text)
+		if trusted = err == nil && v.Sequence == p.sequence && v.PacketType != ilp.TypePrepare; trusted {
+			o.heard(f.other(), text)
+		}
+	}
+	if !money {
+		return
+	}
+	b, err := ilp.ParseFulfill(m.buf)
+	if m.kind != stream.Fulfill || err != nil || sha256.Sum256(b.Fulfillment()) != p.condition {
+		if p.aged {
+			f.may.add(p.amount) // the receiver's totals may have told before that it arrived
+		}
+		return
+	}
+	arrived := p.minimum
+	if trusted && v.PacketType == ilp.TypeFulfill {
+		arrived = max(arrived, uint64(v.PrepareAmount))
+	}
+	o.book(p, 1, p.amount)
+	if !p.released || p.arrived < p.minimum {
+		o.violate("L5", "connection %d: sequence %d cost %d, and %d of at least %d arrived", f.c.id, p.sequence, p.amount, p.arrived, p.minimum)
+	}
+	if p.aged || int64(n.clock.read(o.w.now)) >= p.expiresMs*1e6+n.grace {
+		f.may.add(p.amount)
+		return
+	}
+	f.must.add(p.amount)
+	f.claimed.add(arrived)
+	f.least.add(p.minimum)
+}
+
+// age notes what has passed its expiry and margin: the sender may learn from
+// the receiver's totals what became of it.
+func (o *oracle) age(f *flow, now int64, grace int64) {
+	for f.oldest < len(f.inFlight) {
+		p := f.inFlight[f.oldest]
+		if !p.answered {
+			if now < p.expiresMs*1e6+grace-2e7 { // timers fire up to a tick early or late
+				return
+			}
+			p.aged = true
+			f.fresh.sub(p.amount)
+		}
+		f.inFlight[f.oldest] = nil
+		f.oldest++
+	}
+}

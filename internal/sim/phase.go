@@ -1,0 +1,186 @@
+package sim
+
+// The phases of a run.
+const (
+	phaseSafety = iota // faults are on
+	phaseLive          // they are healed: everything must come to rest
+	phaseClose         // every connection is closed
+	phaseEmpty         // nothing may be left
+)
+
+const (
+	liveFor  = int64(900e9) // virtual ns within which everything has come to rest
+	slowFor  = int64(100e9) // what still moves after that is slow, not stuck
+	closeFor = int64(200e9)
+	emptyFor = int64(800e9) // expiries, margins and tombstones included
+)
+
+func (w *World) nextPhase() {
+	w.phase++
+	w.since = w.now
+	w.mix(uint64(w.phase) << 60)
+	switch w.phase {
+	case phaseLive:
+		w.heal()
+	case phaseClose:
+		for _, n := range w.nodes {
+			for _, c := range n.conns {
+				if !c.closed {
+					c.closing = true
+					_ = n.d.CloseConn(n.now(), c.h)
+				}
+			}
+			n.settle()
+		}
+	case phaseEmpty:
+		for _, n := range w.nodes {
+			for _, c := range n.conns {
+				n.letGo(c)
+			}
+		}
+	}
+	w.schedule(w.now+1e9, evProbe, 0, 0, nil)
+}
+
+// heal ends all faults and opens one more connection from each client, which
+// must succeed.
+func (w *World) heal() {
+	w.faults.healed = true
+	for _, s := range w.sockets {
+		s.swallow, s.stall = false, 0
+		s.restore()
+	}
+	least := uint64(10_000)
+	for _, k := range w.connectors {
+		k.num = k.baseNum
+		least *= max(1, k.den/k.num)
+	}
+	for _, k := range w.connectors {
+		// Large enough to tell the rate; dust is lost to it, not refused.
+		k.zeroIsR01 = false
+		k.maxPacket = max(k.maxPacket, 1+w.amountMax/1000, least)
+	}
+	w.least = least
+	for _, n := range w.nodes {
+		n.finish()
+	}
+	for _, n := range w.clients {
+		w.schedule(w.now+between(n.r, 1e8, 3e9), evConnect, int32(n.id), 1, nil)
+	}
+}
+
+// probe looks whether the phase is over.
+func (w *World) probe() {
+	switch w.phase {
+	case phaseLive:
+		w.probeLive()
+	case phaseClose:
+		for _, n := range w.nodes {
+			for _, c := range n.conns {
+				if !c.closed {
+					if w.now-w.since > closeFor {
+						w.violate("L3", "node %d: connection %d does not close", n.id, c.oc.id)
+					}
+					w.again(1e9)
+					return
+				}
+			}
+		}
+		w.nextPhase()
+	case phaseEmpty:
+		w.probeEmpty()
+	}
+}
+
+func (w *World) again(d int64) { w.schedule(w.now+d, evProbe, 0, 0, nil) }
+
+func (w *World) probeLive() {
+	if w.now-w.since < 4e9 {
+		w.again(1e9)
+		return
+	}
+	for _, n := range w.nodes {
+		n.finish()
+	}
+	busy := false
+	for _, n := range w.nodes {
+		for _, c := range n.conns {
+			rest, why := n.atRest(c)
+			if c.proof && c.closed && !c.proven {
+				info, _ := n.d.m.ConnInfo(c.h)
+				w.violate("L1", "node %d: connection %d was to succeed on a healthy path, and ended: %s", n.id, c.oc.id, info.CloseMessage)
+			}
+			c.proven = c.proven || rest
+			if sum := n.moved(c); sum != c.progress {
+				c.progress, c.movedAt = sum, w.now
+			}
+			if !rest && !c.proof && w.now-w.since > slowFor && w.now-c.movedAt < 60e9 {
+				continue // it gets on, in packets as small as it was told
+			}
+			if !rest {
+				if w.now-w.since > liveFor {
+					name := "L1"
+					if !c.proof {
+						name = "L2"
+					}
+					info, _ := n.d.m.ConnInfo(c.h)
+					w.violate(name, "node %d: connection %d (client %v) neither ends nor completes: %s; %+v", n.id, c.oc.id, c.client, why, info)
+				}
+				busy = true
+			}
+		}
+	}
+	if busy {
+		w.again(1e9)
+		return
+	}
+	for _, n := range w.nodes {
+		for _, c := range n.conns {
+			if !c.closed {
+				w.completed++
+			}
+		}
+	}
+	w.nextPhase()
+}
+
+// probeEmpty checks that nothing is left once all that was in flight has expired.
+func (w *World) probeEmpty() {
+	for _, n := range w.nodes {
+		s := n.d.m.Stats()
+		if s.Connections+s.Streams+s.InFlight+s.Holds > 0 || len(n.staged) > 0 {
+			if w.now-w.since > emptyFor {
+				w.violate("L4", "node %d: %d connections, %d streams, %d requests, %d holds are left", n.id, s.Connections, s.Streams, s.InFlight, s.Holds)
+			}
+			w.again(5e9)
+			return
+		}
+	}
+	w.settleBooks()
+	w.done = true
+}
+
+// settleBooks compares all books at the end.
+func (w *World) settleBooks() {
+	o := w.oracle
+	for _, c := range o.conns {
+		for _, f := range c.flows {
+			if f.released.less(f.paid) {
+				o.violate("M3", "more was paid than credited: %s", f.describe())
+			}
+			if f.dest.ledger && f.durable != f.released {
+				o.violate("M3", "credits less voids are not what was released: %s", f.describe())
+			}
+			if f.moneyReceived != f.released {
+				o.violate("M11", "events tell of %d received: %s", f.moneyReceived.lo, f.describe())
+			}
+		}
+	}
+	for _, n := range w.nodes {
+		for request, in := range n.inbound {
+			if in.answers == 0 && in.epoch == n.socket.epoch && !w.faults.on.Has(Garble) {
+				o.violate("T2", "node %d never answered request %#x", n.id, request)
+			}
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package sim
+
+import (
+	"bytes"
+	"math/rand/v2"
+
+	"github.com/millrace-ilp/millrace/engine/stream"
+)
+
+// tape is every call into one machine, with what came out of it. Played into a
+// machine of the same configuration, with the vectors of Handle cut up in
+// another way, it must give the same (law V1: any partition of the same input
+// into vectors gives the same replies, credits, events and state).
+type tape struct {
+	make  func() *stream.Machine
+	steps []tapeStep
+}
+
+type tapeStep struct {
+	now     stream.Instant
+	in      []stream.Entry // for Handle
+	room    int
+	again   func(*stream.Machine, stream.Output) // for other calls
+	out     uint64                               // hash of the packets
+	event   *stream.Event
+	noEvent bool
+	credits []stream.Credit
+	isStage bool
+}
+
+// maxTape bounds the steps of a tape; the rest of the run is not on it.
+const maxTape = 20_000
+
+func (t *tape) handled(now stream.Instant, in []stream.Entry, n *node) {
+	if len(t.steps) >= maxTape {
+		return
+	}
+	s := tapeStep{now: now, room: n.room, out: hashMessages(n.out)}
+	for _, e := range in {
+		e.Packet = bytes.Clone(e.Packet)
+		s.in = append(s.in, e)
+	}
+	t.steps = append(t.steps, s)
+}
+
+func (t *tape) call(room int, out []*message, again func(*stream.Machine, stream.Output)) {
+	if len(t.steps) < maxTape {
+		t.steps = append(t.steps, tapeStep{room: room, out: hashMessages(out), again: again})
+	}
+}
+
+func (t *tape) staged(c []stream.Credit) {
+	if len(t.steps) < maxTape {
+		t.steps = append(t.steps, tapeStep{isStage: true, credits: append([]stream.Credit(nil), c...)})
+	}
+}
+
+func (t *tape) event(e stream.Event, ok bool) {
+	if len(t.steps) < maxTape {
+		t.steps = append(t.steps, tapeStep{event: &e, noEvent: !ok})
+	}
+}
+
+func hashMessages(out []*message) uint64 {
+	h := uint64(len(out))
+	for _, m := range out {
+		h = h*31 + uint64(m.request)
+		for _, x := range m.buf {
+			h = (h ^ uint64(x)) * 0x100000001b3
+		}
+	}
+	return h
+}
+
+// player is the output of a machine that a tape is played into.
+type player struct {
+	w    *World
+	room int
+	out  []*message
+}
+
+func (p *player) Room(stream.LinkHandle) int { return p.room }
+func (p *player) Reply(_ stream.LinkHandle, request uint32, n int) []byte {
+	m := &message{request: request, buf: make([]byte, n)}
+	p.out = append(p.out, m)
+	return m.buf
+}
+
+func (p *player) Request(l stream.LinkHandle, request uint32, n int) []byte {
+	return p.Reply(l, request, n)
+}
+func (p *player) Forward(int, stream.Entry) {}
+
+// play plays the tape with vectors of random size and reports the first step
+// that comes out differently, or -1.
+func (t *tape) play(r *rand.Rand) int {
+	m := t.make()
+	p := &player{}
+	most := []int{1, 2, 7, 64}[r.IntN(4)]
+	for i := range t.steps {
+		s := &t.steps[i]
+		p.room, p.out = s.room, p.out[:0]
+		switch {
+		case s.in != nil:
+			for in := s.in; len(in) > 0; {
+				n := min(1+r.IntN(most), len(in))
+				m.Handle(s.now, in[:n], p)
+				in = in[n:]
+			}
+		case s.again != nil:
+			s.again(m, p)
+		case s.isStage:
+			got := m.Staged()
+			if len(got) != len(s.credits) {
+				return i
+			}
+			for k := range got {
+				if got[k] != s.credits[k] {
+					return i
+				}
+			}
+		default:
+			e, ok := m.PollEvent()
+			if ok == s.noEvent || ok && e != *s.event {
+				return i
+			}
+		}
+		if !s.isStage && s.event == nil && hashMessages(p.out) != s.out {
+			return i
+		}
+	}
+	return -1
+}
