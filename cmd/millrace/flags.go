@@ -186,10 +186,18 @@ func parseBase64(s string) ([]byte, error) {
 	return base64.RawURLEncoding.DecodeString(s)
 }
 
-// secret checks for a base64 text of 32 octets.
+// isSecret checks for a base64 text of 32 octets.
 func isSecret(s string) error {
 	if b, err := parseBase64(s); err != nil || len(b) != 32 {
 		return errors.New("must be 32 octets in base64")
+	}
+	return nil
+}
+
+// isNonce checks for a base64 text of 16 octets.
+func isNonce(s string) error {
+	if b, err := parseBase64(s); err != nil || len(b) != 16 {
+		return errors.New("must be 16 octets in base64")
 	}
 	return nil
 }

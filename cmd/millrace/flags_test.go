@@ -36,12 +36,12 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"nonesuch", "nonesuch"},
 		{"receive", "--btp-url"},
 		{"receive --btp-listen 0 --btp-url btp+ws://a:b@c:1", "either"},
-		{"receive --btp-listen 0 --padding", "--padding is not supported yet"},
-		{"receive --btp-listen 0 --decline-every 4", "--decline-every is not supported yet"},
+		{"receive --btp-listen 0 --trace", "--trace is not supported yet"},
+		{"receive --btp-listen 0 --decline-every 0", "--decline-every"},
 		{"receive --btp-listen 0 --spsp-port 70000", "--spsp-port"},
 		{"receive --btp-listen 0 --spsp-port a:b:c", "--spsp-port"},
 		{"receive --btp-listen 0 --spsp-port x", "HOST:PORT"},
-		{"receive --btp-listen 0 --receipt-nonce AQ==", "--receipt-nonce is not supported yet"},
+		{"receive --btp-listen 0 --receipt-nonce AQ==", "16 octets"},
 		{"receive --btp-listen 0 --nonesuch 1", "--nonesuch"},
 		{"receive --btp-listen 0 --receive-max -5", "--receive-max"},
 		{"receive --btp-listen 0 --receive-max", "--receive-max needs a value"},
@@ -56,7 +56,7 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"send " + aURL + aSecret + " --dest test.a --rate 0", "--rate"},
 		{"send " + aURL + aSecret + " --dest test.a --close maybe", "--close"},
 		{"send " + aURL + aSecret + " --dest test.a --step 5", "--send"},
-		{"send " + aURL + aSecret + " --dest test.a --receipt-secret AQ==", "--receipt-secret is not supported yet"},
+		{"send " + aURL + aSecret + " --dest test.a --receipt-secret AQ==", "--receipt-secret"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), strings.Fields(c.args), &stdout, &stderr)

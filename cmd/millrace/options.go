@@ -19,6 +19,8 @@ var connFlags = []flagSpec{
 	{"expiry-ms", "MS", "how far ahead our packets expire (30000)", isMs},
 	{"idle-ms", "MS", "end a connection that is silent for so long (60000)", isMs},
 	{"max-remote-streams", "N", "streams that the peer may have open (10)", count(1, 1<<20)},
+	{"padding", "", "fill packets up to the largest size, so that it tells nothing", nil},
+	{"in-flight", "N", "packets in flight of a connection; 1 sends one after the other (1024)", count(1, 1<<20)},
 	{"buffer", "OCTETS", "data that a connection buffers (1048576)", count(1, 1<<30)},
 }
 
@@ -30,6 +32,8 @@ func options(f flags, maxPacket string) stream.Options {
 		MaxRemoteStreams: int(f.number("max-remote-streams", 0)),
 		MinRatePrecision: int(f.number("min-precision", 0)),
 		MaxPacketAmount:  stream.Amount(f.amount(maxPacket, 0)),
+		MaxInFlight:      int(f.number("in-flight", 0)),
+		Padding:          f.on("padding"),
 	}
 	if f.on("slippage") {
 		if o.SlippagePPM = partsPerMillion(f.rational("slippage")); o.SlippagePPM == 0 {

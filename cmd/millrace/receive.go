@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace-ilp/millrace/engine"
@@ -41,6 +42,9 @@ With --spsp-port it gives out fresh ones at a URL too, to whoever asks by SPSP.
 		{"credentials", "N", "how many credentials to print (1)", count(1, 1_000_000)},
 		{"spsp-port", "PORT", "give out credentials by SPSP too, on http://127.0.0.1:PORT/ (or HOST:PORT;\nport 0 picks one)", isPort},
 		{"tag", "TAG", "goes into the credentials and comes back with the connection", nil},
+		{"receipt-nonce", "BASE64", "16 octets of a verifier's: fulfills carry receipts", isNonce},
+		{"receipt-secret", "BASE64", "32 octets that they are signed with", isSecret},
+		{"decline-every", "K", "decline every Kth money packet", count(1, 1<<30)},
 		{"receive-max", "N|max|0", "what each incoming stream takes (max)", isAmount},
 		{"raise-by", "N", "raise that by N, every --raise-ms", isAmount},
 		{"raise-ms", "MS", "(100)", isMs},
@@ -58,7 +62,7 @@ With --spsp-port it gives out fresh ones at a URL too, to whoever asks by SPSP.
 		{"life", "MS", "stop after so long", isMs},
 		{"json", "", "print JSON lines even on a terminal", nil},
 	}, connFlags...),
-	later: []string{"padding", "receipt-nonce", "receipt-secret", "decline-every", "max-packet", "trace", "stream"},
+	later: []string{"max-packet", "trace", "stream"},
 	check: checkReceive,
 	run:   receive,
 }
@@ -69,6 +73,8 @@ func checkReceive(f flags) error {
 		return usagef("give either --btp-url or --btp-listen")
 	case f.on("raise-by") && f.text("receive-max", "max") == "max":
 		return usagef("--raise-by needs a --receive-max to start from")
+	case f.on("receipt-nonce") != f.on("receipt-secret"):
+		return usagef("--receipt-nonce and --receipt-secret go together")
 	case f.on("raise-ms") && !f.on("raise-by"):
 		return usagef("--raise-ms needs --raise-by")
 	}
@@ -95,6 +101,9 @@ func receive(ctx context.Context, f flags, out *output, stderr io.Writer) error 
 	cfg.Options.ReceiveMax = stream.Amount(f.amount("receive-max", maxAmount))
 	if f.on("server-secret") {
 		cfg.Secret = f.octets("server-secret")
+	}
+	if f.on("decline-every") {
+		cfg.ShouldFulfill = declineEvery(f.number("decline-every", 1), out)
 	}
 	eng, srv, ready, err := open(ctx, f, cfg, stderr)
 	if eng != nil {
@@ -207,15 +216,34 @@ func withLocalAddress(f flags) flags {
 func issue(srv *engine.Server, f flags) ([]object, error) {
 	var list []object
 	for range f.number("credentials", 1) {
-		c, err := srv.Credentials(stream.CredentialOptions{Tag: f["tag"]})
+		o := stream.CredentialOptions{Tag: f["tag"]}
+		if f.on("receipt-nonce") {
+			o.ReceiptNonce, o.ReceiptSecret = f.octets("receipt-nonce"), f.octets("receipt-secret")
+		}
+		c, err := srv.Credentials(o)
 		if err != nil {
 			return nil, fmt.Errorf("credentials: %w", err)
 		}
 		list = append(list, object{
-			"destinationAccount", c.Address, "sharedSecret", base64.StdEncoding.EncodeToString(c.Secret[:]), "receiptsEnabled", false,
+			"destinationAccount", c.Address, "sharedSecret", base64.StdEncoding.EncodeToString(c.Secret[:]), "receiptsEnabled", f.on("receipt-nonce"),
 		})
 	}
 	return list, nil
+}
+
+var errDeclined = errors.New("declined")
+
+// declineEvery accepts all money packets but every kth.
+func declineEvery(k int64, out *output) engine.ShouldFulfill {
+	var seen atomic.Int64
+	return func(_ context.Context, in engine.Incoming) error {
+		if seen.Add(1)%k != 0 {
+			return nil
+		}
+		line := object{"amount", amount(in.Amount), "packetId", base64.StdEncoding.EncodeToString(in.PacketID[:])}
+		out.say("declined", line.maybe("tag", in.Tag)...)
+		return errDeclined
+	}
 }
 
 // receiving is what all connections share.

@@ -36,6 +36,7 @@ both). Ctrl-C stops sending, waits for what is in flight, and reports.
 		{"local-address", "ADDRESS", "our ILP address, instead of asking the peer for it", isAddress},
 		{"asset", "CODE", "our asset then (USD)", nil},
 		{"scale", "N", "its scale (9)", count(0, 255)},
+		{"receipt-secret", "BASE64", "verify the receiver's receipts with these 32 octets", isSecret},
 		{"streams", "K", "how many streams to open; all do the same (1)", count(1, 1<<16)},
 		{"send", "N", "send N units on each", isAmount},
 		{"step", "N", "in steps of N, each once the last has arrived", isAmount},
@@ -53,7 +54,7 @@ both). Ctrl-C stops sending, waits for what is in flight, and reports.
 		{"timeout", "MS", "give up after so long (60000)", isMs},
 		{"json", "", "print JSON lines even on a terminal", nil},
 	}, connFlags...),
-	later: []string{"padding", "receipt-secret", "trace", "btp-listen", "token", "ask-ildcp", "stream"},
+	later: []string{"trace", "btp-listen", "token", "ask-ildcp", "stream"},
 	check: checkSend,
 	run:   send,
 }
@@ -234,6 +235,7 @@ func (s *sending) figures() object {
 		info := s.conn.Info()
 		o = append(o, "totalSent", amount(info.Sent), "totalDelivered", amount(info.Delivered), "totalReceived", amount(info.Received),
 			"exchangeRate", rate(info.RateNum, info.RateDen), "lastPacketExchangeRate", rate(info.LastNum, info.LastDen),
+			"minimumAcceptableExchangeRate", minRate(info),
 			"sourceAccount", string(info.Local))
 		code, scale := s.link.Asset()
 		o = append(o, "sourceAssetCode", code, "sourceAssetScale", scale)
@@ -259,6 +261,16 @@ func rate(num, den uint64) any {
 	}
 	text := new(big.Rat).SetFrac(new(big.Int).SetUint64(num), new(big.Int).SetUint64(den)).FloatString(19)
 	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
+}
+
+// minRate is the rate less the slippage, spelled in the same way.
+func minRate(info engine.ConnInfo) any {
+	if info.RateDen == 0 {
+		return nil
+	}
+	r := new(big.Rat).SetFrac(new(big.Int).SetUint64(info.RateNum), new(big.Int).SetUint64(info.RateDen))
+	r.Mul(r, big.NewRat(1_000_000-int64(info.SlippagePPM), 1_000_000))
+	return strings.TrimRight(strings.TrimRight(r.FloatString(19), "0"), ".")
 }
 
 func digest(p []byte) string {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/millrace-ilp/millrace/codec/receipt"
 	"github.com/millrace-ilp/millrace/engine"
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
@@ -134,6 +136,7 @@ func (s *sending) results() []object {
 		if j.w != nil {
 			info := j.s.Info()
 			o = append(o, "totalSent", amount(info.Sent), "totalReceived", amount(info.Received))
+			o = append(o, j.receipt()...)
 			o = append(o, j.w.dataReceived()...)
 			if j.w.failed != "" {
 				o = o.with("streamError", j.w.failed)
@@ -142,6 +145,25 @@ func (s *sending) results() []object {
 		list = append(list, o)
 	}
 	return list
+}
+
+// receipt is the receiver's last receipt, and what it says.
+func (j *job) receipt() object {
+	b := j.s.Receipt()
+	r, err := receipt.Parse(b)
+	if err != nil {
+		return nil
+	}
+	o := object{
+		"receipt", base64.StdEncoding.EncodeToString(b), "receiptTotalReceived", amount(r.TotalReceived),
+		"receiptStreamId", r.StreamID, "receiptNonce", base64.StdEncoding.EncodeToString(r.Nonce[:]),
+	}
+	if j.flags.on("receipt-secret") {
+		secret := [32]byte(j.flags.octets("receipt-secret"))
+		_, err := stream.VerifyReceipt(b, &secret)
+		o = o.with("receiptValid", err == nil)
+	}
+	return o
 }
 
 func (j *job) id() uint64 {
