@@ -114,6 +114,8 @@ type Options struct {
 	MinRatePrecision int
 	// MaxPacketAmount bounds the source amount of one packet. Zero means none.
 	MaxPacketAmount Amount
+	// Congestion chooses how many packets are in flight, up to MaxInFlight.
+	Congestion Congestion
 	// MaxInFlight bounds the packets in flight of the connection. Zero means 1024; 1 is the serial mode.
 	MaxInFlight int
 	// MaxInFlightAmount bounds the money in flight of the connection, and
@@ -170,6 +172,8 @@ func (o *Options) fill() error {
 		return optionError("MaxStreamWindow", "must be 0 to 16777216")
 	case o.ConnectionWindow != 0 && o.ConnectionWindow < 65534:
 		return optionError("ConnectionWindow", "must be at least 65534")
+	case o.Congestion >= congestions:
+		return optionError("Congestion", "is unknown")
 	case o.MaxRemoteStreams < 0 || o.MaxRemoteStreams > 1<<20:
 		return optionError("MaxRemoteStreams", "must be 0 to "+strconv.Itoa(1<<20))
 	}

@@ -118,7 +118,7 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 		lastActive: m.now, lastGain: m.now,
 	}
 	c.size.init(o.MaxPacketAmount)
-	c.window.init(o.MaxInFlight)
+	c.window.init(o.Congestion, o.MaxInFlight)
 	return i, c, true
 }
 
