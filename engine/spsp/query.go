@@ -96,7 +96,7 @@ func Query(ctx context.Context, client *http.Client, pointerOrURL string) (Detai
 	if err != nil {
 		return Details{}, fmt.Errorf("spsp: query: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // what was read has been read
+	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxAnswer+1))
 	if err != nil {
 		return Details{}, fmt.Errorf("spsp: query: %w", err)

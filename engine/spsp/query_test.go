@@ -98,7 +98,7 @@ func TestAnswersOfOtherImplementations(t *testing.T) {
 				t.Errorf("%s %s, Accept %s", r.Method, r.URL, r.Header.Get("Accept"))
 			}
 			w.Header().Set("Content-Type", c.kind)
-			fmt.Fprint(w, c.body)
+			_, _ = fmt.Fprint(w, c.body)
 		})
 		d, err := Query(t.Context(), nil, url+"/alice")
 		if want := (Details{"test.wallet.alice~1", ones, c.receipts, url + "/alice"}); err != nil || d != want {
@@ -154,7 +154,7 @@ func TestHostileAnswersAreRefused(t *testing.T) {
 	} {
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Content-Type"] = []string{c.kind}
-			fmt.Fprint(w, c.body)
+			_, _ = fmt.Fprint(w, c.body)
 		})
 		if d, err := Query(t.Context(), nil, url); !errors.Is(err, ErrAnswer) || d.Address != "" || d.Secret != [32]byte{} {
 			t.Errorf("%s: %+v, %v", what, d, err)
@@ -177,7 +177,8 @@ func TestAnEndlessAnswerIsNotRead(t *testing.T) {
 		t.Errorf("body: %v", err)
 	}
 	select {
-	case <-ended:
+	case err := <-ended:
+		t.Log(err)
 	case <-time.After(5 * time.Second):
 		t.Error("the connection is still open")
 	}
@@ -212,7 +213,7 @@ func TestStatusErrorsKeepTheEndpointsWords(t *testing.T) {
 		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", MediaType)
 			w.WriteHeader(status)
-			fmt.Fprint(w, c.body)
+			_, _ = fmt.Fprint(w, c.body)
 		})
 		_, err := Query(t.Context(), nil, url)
 		var got *StatusError
@@ -229,7 +230,7 @@ func TestStatusErrorsKeepTheEndpointsWords(t *testing.T) {
 func TestRedirectsAreFollowedButNeverDown(t *testing.T) {
 	good := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", MediaType)
-		fmt.Fprint(w, goodBody)
+		_, _ = fmt.Fprint(w, goodBody)
 	}
 	end := serve(t, good)
 	to := func(target string) http.HandlerFunc {

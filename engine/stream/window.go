@@ -34,6 +34,7 @@ type window struct {
 	credit    uint32 // fulfilled packets since the last step
 	kind      Congestion
 	steps     uint16
+	step      uint32  // fulfilled packets that the present step takes
 	base      Instant // the shortest round trip seen
 	least     Instant // the shortest of the present step
 }
@@ -96,7 +97,7 @@ func (delay) fulfilled(w *window, roundTrip Instant) {
 	if opening && w.size < w.limit {
 		w.size++
 	}
-	if w.credit++; w.credit < w.size {
+	if w.credit++; w.credit < w.step {
 		return
 	}
 	queued := uint64(w.size) * uint64(w.least-w.base) / uint64(w.least)
@@ -110,7 +111,7 @@ func (delay) fulfilled(w *window, roundTrip Instant) {
 	case queued > manyQueued && w.size > 1:
 		w.size--
 	}
-	w.credit, w.least = 0, 0
+	w.credit, w.least, w.step = 0, 0, w.size
 	if w.steps++; w.steps == newBase {
 		// Routes change. Half a window has no queues, so its round trip is the
 		// path's own.
