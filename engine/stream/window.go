@@ -110,6 +110,7 @@ func (delay) fulfilled(w *window, roundTrip Instant) {
 		w.size++
 	case queued > manyQueued && w.size > 1:
 		w.size--
+		w.threshold = w.size
 	}
 	w.credit, w.least, w.step = 0, 0, w.size
 	if w.steps++; w.steps == newBase {
