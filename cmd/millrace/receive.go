@@ -213,14 +213,19 @@ func withLocalAddress(f flags) flags {
 	return f
 }
 
+// credentialOptions is what goes into all credentials.
+func credentialOptions(f flags) stream.CredentialOptions {
+	o := stream.CredentialOptions{Tag: f["tag"]}
+	if f.on("receipt-nonce") {
+		o.ReceiptNonce, o.ReceiptSecret = f.octets("receipt-nonce"), f.octets("receipt-secret")
+	}
+	return o
+}
+
 func issue(srv *engine.Server, f flags) ([]object, error) {
 	var list []object
 	for range f.number("credentials", 1) {
-		o := stream.CredentialOptions{Tag: f["tag"]}
-		if f.on("receipt-nonce") {
-			o.ReceiptNonce, o.ReceiptSecret = f.octets("receipt-nonce"), f.octets("receipt-secret")
-		}
-		c, err := srv.Credentials(o)
+		c, err := srv.Credentials(credentialOptions(f))
 		if err != nil {
 			return nil, fmt.Errorf("credentials: %w", err)
 		}

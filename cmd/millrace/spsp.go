@@ -24,9 +24,7 @@ func serveSPSP(f flags, srv *engine.Server, out *output) (endpoint string, stop 
 	}
 	h := &spsp.Handler{
 		Server: srv,
-		Receiver: func(*http.Request) (stream.CredentialOptions, error) {
-			return stream.CredentialOptions{Tag: f["tag"]}, nil
-		},
+		Receiver: func(*http.Request) (stream.CredentialOptions, error) { return credentialOptions(f), nil },
 		Answered: func(r *http.Request, status int, err error) {
 			line := object{"path", r.URL.RequestURI()}.maybe("accept", strings.Join(r.Header["Accept"], ", "))
 			if err != nil {

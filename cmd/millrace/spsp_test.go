@@ -85,6 +85,15 @@ func TestSPSPTakesAVerifiersHeaders(t *testing.T) {
 	}
 }
 
+// The receiver's own --receipt-nonce goes into what SPSP gives out, as at the reference.
+func TestSPSPGivesOutTheReceiversOwnReceipts(t *testing.T) {
+	nonce, secret := base64.StdEncoding.EncodeToString(make([]byte, 16)), base64.StdEncoding.EncodeToString(make([]byte, 32))
+	_, ready, _ := receiver(t, "--spsp-port", "0", "--receipt-nonce", nonce, "--receipt-secret", secret)
+	if d, err := spsp.Query(t.Context(), nil, ready.SPSP); err != nil || !d.ReceiptsEnabled {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
 func TestAPortThatIsTakenIsStatus1(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
