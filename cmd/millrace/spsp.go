@@ -23,7 +23,7 @@ func serveSPSP(f flags, srv *engine.Server, out *output) (endpoint string, stop 
 		return "", nil, fmt.Errorf("--spsp-port: %w", err)
 	}
 	h := &spsp.Handler{
-		Server: srv,
+		Server:   srv,
 		Receiver: func(*http.Request) (stream.CredentialOptions, error) { return credentialOptions(f), nil },
 		Answered: func(r *http.Request, status int, err error) {
 			line := object{"path", r.URL.RequestURI()}.maybe("accept", strings.Join(r.Header["Accept"], ", "))
