@@ -67,7 +67,7 @@ func pay(ctx context.Context, link *engine.Link, page string, budget func() stre
 		last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		conn.Close(last) // what is in flight arrives, if it can
-		return st.Info().Sent, st.Info().Held, st.Err()
+		return conn.Info().Sent, conn.Info().Held, st.Err()
 	}
 }
 

@@ -51,11 +51,12 @@ func main() {
 		},
 	}))
 	tcp := must(net.Listen("tcp", *web))
-	mux := http.NewServeMux()
-	mux.Handle("/alice", &spsp.Handler{Server: srv, Receiver: func(*http.Request) (stream.CredentialOptions, error) {
+	go http.Serve(tcp, &spsp.Handler{Server: srv, Receiver: func(r *http.Request) (stream.CredentialOptions, error) {
+		if r.URL.Path != "/alice" {
+			return stream.CredentialOptions{}, spsp.ErrNoReceiver
+		}
 		return stream.CredentialOptions{Tag: "alice"}, nil // comes back with the connection
 	}})
-	go http.Serve(tcp, mux)
 	fmt.Printf("has %d; pay http://%s/alice over btp+ws://payer:token@%s\n", j.balance.Load(), tcp.Addr(), ln.Addr())
 
 	for conn, err := srv.Accept(ctx); err == nil; conn, err = srv.Accept(ctx) {
