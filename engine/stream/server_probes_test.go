@@ -362,7 +362,9 @@ func (s *probeServer) compareEvents(p *vectors.ServerProbe, step int, octets map
 		case strings.HasSuffix(e.Event, ": money"):
 			want = append(want, fmt.Sprintf("%s %v", e.Event, e.Detail))
 		case strings.HasSuffix(e.Event, ": data"):
-			fmt.Sscanf(e.Event, "stream %d:", &id)
+			if _, err := fmt.Sscanf(e.Event, "stream %d:", &id); err != nil {
+				s.t.Fatal(err)
+			}
 			more, err := hex.DecodeString(e.Detail.(string))
 			if err != nil {
 				s.t.Fatal(err)
