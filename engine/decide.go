@@ -14,6 +14,8 @@ type Incoming struct {
 	Amount stream.Amount
 	// PacketID names the packet; only the two ends of its connection know it.
 	PacketID [32]byte
+	// ConnID names the connection as a Ledger's credits do.
+	ConnID [16]byte
 	// Tag is what the server put into the credentials.
 	Tag string
 	// StreamID is the first stream that the packet pays. Octets that came in the
@@ -56,7 +58,7 @@ func (s *shard) decide(should ShouldFulfill, h stream.HoldHandle) {
 		in.PacketID = stream.PacketID(secret[:], info.Sequence)
 	}
 	if c, ok := s.m.ConnInfo(info.Conn); ok {
-		in.Tag = string(c.Tag)
+		in.Tag, in.ConnID = string(c.Tag), c.ID
 	}
 	go s.ask(should, h, in, time.Duration(info.Deadline-s.now()))
 }

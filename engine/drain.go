@@ -153,10 +153,45 @@ func (s *shard) tellConn(c *connState, e *stream.Event) {
 		if st := s.stream(e.Stream); st != nil {
 			s.endStream(st, e.Code, e.Remote)
 		}
-		s.m.ReleaseStream(e.Stream)
+		s.releaseStream(e.Stream)
+	case stream.EventSettled:
+		s.settled(c, e)
 	case stream.EventClosed:
 		s.endConn(c, e)
 	}
+}
+
+// releaseStream lets a closed stream go, unless money of it is in flight: then
+// EventSettled comes.
+func (s *shard) releaseStream(h stream.StreamHandle) {
+	if info, ok := s.m.StreamInfo(h); ok && info.Held == 0 {
+		s.m.ReleaseStream(h)
+	}
+}
+
+// releaseConn is the same for a connection.
+func (s *shard) releaseConn(h stream.ConnHandle) {
+	if info, ok := s.m.ConnInfo(h); ok && info.Held == 0 {
+		s.forget(h)
+		s.m.ReleaseConn(h)
+	}
+}
+
+// settled takes the final totals of what was closed with money in flight. c is
+// nil at the door on the loop.
+func (s *shard) settled(c *connState, e *stream.Event) {
+	if e.Stream == 0 {
+		if c != nil {
+			c.refresh()
+		}
+		s.releaseConn(e.Conn)
+		return
+	}
+	if st := s.stream(e.Stream); st != nil {
+		st.refresh()
+		s.streams[uint32(e.Stream)] = nil
+	}
+	s.m.ReleaseStream(e.Stream)
 }
 
 // endStream takes what a stream still holds, before its record goes.
@@ -171,7 +206,9 @@ func (s *shard) endStream(st *streamState, code errorCode, remote bool) {
 		}
 	}
 	info, ok := s.m.StreamInfo(st.h)
-	s.streams[uint32(st.h)] = nil
+	if info.Held == 0 {
+		s.streams[uint32(st.h)] = nil
+	}
 	st.end(rest, info, ok, &CloseError{Code: code, Message: info.CloseMessage, Remote: remote})
 }
 
@@ -188,8 +225,7 @@ func (s *shard) endConn(c *connState, e *stream.Event) {
 		}
 	}
 	c.refresh()
-	s.forget(e.Conn)
-	s.m.ReleaseConn(e.Conn)
+	s.releaseConn(e.Conn)
 	c.end(closed)
 }
 

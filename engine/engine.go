@@ -39,6 +39,8 @@ type Engine struct {
 	servers sync.Mutex // held while a server is added to every shard
 	once    sync.Once
 	done    chan struct{}
+	failed  chan struct{}  // closed when a shard was stopped
+	commits sync.WaitGroup // goroutines that call the ledger
 }
 
 // New starts an engine.
@@ -50,7 +52,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg: cfg, log: cfg.Logger,
 		dialed: make(map[*Link]struct{}), listeners: make(map[*Listener]struct{}),
 		accounts: make(map[string]uint32), timers: make(map[*time.Timer]struct{}),
-		done: make(chan struct{}),
+		done: make(chan struct{}), failed: make(chan struct{}),
 	}
 	if cfg.Loops > 1 {
 		e.directory = newDirectory()
@@ -92,6 +94,7 @@ func (e *Engine) fail(err error) {
 	defer e.mu.Unlock()
 	if e.err == nil {
 		e.err = err
+		close(e.failed)
 	}
 }
 
@@ -134,6 +137,7 @@ func (e *Engine) Close(ctx context.Context) error {
 		for _, s := range e.shards {
 			s.die()
 		}
+		e.commits.Wait() // so that a ledger can be closed
 	})
 	<-e.done
 	return err

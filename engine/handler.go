@@ -72,10 +72,11 @@ func (s *shard) callHandler(n uint32, events []stream.Event) {
 	for i := range events {
 		switch e := &events[i]; e.Kind {
 		case stream.EventStreamClosed:
-			s.m.ReleaseStream(e.Stream)
+			s.releaseStream(e.Stream)
+		case stream.EventSettled:
+			s.settled(nil, e)
 		case stream.EventClosed:
-			s.forget(e.Conn)
-			s.m.ReleaseConn(e.Conn)
+			s.releaseConn(e.Conn)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (srv *Server) Credentials(o stream.CredentialOptions) (Credentials, error) 
 
 // Accept waits for the next connection that a client opened. 1024 connections wait;
 // further ones are closed with EndpointBusy. It fails with ErrServerClosed,
-// ErrEngineClosed or ctx's error.
+// ErrEngineClosed (also once a shard was stopped) or ctx's error.
 func (srv *Server) Accept(ctx context.Context) (Connection, error) {
 	select {
 	case c := <-srv.accepts:
@@ -98,6 +98,8 @@ func (srv *Server) Accept(ctx context.Context) (Connection, error) {
 		return Connection{}, ErrServerClosed
 	case <-srv.e.done:
 		return Connection{}, ErrEngineClosed
+	case <-srv.e.failed:
+		return Connection{}, fmt.Errorf("%w: %w", ErrEngineClosed, srv.e.Err())
 	case <-ctx.Done():
 		return Connection{}, ctx.Err()
 	}

@@ -166,7 +166,8 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 		rec.flags |= streamTotalTold
 		m.streamEvent(EventTotalSent, stream, rec)
 	}
-	if rec.heldOut == 0 && rec.sent < rec.sendMax {
+	if rec.heldOut == 0 {
+		m.noteSettled(stream, rec)
 		m.noteStuck(stream, rec, m.conns.At(rec.conn))
 	}
 }
@@ -190,6 +191,21 @@ func (m *Machine) unspendPart(s *slot, stream uint32, amount, dest Amount) {
 	rec.heldDest = floorSub(rec.heldDest, dest)
 	if s.flags.has(slotUnknown) {
 		mustSub(&rec.unknown, amount)
+	}
+	if rec.heldOut == 0 {
+		m.noteSettled(stream, rec)
+	}
+}
+
+// noteSettled tells that the money of a closed stream, and maybe of its
+// connection, is final.
+func (m *Machine) noteSettled(k uint32, rec *streamRec) {
+	if !rec.flags.has(streamClosed) {
+		return
+	}
+	m.streamEvent(EventSettled, k, rec)
+	if c := m.conns.At(rec.conn); c.flags.has(flagClosed) && c.heldOut == 0 {
+		m.connEvent(EventSettled, rec.conn)
 	}
 }
 

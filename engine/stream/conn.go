@@ -162,6 +162,7 @@ type ConnInfo struct {
 	HasAsset      bool
 	CloseCode     frame.ErrorCode
 	CloseMessage  []byte
+	ID            [16]byte // Credit.ConnID; zero once it is closed, unless a Credit had it
 	Link          LinkHandle
 	Server        ServerID
 	User          uint64
@@ -192,6 +193,9 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 		return ConnInfo{}, false
 	}
 	cold := m.coldOf(slab.Handle(h).Index())
+	if !c.flags.has(flagClosed) {
+		m.connID(slab.Handle(h).Index())
+	}
 	var l LinkHandle // none once it is closed: the link may be gone
 	if !c.flags.has(flagClosed) {
 		l = LinkHandle(m.links.Handle(c.link))
@@ -202,7 +206,7 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 		RateNum: c.rate.num, RateDen: c.rate.den, LastNum: c.lastRate.num, LastDen: c.lastRate.den, SlippagePPM: m.optionsOf(c).slippage,
 		Tag: cold.tag, Local: cold.local, Peer: cold.peer, AssetCode: cold.assetCode, AssetScale: cold.assetScale, HasAsset: cold.hasAsset,
 		CloseCode: c.closeCode, CloseMessage: cold.closeMessage,
-		Link: l, Server: ServerID(c.server), User: c.user,
+		ID: cold.id, Link: l, Server: ServerID(c.server), User: c.user,
 	}, true
 }
 

@@ -123,8 +123,12 @@ const (
 	EventHold
 	// EventStreamClosed: Stream is over, with Code; buffered octets can still be read.
 	EventStreamClosed
-	// EventClosed: the connection is over, with Code; CloseReason has the words.
+	// EventClosed: the connection is over, with Code; ConnInfo has the words. If
+	// some of its money is in flight still, EventSettled follows.
 	EventClosed
+	// EventSettled: what was in flight of a closed Stream, or of a closed
+	// connection (then Stream is zero), is sent or free; the totals are final.
+	EventSettled
 )
 
 // Event is one thing that happened. Money events that are not polled in time

@@ -421,6 +421,12 @@ func (s *scenario) tell(k int, n *node, e Event) {
 		} else {
 			s.say("%s: the peer is at %s now", who, c.Peer[:bytes.LastIndexByte(c.Peer, '.')])
 		}
+	case EventSettled:
+		if e.Stream != 0 {
+			s.say("%s: stream %d is settled", who, info.ID)
+		} else {
+			s.say("%s: the connection is settled", who)
+		}
 	case EventHalfExhausted:
 		s.say("%s: half of all sequences are used", who)
 	case EventStreamOpened:

@@ -26,6 +26,8 @@ type testCase struct {
 	receive string // flags of bob
 	send    string // flags of alice
 
+	// spsp makes alice ask an SPSP endpoint of bob's for his address.
+	spsp bool
 	// sender and receiver replace the JavaScript client or server by another
 	// program of peers/.
 	sender, receiver string
@@ -44,7 +46,9 @@ var (
 
 // cases is the matrix. What a flag means stands at the top of peers/js-hub.mjs,
 // js-server.mjs and js-client.mjs.
-var cases = []testCase{
+var cases = slices.Concat(plainCases, featureCases, faultCases)
+
+var plainCases = []testCase{
 	// Money.
 	{name: "basic", on: everywhere, hub: thousandEach, send: "--send 5000", check: agree("5000", "5000")},
 	{name: "one-unit", on: everywhere, send: "--send 1", check: agree("1", "1")},
@@ -114,37 +118,6 @@ var cases = []testCase{
 		p.equal("alice's totalDelivered", o.result.TotalDelivered, "7500")
 		p.equal("bob's total", o.receiverTotal(), "7500")
 		p.ledger(o, "5000", "7500")
-	}},
-
-	// Faults. The seed makes the connector's choice the same in every run.
-	{name: "t00-5pct", on: everywhere, hub: "--max-packet 1000 --t00 0.05 --seed 7", send: "--send 50000", check: func(p *problems, o outcome) {
-		p.true("no T00 was injected", o.stats.Counts["t00"] > 0)
-		p.books(o, "50000", "50000")
-	}},
-	{name: "t04-5pct", on: everywhere, hub: "--max-packet 1000 --t04 0.05 --seed 7", send: "--send 50000", check: func(p *problems, o outcome) {
-		p.true("no T04 was injected", o.stats.Counts["t04"] > 0)
-		p.books(o, "50000", "50000")
-	}},
-	// A sender's link goes while fulfills are on their way to it. It comes back,
-	// goes on, and never spends again what may have arrived.
-	{name: "cut-sender", on: []pairing{client, both}, hub: "--max-packet 1000 --latency 5 --cut alice:10", send: "--send 50000 --timeout 10000", check: func(p *problems, o outcome) {
-		p.linkCut(o, "alice")
-		p.atMost("ledger, from alice", o.stats.Ledger["alice"].InFulfilled, "50000")
-		p.atMost("alice's totalSent", o.result.TotalSent, o.stats.Ledger["alice"].InFulfilled)
-		p.equal("ledger, to bob", o.stats.Ledger["bob"].OutFulfilled, o.stats.Ledger["alice"].InFulfilled)
-		p.equal("sum of bob's money events", o.money(), o.stats.Ledger["bob"].OutFulfilled)
-		if o.result.OK { // all doubts were settled
-			p.books(o, "50000", "50000")
-		}
-	}},
-	// A receiver's link goes while its fulfills are on their way to the
-	// connector: it may have released more than the connector saw, never less.
-	{name: "cut-receiver", on: []pairing{client, both}, hub: "--max-packet 1000 --latency 5 --cut bob:10", send: "--send 50000 --timeout 5000", check: func(p *problems, o outcome) {
-		p.linkCut(o, "bob")
-		p.equal("alice's totalSent", o.result.TotalSent, o.stats.Ledger["alice"].InFulfilled)
-		p.atMost("ledger, from alice", o.stats.Ledger["alice"].InFulfilled, "50000")
-		p.atMost("ledger, to bob, against what he received", o.stats.Ledger["bob"].OutFulfilled, o.money())
-		p.atMost("what was sent before the cut", "10000", o.result.TotalSent)
 	}},
 }
 

@@ -106,7 +106,11 @@ func (c testCase) run(on pairing, begin func(string, ...string) (*process, error
 	if c.secret != "" {
 		secret = c.secret
 	}
-	flags := slices.Concat(url("alice"), []string{"--dest", to, "--secret", secret}, strings.Fields(c.send))
+	credentials := []string{"--dest", to, "--secret", secret}
+	if c.spsp {
+		credentials = []string{"--pointer", ready.SPSP}
+	}
+	flags := slices.Concat(url("alice"), credentials, strings.Fields(c.send))
 	if !slices.Contains(flags, "--timeout") {
 		flags = append(flags, "--timeout", "20000")
 	}

@@ -31,6 +31,7 @@ type line struct {
 	Port               int    `json:"port"`
 	DestinationAccount string `json:"destinationAccount"`
 	SharedSecret       string `json:"sharedSecret"`
+	SPSP               string `json:"spsp"`
 
 	// money and close of a server's connection; result of a client
 	Connection      json.RawMessage `json:"connection"` // its name: a number, or text
@@ -48,6 +49,7 @@ type line struct {
 	// result of @interledger/pay; totals of @interledger/stream-receiver
 	AmountSent      amount          `json:"amountSent"`
 	AmountDelivered amount          `json:"amountDelivered"`
+	Receipt         string          `json:"receipt"`
 	Connections     json.RawMessage `json:"connections"`
 
 	// last line of the connector; link events of it
@@ -59,14 +61,19 @@ type line struct {
 
 // side is one stream as one end saw it.
 type side struct {
-	ID            int    `json:"id"`
-	TotalReceived amount `json:"totalReceived"`
-	TotalSent     amount `json:"totalSent"`
-	Bytes         int    `json:"bytes"`
-	SHA256        string `json:"sha256"`
-	DataSHA256    string `json:"dataSha256"`
-	DataReceived  int    `json:"dataReceived"`
-	Error         string `json:"error"`
+	ID                 int    `json:"id"`
+	TotalReceived      amount `json:"totalReceived"`
+	TotalSent          amount `json:"totalSent"`
+	Bytes              int    `json:"bytes"`
+	SHA256             string `json:"sha256"`
+	DataSHA256         string `json:"dataSha256"`
+	DataReceived       int    `json:"dataReceived"`
+	DataReceivedSHA256 string `json:"dataReceivedSha256"`
+	ReceiptValid       bool   `json:"receiptValid"`
+	ReceiptTotal       amount `json:"receiptTotalReceived"`
+	ReceiptStream      amount `json:"receiptStreamId"`
+	ReceiptNonce       string `json:"receiptNonce"`
+	Error              string `json:"error"`
 }
 
 // account is one account of the connector's ledger: what it sent, and what it
