@@ -53,10 +53,10 @@ func runLoad(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
 		}
 		show.clear()
 	}
+	r.table(tableTo(cfg, stdout, stderr))
 	if err := writeJSON(cfg.json, stdout, r); err != nil {
 		return complain(stderr, err)
 	}
-	r.table(tableTo(cfg, stdout, stderr))
 	if !r.good() {
 		return exitFailed
 	}

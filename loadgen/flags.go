@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -63,7 +65,9 @@ func parseFlags(args []string) (cfg config, err error) {
 	if cfg.profile, err = profiles.Load(*name); err != nil {
 		return cfg, err
 	}
+	given := make(map[string]bool)
 	fs.Visit(func(f *flag.Flag) {
+		given[f.Name] = true
 		switch f.Name {
 		case "duration":
 			cfg.profile.Duration = profiles.Duration(*duration)
@@ -76,12 +80,30 @@ func parseFlags(args []string) (cfg config, err error) {
 		}
 	})
 	if err := cfg.profile.Check(); err != nil {
+		if field := (*profiles.FieldError)(nil); errors.As(err, &field) && given[field.Field] {
+			return cfg, fmt.Errorf("-%s %v: must be %s", field.Field, field.Value, field.Want)
+		}
+		return cfg, err
+	}
+	if err := cfg.canWrite(); err != nil {
 		return cfg, err
 	}
 	if cfg.processes != 1 && cfg.processes != 2 {
 		return cfg, fmt.Errorf("-processes %d: must be 1 or 2", cfg.processes)
 	}
 	return cfg, nil
+}
+
+// canWrite finds out before the run whether its figures can be kept.
+func (c config) canWrite() error {
+	if c.json == "" || c.json == "-" {
+		return nil
+	}
+	f, err := os.OpenFile(c.json, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("-json: %w", err)
+	}
+	return f.Close()
 }
 
 // duration is how long is measured.

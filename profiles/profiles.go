@@ -36,6 +36,21 @@ var (
 	ErrProfile = errors.New("profiles: bad profile")
 )
 
+// FieldError is an ErrProfile that says which field is bad.
+type FieldError struct {
+	Field string // as in the file
+	Value any
+	Want  string // what it must be
+}
+
+// Error says it in words.
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("%v: %s is %v, must be %s", ErrProfile, e.Field, e.Value, e.Want)
+}
+
+// Unwrap is ErrProfile.
+func (e *FieldError) Unwrap() error { return ErrProfile }
+
 // Profile is one shape of traffic.
 type Profile struct {
 	// Name is the name of the file without ".json".
@@ -61,13 +76,13 @@ type Profile struct {
 // Check says which field is out of bounds, wrapped in ErrProfile.
 func (p Profile) Check() error {
 	bad := func(field string, value any, want string) error {
-		return fmt.Errorf("%w: %s is %v, must be %s", ErrProfile, field, value, want)
+		return &FieldError{field, value, want}
 	}
 	switch {
 	case p.Links < 1 || p.Links > MaxLinks:
 		return bad("links", p.Links, fmt.Sprintf("1 to %d", MaxLinks))
 	case p.Connections < p.Links || p.Connections > MaxConnections:
-		return bad("connections", p.Connections, fmt.Sprintf("%d (one a link) to %d", p.Links, MaxConnections))
+		return bad("connections", p.Connections, fmt.Sprintf("at least one for each of the %d links, and at most %d", p.Links, MaxConnections))
 	case p.Window < 1 || p.Window > MaxWindow:
 		return bad("window", p.Window, fmt.Sprintf("1 to %d", MaxWindow))
 	case p.PacketAmount < 1 || p.PacketAmount > 1<<32:
