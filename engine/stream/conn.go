@@ -140,7 +140,9 @@ func (m *Machine) open(h ConnHandle) (uint32, *conn, error) {
 }
 
 // ConnInfo is what a connection tells of itself. Received, Sent, Held and
-// Unknown are in our units, Delivered in the peer's. The slices are the machine's own.
+// Unknown are in our units, Delivered in the peer's. What arrives of packets that are
+// fulfilled after the end is not known any more: they count with their minimum in
+// Delivered. The slices are the machine's own.
 type ConnInfo struct {
 	Received, Sent, Delivered Amount
 	// Held is in flight; Unknown is the part of it whose link was lost.

@@ -110,8 +110,9 @@ const (
 	EventMoneySent
 	// EventTotalSent: Stream has sent all of its send maximum.
 	EventTotalSent
-	// EventUndeliverable: what Stream has left to send is so little that nothing
-	// would arrive; Amount is the least of which something would.
+	// EventUndeliverable: what Stream has left to send, or may send in one packet,
+	// is so little that nothing would arrive; Amount is the least of which
+	// something would.
 	EventUndeliverable
 	// EventReceiveLimit: the peer's receive maximum for Stream rose.
 	EventReceiveLimit

@@ -166,12 +166,14 @@ func (m *Machine) setRate(c *conn, r rate) {
 	}
 }
 
-// noteStuck tells once that a stream is left with less than anything arrives of.
+// noteStuck tells once that a stream is left with less than anything arrives of,
+// or that no packet may be large enough.
 func (m *Machine) noteStuck(k uint32, s *streamRec, c *conn) {
 	if s.heldOut > 0 || s.flags.has(streamStuck|streamClosed) || c.rate.den == 0 {
 		return
 	}
-	if left := s.unsent(c); left > 0 && left < c.leastSource {
+	most := min(m.optionsOf(c).MaxInFlightAmount, c.size.ceiling())
+	if left := s.unsent(c); left > 0 && min(left, most) < c.leastSource {
 		s.flags |= streamStuck
 		m.streamEvent(EventUndeliverable, k, s)
 		m.events.last().Amount = c.leastSource

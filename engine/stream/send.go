@@ -466,15 +466,17 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 }
 
 // portion is how much of what a stream can send goes into one packet: as much as
-// there is room for, but nothing of which nothing would arrive, and no rest of
-// which nothing would.
+// there is room for, but nothing of which nothing would arrive, and if it can be no
+// rest of which nothing would.
 func (c *conn) portion(sendable, room Amount) Amount {
 	a := min(sendable, room)
-	if rest := sendable - a; rest > 0 && rest < c.leastSource {
-		a = floorSub(a, c.leastSource-rest)
-	}
 	if a < c.leastSource {
 		return 0
+	}
+	if rest := sendable - a; rest > 0 && rest < c.leastSource {
+		if less := floorSub(a, c.leastSource-rest); less >= c.leastSource {
+			return less
+		}
 	}
 	return a
 }
