@@ -101,16 +101,16 @@ func Dial(ctx context.Context, cfg DialConfig) (*Dialer, error) {
 	d := &Dialer{cfg: cfg, target: t, done: make(chan struct{})}
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	began := time.Now()
-	cfg.OnState(StateConnecting, nil)
+	d.tell(StateConnecting, nil)
 	l, err := d.attempt(ctx)
 	if err != nil {
 		d.cancel()
-		cfg.OnState(StateDown, err)
-		cfg.OnState(StateClosed, err)
+		d.tell(StateDown, err)
+		d.tell(StateClosed, err)
 		return nil, err
 	}
 	d.link = l
-	cfg.OnState(StateUp, nil)
+	d.tell(StateUp, nil)
 	go d.keep(began)
 	return d, nil
 }
@@ -135,7 +135,8 @@ func (d *Dialer) Close() error {
 func (d *Dialer) Done() <-chan struct{} { return d.done }
 
 // attempt dials once.
-func (d *Dialer) attempt(ctx context.Context) (*Link, error) {
+func (d *Dialer) attempt(ctx context.Context) (l *Link, err error) {
+	defer d.cfg.Loop.shielded(&err)
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.DialTimeout+d.cfg.AuthTimeout)
 	defer cancel()
 	dialing, stop := context.WithTimeout(ctx, d.cfg.DialTimeout)
@@ -166,7 +167,7 @@ func (d *Dialer) attempt(ctx context.Context) (*Link, error) {
 		return nil, fmt.Errorf("transport: authentication: %w", err)
 	}
 	_ = conn.SetDeadline(time.Time{})
-	l := newLink(lp, s, conn, rest)
+	l = newLink(lp, s, conn, rest)
 	l.context = d.cfg.Context
 	if err := lp.enroll(l, conn); err != nil {
 		s.Release()
@@ -175,16 +176,23 @@ func (d *Dialer) attempt(ctx context.Context) (*Link, error) {
 	return l, nil
 }
 
+// tell calls OnState, which may panic: then it has had its say.
+func (d *Dialer) tell(state State, err error) {
+	var failed error
+	defer d.cfg.Loop.shielded(&failed)
+	d.cfg.OnState(state, err)
+}
+
 // keep waits for the link's end and brings it back.
 func (d *Dialer) keep(began time.Time) {
 	defer close(d.done)
 	try := 0
 	for {
 		err := d.watch()
-		d.cfg.OnState(StateDown, err)
+		d.tell(StateDown, err)
 		for {
 			if !d.cfg.Reconnect || d.ctx.Err() != nil || errors.Is(err, ErrLoopClosed) {
-				d.cfg.OnState(StateClosed, err)
+				d.tell(StateClosed, err)
 				return
 			}
 			if time.Since(began) >= resetDelays {
@@ -197,16 +205,16 @@ func (d *Dialer) keep(began time.Time) {
 			}
 			try++
 			began = time.Now()
-			d.cfg.OnState(StateConnecting, nil)
+			d.tell(StateConnecting, nil)
 			var l *Link
 			if l, err = d.attempt(d.ctx); err == nil {
 				d.mu.Lock()
 				d.link = l
 				d.mu.Unlock()
-				d.cfg.OnState(StateUp, nil)
+				d.tell(StateUp, nil)
 				break
 			}
-			d.cfg.OnState(StateDown, err)
+			d.tell(StateDown, err)
 		}
 	}
 }

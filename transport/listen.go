@@ -122,7 +122,7 @@ func (ln *Listener) accept() {
 		}
 		ln.links.Add(1)
 		ln.done.Go(func() {
-			kept := ln.handshake(conn)
+			kept := ln.shake(conn)
 			ln.finished(conn)
 			if !kept {
 				_ = conn.Close()
@@ -158,6 +158,16 @@ func (ln *Listener) finished(conn net.Conn) {
 	}
 	ln.mu.Unlock()
 	ln.slots.Signal()
+}
+
+// shake is handshake, whatever it or Authenticate does.
+func (ln *Listener) shake(conn net.Conn) (kept bool) {
+	var failed error
+	func() {
+		defer ln.loops[0].shielded(&failed)
+		kept = ln.handshake(conn)
+	}()
+	return kept && failed == nil
 }
 
 // handshake brings one connection to its loop, or answers false.

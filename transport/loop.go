@@ -67,6 +67,7 @@ type Loop struct {
 	stats   LoopStats
 
 	// Shared.
+	offLoop   atomic.Uint64 // panics on the transport's other goroutines
 	published struct{ framesIn, framesOut, octetsIn, octetsOut, reads, writes, wakes, panics, links atomic.Uint64 }
 	wakes     atomic.Uint32
 	timer     *time.Timer
@@ -180,7 +181,7 @@ func (lp *Loop) Stats() LoopStats {
 		FramesIn: p.framesIn.Load(), FramesOut: p.framesOut.Load(),
 		OctetsIn: p.octetsIn.Load(), OctetsOut: p.octetsOut.Load(),
 		Reads: p.reads.Load(), Writes: p.writes.Load(),
-		Wakes: p.wakes.Load(), Panics: p.panics.Load(), Links: int(p.links.Load()),
+		Wakes: p.wakes.Load(), Panics: p.panics.Load() + lp.offLoop.Load(), Links: int(p.links.Load()),
 	}
 }
 

@@ -41,6 +41,19 @@ func (lp *Loop) caught(l *Link) {
 	}
 }
 
+// shielded ends a panic on a goroutine of the transport's own: of a callback or
+// a parser before a link is on its loop. It is deferred; err is set.
+func (lp *Loop) shielded(err *error) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	stack := debug.Stack()
+	lp.offLoop.Add(1)
+	lp.cfg.Logger.Error("transport: panic", "loop", lp.index, "value", fmt.Sprint(value), "stack", string(stack))
+	*err = fmt.Errorf("%w: %v", ErrPanic, value)
+}
+
 // void discards what was written to a link in the call that panicked, and closes
 // the link.
 func (lp *Loop) void(l *Link) {

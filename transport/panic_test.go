@@ -106,3 +106,35 @@ func (lp *Loop) caughtTest(l *Link) {
 	defer lp.caught(l)
 	panic("parser")
 }
+
+func TestAPanickingAuthenticateCostsOneSocket(t *testing.T) {
+	onBackends(t, func(t *testing.T, b Backend) {
+		r := newRecorder(t)
+		lp := startLoop(t, b, LoopConfig{}, r)
+		first := true
+		ln := startListener(t, lp, ListenConfig{Authenticate: func([]byte, []byte) (any, int, error) {
+			if first {
+				first = false
+				panic("boom")
+			}
+			return nil, 0, nil
+		}})
+		victim := connect(t, ln, 0)
+		victim.send(victim.auth("secret"))
+		victim.drain(btp.TypeResponse)
+		login(t, ln, 0)
+		if n := lp.Stats().Panics; n != 1 {
+			t.Errorf("%d panics", n)
+		}
+	})
+}
+
+func TestAPanickingOnStateChangesNothing(t *testing.T) {
+	onBackends(t, func(t *testing.T, b Backend) {
+		lp, ln := listening(t, b, LoopConfig{}, newRecorder(t))
+		d := dialTo(t, lp, ln, DialConfig{OnState: func(State, error) { panic("boom") }})
+		if d.Link() == nil {
+			t.Error("no link")
+		}
+	})
+}
