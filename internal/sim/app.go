@@ -67,7 +67,17 @@ func (n *node) connect(proof bool) {
 	for i := range random {
 		random[i] = byte(n.r.Uint32())
 	}
-	segment, secret, err := to.tokens.Issue(&random, stream.CredentialOptions{Tag: "sim"})
+	var nonce [16]byte
+	var receiptSecret [32]byte
+	credentials := stream.CredentialOptions{Tag: "sim"}
+	if n.r.IntN(2) == 0 {
+		for i := range receiptSecret {
+			receiptSecret[i] = byte(n.r.Uint32())
+		}
+		copy(nonce[:], receiptSecret[7:])
+		credentials.ReceiptNonce, credentials.ReceiptSecret = nonce[:], receiptSecret[:]
+	}
+	segment, secret, err := to.tokens.Issue(&random, credentials)
 	if err != nil {
 		panic(err)
 	}
@@ -85,6 +95,7 @@ func (n *node) connect(proof bool) {
 	c.h = h
 	c.oc = w.oracle.connect(n, to, secret, destination, info.Local, h)
 	c.oc.proof = proof
+	c.oc.nonce, c.oc.secret, c.oc.receipts = nonce, receiptSecret, credentials.ReceiptNonce != nil
 	for range 1 + n.r.IntN(4) {
 		p := n.newPlan()
 		if proof {
@@ -134,10 +145,12 @@ func (n *node) event(e *stream.Event) {
 	case stream.EventMoneyReceived:
 		if c := n.byConn[e.Conn]; c != nil {
 			c.in().moneyReceived.add(uint64(e.Amount))
+			n.touch(c.in())
 		}
 	case stream.EventMoneySent:
 		if c := n.byConn[e.Conn]; c != nil {
 			c.sentEv.add(uint64(e.Amount))
+			n.touch(c.out())
 		}
 	case stream.EventReadable:
 		if s := n.byStream[e.Stream]; s != nil && !n.lazy {
@@ -344,6 +357,17 @@ func (n *node) decide(h stream.HoldHandle) {
 // act does something at random, as applications do.
 func (n *node) act() {
 	w := n.w
+	if n.server == 0 && len(n.conns) < 40 && n.r.IntN(8) == 0 {
+		live := 0
+		for _, c := range n.conns {
+			if !c.closed {
+				live++
+			}
+		}
+		if live < 2 {
+			n.connect(false)
+		}
+	}
 	if len(n.conns) == 0 {
 		return
 	}
@@ -413,91 +437,6 @@ func (n *node) checkClosed(c *appConn) {
 	n.touch(c.in())
 	n.touch(c.out())
 	n.settle()
-}
-
-// finish lets nothing hold up what is under way: all limits are raised, all
-// octets read.
-func (n *node) finish() {
-	n.lazy = false
-	for _, c := range n.conns {
-		if c.closed {
-			continue
-		}
-		if c.ready {
-			n.openPlanned(c)
-		}
-		for _, s := range c.streams {
-			if !s.closed {
-				n.open(s)
-				n.write(s)
-			}
-			n.read(s)
-		}
-	}
-	n.settle()
-}
-
-// atRest says whether a connection has nothing left to do, and else what.
-func (n *node) atRest(c *appConn) (bool, string) {
-	if c.closed {
-		return true, ""
-	}
-	if len(c.plan) > 0 && c.client {
-		return false, "streams are yet to be opened"
-	}
-	for _, s := range c.streams {
-		if s.closed || s.released {
-			continue
-		}
-		i, ok := n.d.m.StreamInfo(s.h)
-		if !ok {
-			continue
-		}
-		info, _ := n.d.m.ConnInfo(c.h)
-		if rest := s.sendMax - uint64(i.Sent); rest > 0 && !dust(rest, &info) {
-			return false, fmt.Sprintf("stream %d has sent %d of %d, holds %d, unknown %d; remote maximum %d, received %d", i.ID, i.Sent, s.sendMax, i.Held, i.Unknown, i.RemoteMax, i.RemoteReceived)
-		}
-		if i.Buffered > 0 || s.wrote < s.toWrite {
-			return false, fmt.Sprintf("stream %d has %d octets buffered, %d of %d written", i.ID, i.Buffered, s.wrote, s.toWrite)
-		}
-	}
-	return true, ""
-}
-
-// moved changes whenever a connection gets on.
-func (n *node) moved(c *appConn) uint64 {
-	info, _ := n.d.m.ConnInfo(c.h)
-	x := uint64(info.Sent) + uint64(info.Received)*3
-	for _, s := range c.streams {
-		if i, ok := n.d.m.StreamInfo(s.h); ok {
-			x += s.wrote*5 + uint64(i.Buffered)*7
-		}
-	}
-	return x
-}
-
-// dust says that an amount is too small to arrive as anything.
-func dust(rest uint64, info *stream.ConnInfo) bool {
-	if info.RateDen == 0 {
-		return false
-	}
-	dest, ok := mulDiv(rest, info.RateNum, info.RateDen)
-	return ok && dest == 0
-}
-
-// peerOf is the other end of a stream, if it is there.
-func (w *World) peerOf(s *appStream) *appStream {
-	other := s.c.out().dest
-	for _, c := range other.conns {
-		if c.oc == s.c.oc && c != s.c {
-			for _, p := range c.streams {
-				if p.id == s.id {
-					return p
-				}
-			}
-		}
-	}
-	return nil
 }
 
 var serverSecret = bytes.Repeat([]byte{7}, 32)

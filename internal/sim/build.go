@@ -19,7 +19,7 @@ func (w *World) build() {
 	r := fork(seed, "topology")
 	w.vector = []int{1, 4, 16, 64}[r.IntN(4)]
 	w.amountMax = []uint64{1000, 1e6, 1e12, 1 << 62, ^uint64(0)}[r.IntN(5)]
-	w.safety = between(r, 5e9, 40e9)
+	w.safety = between(r, 20e9, 90e9)
 	if w.cfg.MaxSafety > 0 {
 		w.safety = min(w.safety, w.cfg.MaxSafety)
 	}
@@ -56,7 +56,7 @@ func (w *World) buildConnectors(r *rand.Rand) {
 	}
 	if len(w.connectors) == 2 {
 		a, b := w.connectors[0], w.connectors[1]
-		s := w.newSocket(end{k: a, peer: 0}, end{k: b, peer: 0}, between(r, 1e6, 1e8), between(r, 0, 1e7))
+		s := w.newSocket(end{k: a, peer: 0}, end{k: b, peer: 0}, int64(logUniform(r, 1e5, 1e8)), between(r, 0, 1e7))
 		a.peers = append(a.peers, peer{socket: s, side: 0})
 		b.peers = append(b.peers, peer{socket: s, side: 1, upstream: true})
 	}
@@ -80,7 +80,7 @@ func (w *World) addNode(r *rand.Rand, k *connector, client bool, skew int64) {
 		margin: between(r, 0, 5e8), grace: between(r, 1e9, 6e9), lazy: r.IntN(4) == 0,
 	}
 	n.clock = clock{between(r, -skew, skew), between(r, -200, 200)}
-	n.asks, n.ledger = r.IntN(4) == 0, r.IntN(3) == 0
+	n.asks, n.ledger = r.IntN(3) == 0, r.IntN(2) == 0
 	cfg := stream.Config{
 		Decide: n.asks, Ledger: n.ledger, FulfillMargin: max(n.margin, 1), ExpiryMargin: n.grace,
 		MaxConnections: 256, MaxStreams: 1024, MaxRequests: 8192, MaxHolds: []int{8, 512}[r.IntN(2)], MaxTombstones: 256,
@@ -96,7 +96,7 @@ func (w *World) addNode(r *rand.Rand, k *connector, client bool, skew int64) {
 	options.ReceiveMax = stream.Amount(n.recvMax)
 	w.serverOptions[n.id] = options
 	peerNo := len(k.peers)
-	n.socket = w.newSocket(end{node: n}, end{k: k, peer: peerNo}, between(r, 1e6, 1e8), between(r, 0, 1e7))
+	n.socket = w.newSocket(end{node: n}, end{k: k, peer: peerNo}, int64(logUniform(r, 1e5, 1e8)), between(r, 0, 1e7))
 	k.peers = append(k.peers, peer{socket: n.socket, side: 1, upstream: client})
 	window := []int{0, 8, 64}[r.IntN(3)]
 	make := func() (*stream.Machine, stream.LinkHandle) {
@@ -107,7 +107,7 @@ func (w *World) addNode(r *rand.Rand, k *connector, client bool, skew int64) {
 			if err != nil {
 				panic(err)
 			}
-			lc.Server = id
+			lc.Server, n.server = id, id
 		}
 		h, err := m.AddLink(lc)
 		if err != nil {
@@ -117,7 +117,7 @@ func (w *World) addNode(r *rand.Rand, k *connector, client bool, skew int64) {
 	}
 	n.d.n = n
 	n.d.m, n.link = make()
-	if !client && r.IntN(6) == 0 {
+	if r.IntN(8) == 0 {
 		n.d.tape = &tape{make: func() *stream.Machine { m, _ := make(); return m }}
 	}
 	w.nodes = append(w.nodes, n)
@@ -140,11 +140,46 @@ func (w *World) options(n *node, calm bool) stream.Options {
 	if r.IntN(4) == 0 {
 		o.MaxPacketAmount = stream.Amount(logUniform(r, 1+w.amountMax/500, w.amountMax))
 	}
-	if r.IntN(10) == 0 {
+	if r.IntN(60) == 0 {
 		o.Padding = true
 	}
+	o.Congestion = []stream.Congestion{stream.CongestionAIMD, stream.CongestionDelay, stream.CongestionSerial}[r.IntN(3)]
+	if r.IntN(6) == 0 {
+		o.MaxInFlightAmount = stream.Amount(logUniform(r, 1+w.amountMax/100, w.amountMax))
+	}
+	if r.IntN(6) == 0 {
+		o.MaxInFlightOctets = int(logUniform(r, 1000, 100_000))
+	}
+	if r.IntN(6) == 0 {
+		o.PacketsPerSecond = int(logUniform(r, 20, 5000))
+	}
+	if r.IntN(4) == 0 {
+		o.MaxStreamWindow = int(logUniform(r, 16384, 1<<20))
+	}
+	if r.IntN(8) == 0 && !calm { // a fixed rate, which the path may keep or not
+		o.RateNum, o.RateDen = logUniform(r, 1, 1000), logUniform(r, 1, 1000)
+	}
+	if r.IntN(60) == 0 {
+		o.Padding = true
+	}
+	o.Congestion = []stream.Congestion{stream.CongestionAIMD, stream.CongestionDelay, stream.CongestionSerial}[r.IntN(3)]
+	if r.IntN(6) == 0 {
+		o.MaxInFlightAmount = stream.Amount(logUniform(r, 1+w.amountMax/100, w.amountMax))
+	}
+	if r.IntN(6) == 0 {
+		o.MaxInFlightOctets = int(logUniform(r, 1000, 100_000))
+	}
+	if r.IntN(6) == 0 {
+		o.PacketsPerSecond = int(logUniform(r, 20, 5000))
+	}
+	if r.IntN(4) == 0 {
+		o.MaxStreamWindow = int(logUniform(r, 16384, 1<<20))
+	}
+	if r.IntN(8) == 0 && !calm { // a fixed rate, which the path may keep or not
+		o.RateNum, o.RateDen = logUniform(r, 1, 1000), logUniform(r, 1, 1000)
+	}
 	if calm {
-		o.SlippagePPM, o.RetryFor, o.MinRatePrecision, o.MaxPacketAmount = 50_000, 300e9, 1, 0
+		o.SlippagePPM, o.RetryFor, o.MinRatePrecision, o.MaxPacketAmount, o.MaxInFlightAmount = 50_000, 300e9, 1, 0, 0
 		for _, k := range w.connectors {
 			if k.num != k.den {
 				o.SlippagePPM = 1_000_000 // a small rest loses more than any slippage to rounding
@@ -156,8 +191,12 @@ func (w *World) options(n *node, calm bool) stream.Options {
 
 // amount draws what a stream sends in all.
 func (w *World) amount(r *rand.Rand) uint64 {
-	if r.IntN(12) == 0 {
+	switch k := w.connectors[0]; r.IntN(16) {
+	case 0:
 		return w.amountMax
+	case 1, 2, 3, 4, 5, 6, 7, 8:
+		packets := logUniform(r, 1, 1000)
+		return k.maxPacket * min(packets, w.amountMax/k.maxPacket)
 	}
 	return logUniform(r, 1, w.amountMax)
 }

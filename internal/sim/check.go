@@ -97,7 +97,7 @@ func (n *node) checkStream(f *flow, s *appStream, i *stream.StreamInfo) {
 	if os.advertised > limit {
 		o.violate("M7", "stream %d advertises %d, its maximum is %d", i.ID, os.advertised, limit)
 	}
-	if i.Readable > s.c.options.StreamWindow {
-		o.violate("D2", "stream %d buffers %d octets, its window is %d", i.ID, i.Readable, s.c.options.StreamWindow)
+	if end := s.read + uint64(i.Readable); end > os.windowTold {
+		o.violate("D2", "stream %d has taken %d octets, %d of them unread; the window it told ends at %d", i.ID, end, i.Readable, os.windowTold)
 	}
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"crypto/sha256"
-	"math/bits"
 	"math/rand/v2"
 
 	"github.com/millrace-ilp/millrace/codec/ilp"
@@ -95,6 +94,10 @@ var sayings = [...]struct {
 	{SayT00, ilp.T00}, {SayT01, ilp.T01}, {SayT02, ilp.T02}, {SayT03, ilp.T03}, {SayT04, ilp.T04}, {SayT05, ilp.T05},
 }
 
+var otherCodes = [...]ilp.Code{
+	ilp.F00, ilp.F01, ilp.F03, ilp.F04, ilp.F05, ilp.F06, ilp.F07, ilp.T99, ilp.R99, {'F', '7', '7'}, {'T', '4', '2'}, {'R', '1', '1'}, {'?', 0, 0},
+}
+
 // prepare passes a prepare on, or answers it.
 func (k *connector) prepare(from int, m *message) {
 	w, f := k.w, k.w.faults
@@ -114,6 +117,10 @@ func (k *connector) prepare(from int, m *message) {
 				k.say(from, m, s.code, nil)
 				return
 			}
+		}
+		if f.hits(SayOther) {
+			k.say(from, m, otherCodes[f.r.IntN(len(otherCodes))], nil)
+			return
 		}
 		if amount > 1 && f.hits(SayF08Numbers) {
 			k.say(from, m, ilp.F08, ilp.AppendTooLarge(nil, ilp.Amount(amount), ilp.Amount(amount/2)))
@@ -313,89 +320,6 @@ func (k *connector) answer(from int, m *message) {
 	k.tamper(&e, m)
 }
 
-// tamper does to an answer what the swarm says, and sends it.
-func (k *connector) tamper(e *pending, m *message) {
-	w, f := k.w, k.w.faults
-	if s := k.peers[e.from].socket; s.epoch != e.fromEpoch && !k.answersOld {
-		w.free(m)
-		return
-	}
-	if f.on == 0 || f.healed {
-		k.send(e.from, m)
-		return
-	}
-	if f.hits(Drop) {
-		w.free(m)
-		return
-	}
-	if m.kind == stream.Fulfill && f.hits(RejectFulfilled) {
-		k.say(e.from, m, ilp.T00, nil)
-		return
-	}
-	if m.kind == stream.Fulfill && f.hits(WrongPreimage) {
-		p, _ := ilp.ParseFulfill(m.buf)
-		p.Fulfillment()[f.r.IntN(32)] ^= 1 << f.r.IntN(8)
-	}
-	if m.kind != stream.Failure {
-		k.tamperData(m)
-	}
-	if f.hits(AnswerTwice) {
-		c := w.clone(m)
-		c.peer = e.from
-		w.schedule(w.now+between(f.r, 1, 5e9), evEmit, int32(k.id), 0, c)
-	}
-	m.peer = e.from
-	switch {
-	case f.hits(Late):
-		w.schedule(w.now+between(f.r, 1e9, 45e9), evEmit, int32(k.id), 0, m)
-	case f.hits(Reorder):
-		w.schedule(w.now+between(f.r, 1e6, 3e9), evEmit, int32(k.id), 0, m)
-	default:
-		k.send(e.from, m)
-	}
-}
-
-// tamperData changes the data of an answer.
-func (k *connector) tamperData(m *message) {
-	w, f := k.w, k.w.faults
-	data := answerData(m)
-	replace := func(d []byte) {
-		var b []byte
-		if m.kind == stream.Fulfill {
-			p, _ := ilp.ParseFulfill(m.buf)
-			b, _ = ilp.AppendFulfill(nil, (*[32]byte)(p.Fulfillment()), d)
-		} else {
-			p, _ := ilp.ParseReject(m.buf)
-			b, _ = ilp.AppendReject(nil, p.Code(), p.TriggeredBy(), nil, d)
-		}
-		m.buf = append(m.buf[:0], b...)
-		m.clean = false
-	}
-	switch {
-	case len(data) > 0 && f.hits(CorruptData):
-		data[f.r.IntN(len(data))] ^= 1 << f.r.IntN(8)
-		m.clean = false
-	case len(data) > 0 && f.hits(StripReply):
-		replace(nil)
-	case f.hits(ReplaceReply):
-		d := make([]byte, 28+f.r.IntN(100))
-		for i := range d {
-			d[i] = byte(f.r.Uint32())
-		}
-		replace(d)
-	case len(data) > 0 && f.active(SwapReply):
-		last := k.lastData
-		k.lastData = append([]byte(nil), data...)
-		if len(last) > 0 && f.hits(SwapReply) {
-			replace(last)
-		}
-	case m.kind == stream.Fulfill && len(data) > 0 && f.hits(RetypeReply):
-		b, _ := ilp.AppendReject(nil, ilp.F99, k.name, nil, data)
-		m.buf, m.kind = append(m.buf[:0], b...), stream.Reject
-	}
-	_ = w
-}
-
 // answerData is the data of a fulfill or a reject; nil when it is neither.
 func answerData(m *message) []byte {
 	if m.kind == stream.Fulfill {
@@ -465,44 +389,3 @@ func (k *connector) convert(from, to int, amount uint64) (uint64, bool) {
 	}
 	return amount, true
 }
-
-// mulDiv is floor(a*b/c).
-func mulDiv(a, b, c uint64) (uint64, bool) {
-	hi, lo := bits.Mul64(a, b)
-	if hi >= c {
-		return 0, false
-	}
-	q, _ := bits.Div64(hi, lo, c)
-	return q, true
-}
-
-// sum is a total of amounts that cannot wrap.
-type sum struct{ hi, lo uint64 }
-
-func (s *sum) add(a uint64) {
-	var carry uint64
-	s.lo, carry = bits.Add64(s.lo, a, 0)
-	s.hi += carry
-}
-
-func (s *sum) sub(a uint64) {
-	var borrow uint64
-	s.lo, borrow = bits.Sub64(s.lo, a, 0)
-	s.hi -= borrow
-}
-
-func (s sum) plus(o sum) sum {
-	lo, carry := bits.Add64(s.lo, o.lo, 0)
-	return sum{s.hi + o.hi + carry, lo}
-}
-
-// is says whether the total is exactly an amount.
-func (s sum) is(a uint64) bool { return s.hi == 0 && s.lo == a }
-
-// atLeast says whether the total is an amount or more.
-func (s sum) atLeast(a uint64) bool { return s.hi > 0 || s.lo >= a }
-
-// atMost says whether the total is an amount or less.
-func (s sum) atMost(a uint64) bool { return s.hi == 0 && s.lo <= a }
-
-func (s sum) less(o sum) bool { return s.hi < o.hi || s.hi == o.hi && s.lo < o.lo }

@@ -142,6 +142,11 @@ func (d *driver) DestroyConn(now stream.Instant, h stream.ConnHandle) error {
 	return err
 }
 
+func (d *driver) CloseServer(now stream.Instant, id stream.ServerID) {
+	d.m.CloseServer(now, id)
+	d.quiet(func(m *stream.Machine) { m.CloseServer(now, id) })
+}
+
 func (d *driver) ReleaseConn(h stream.ConnHandle) {
 	d.m.ReleaseConn(h)
 	d.quiet(func(m *stream.Machine) { m.ReleaseConn(h) })

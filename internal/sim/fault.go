@@ -44,6 +44,7 @@ const (
 	SayT03
 	SayT04
 	SayT05
+	SayOther   // any other code, known or not
 	RateStep   // the rate changes at once
 	RateDrift  // the rate changes a little, often
 	Liquidity  // the connector's balance runs out, and refills
@@ -62,7 +63,7 @@ const (
 var faultNames = [faultCount]string{
 	"cut", "black-hole", "stall", "drop", "late", "reorder", "replay", "answer-twice", "corrupt-data", "corrupt-condition",
 	"corrupt-amount", "corrupt-address", "garble", "strip-reply", "replace-reply", "swap-reply", "retype-reply", "wrong-preimage",
-	"reject-fulfilled", "fail-link", "R00", "R01", "R02", "F02", "F08", "F08-numbers", "F99", "T00", "T01", "T02", "T03", "T04", "T05",
+	"reject-fulfilled", "fail-link", "R00", "R01", "R02", "F02", "F08", "F08-numbers", "F99", "T00", "T01", "T02", "T03", "T04", "T05", "other-code",
 	"rate-step", "rate-drift", "liquidity", "max-packet", "expiry-cut", "expiry-far", "clock-jump", "slow-decide", "decline",
 	"slow-commit", "no-room", "late-notice",
 }
@@ -91,7 +92,7 @@ func (s Faults) String() string {
 }
 
 // hostile are the faults that no honest connector has, however bad its links.
-const hostile = 1<<CorruptData | 1<<CorruptCondition | 1<<CorruptAmount | 1<<CorruptAddress | 1<<Garble | 1<<StripReply | 1<<ReplaceReply |
+const hostile Faults = 1<<CorruptData | 1<<CorruptCondition | 1<<CorruptAmount | 1<<CorruptAddress | 1<<Garble | 1<<StripReply | 1<<ReplaceReply |
 	1<<SwapReply | 1<<RetypeReply | 1<<WrongPreimage | 1<<RejectFulfilled | 1<<ExpiryFar | 1<<Replay | 1<<AnswerTwice
 
 // swarm is what one seed turns on, and how strong.
@@ -105,26 +106,49 @@ type swarm struct {
 
 // newSwarm draws the faults of a seed. Each is on with the same chance, which
 // is itself drawn, so that there are calm seeds, wild ones, and ones with a
-// single fault.
+// single fault. Those that hit packets share a budget, so that something still
+// gets through when many are on.
 func newSwarm(seed uint64, mask Faults, count *[faultCount]uint64) *swarm {
 	s := &swarm{r: fork(seed, "faults"), count: count}
 	choice := fork(seed, "swarm")
-	chance := []int{0, 5, 15, 30, 50}[choice.IntN(5)]
+	chance := []int{0, 5, 15, 30, 60}[choice.IntN(5)]
 	single := Fault(choice.IntN(int(faultCount)))
+	budget := logUniform(choice, 80_000, 800_000)
+	var shares [faultCount]uint64
+	var total uint64
 	for f := range faultCount {
 		on := choice.IntN(100) < chance
-		level := uint32(logUniform(choice, 1000, 300_000))
+		shares[f] = logUniform(choice, 1000, 300_000)
 		if chance == 0 {
 			on = f == single
-			level = max(level, 20_000)
 		}
-		if on && mask.Has(f) {
+		if on {
 			s.on |= 1 << f
-			s.strength[f] = level
+			if !byItself.Has(f) {
+				total += shares[f]
+			}
 		}
 	}
+	for f := range faultCount {
+		level := shares[f]
+		if !byItself.Has(f) && total > 0 {
+			level = max(1, shares[f]*budget/total)
+		}
+		if rare.Has(f) {
+			level = 100_000 + level
+		}
+		s.strength[f] = uint32(max(level, 1000))
+	}
+	s.on &= mask // after all draws: a narrower mask changes nothing else
 	return s
 }
+
+// rare are the faults with few chances.
+const rare Faults = 1<<SlowDecide | 1<<SlowCommit | 1<<LateNotice
+
+// byItself are the faults that come with time, or whose chances are rare.
+const byItself Faults = 1<<Cut | 1<<BlackHole | 1<<RateStep | 1<<RateDrift | 1<<Liquidity | 1<<MaxPacket | 1<<ClockJump | 1<<SlowDecide | 1<<Decline |
+	1<<SlowCommit | 1<<LateNotice
 
 // hits says whether a fault happens at this chance, and counts it.
 func (s *swarm) hits(f Fault) bool {

@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"math/bits"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/codec/receipt"
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
@@ -126,6 +128,35 @@ func (o *oracle) replyWritten(f *flow, in *inbound, m *message, data []byte) {
 	for it := v.Frames(); it.Next(); {
 		o.frames[it.Type()&31]++
 		o.told(f.other(), it.Type(), it.Body())
+		if it.Type() == frame.TypeStreamReceipt {
+			b, _ := frame.ParseStreamReceipt(it.Body())
+			o.receiptWritten(f, b)
+		}
+	}
+}
+
+// receiptWritten checks a receipt as it leaves.
+func (o *oracle) receiptWritten(f *flow, b frame.StreamReceipt) {
+	r, err := receipt.Parse(b.Receipt)
+	if err != nil || !f.c.receipts || r.Nonce != f.c.nonce || uint64(r.StreamID) != b.StreamID {
+		o.violate("R4", "connection %d: a receipt of stream %d that is none: %v", f.c.id, b.StreamID, err)
+		return
+	}
+	h := hmac.New(sha256.New, f.c.secret[:])
+	h.Write(b.Receipt[:receipt.SignedLen])
+	if !hmac.Equal(h.Sum(nil), r.MAC[:]) {
+		o.violate("R4", "connection %d: a receipt of stream %d does not verify", f.c.id, b.StreamID)
+	}
+	s, total := f.stream(b.StreamID), uint64(r.TotalReceived)
+	if total < s.receipt {
+		o.violate("R1", "connection %d stream %d: the total of receipts falls from %d to %d", f.c.id, s.id, s.receipt, total)
+	}
+	s.receipt = total
+	if !f.released.atLeast(total) || f.dest.ledger && !f.durable.atLeast(total) {
+		o.violate("R2", "connection %d stream %d: a receipt for %d: %s", f.c.id, s.id, total, f.describe())
+	}
+	if !s.least.atMost(total) {
+		o.violate("R3", "connection %d stream %d: a receipt for %d of at least %d", f.c.id, s.id, total, s.least.lo)
 	}
 }
 
@@ -230,6 +261,7 @@ func (o *oracle) answerArrives(n *node, m *message) {
 			f.fresh.sub(p.amount)
 		}
 	}
+	late := p.aged || int64(n.clock.read(o.w.now)) >= p.expiresMs*1e6+n.grace-slack
 	text := m.text
 	if !m.clean {
 		text = nil
@@ -251,7 +283,7 @@ func (o *oracle) answerArrives(n *node, m *message) {
 	}
 	b, err := ilp.ParseFulfill(m.buf)
 	if m.kind != stream.Fulfill || err != nil || sha256.Sum256(b.Fulfillment()) != p.condition {
-		if p.aged {
+		if late {
 			f.may.add(p.amount) // the receiver's totals may have told before that it arrived
 		}
 		return
@@ -264,7 +296,7 @@ func (o *oracle) answerArrives(n *node, m *message) {
 	if !p.released || p.arrived < p.minimum {
 		o.violate("L5", "connection %d: sequence %d cost %d, and %d of at least %d arrived", f.c.id, p.sequence, p.amount, p.arrived, p.minimum)
 	}
-	if p.aged || int64(n.clock.read(o.w.now)) >= p.expiresMs*1e6+n.grace {
+	if late {
 		f.may.add(p.amount)
 		return
 	}
@@ -273,13 +305,16 @@ func (o *oracle) answerArrives(n *node, m *message) {
 	f.least.add(p.minimum)
 }
 
+// slack is how much earlier than its instant a timer may fire: more than a tick.
+const slack = 2e7
+
 // age notes what has passed its expiry and margin: the sender may learn from
 // the receiver's totals what became of it.
 func (o *oracle) age(f *flow, now int64, grace int64) {
 	for f.oldest < len(f.inFlight) {
 		p := f.inFlight[f.oldest]
 		if !p.answered {
-			if now < p.expiresMs*1e6+grace-2e7 { // timers fire up to a tick early or late
+			if now < p.expiresMs*1e6+grace-slack {
 				return
 			}
 			p.aged = true

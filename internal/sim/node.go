@@ -120,6 +120,11 @@ func (n *node) arrive(batch []*message) {
 				odd = m
 			}
 		default:
+			if m.kind == stream.Reject {
+				if p, err := ilp.ParseReject(m.buf); err == nil {
+					w.rejected(p.Code())
+				}
+			}
 			w.oracle.answerArrives(n, m)
 		}
 	}
@@ -161,7 +166,10 @@ func (n *node) prepareArrives(m *message) {
 // settle does after a call into the machine what its owner must, until nothing
 // more follows, and checks the books.
 func (n *node) settle() {
-	for range 10_000 {
+	for turns := 0; ; turns++ {
+		if turns > 5000 {
+			n.w.violate("T3", "node %d: the machine has something to send without end at one instant", n.id)
+		}
 		n.flush()
 		if n.ledger {
 			n.stage()

@@ -27,11 +27,14 @@ type oracle struct {
 
 // oconn is a connection as the oracle sees it.
 type oconn struct {
-	id    int
-	proof bool // see appConn
-	aead  cipher.AEAD
-	ivs   map[[12]byte]struct{}
-	flows [2]*flow // from the client, from the server
+	id       int
+	proof    bool     // see appConn
+	nonce    [16]byte // of its receipts, when receipts
+	secret   [32]byte
+	receipts bool
+	aead     cipher.AEAD
+	ivs      map[[12]byte]struct{}
+	flows    [2]*flow // from the client, from the server
 }
 
 // flow is one direction of a connection.
@@ -72,12 +75,13 @@ type flow struct {
 type ostream struct {
 	id         uint64
 	window     uint64 // octets that the peer's StreamMaxData lets go
+	windowTold uint64 // the highest window that the receiver told, wherever that got to
 	high       uint64 // octets sent
 	pieces     map[uint64]uint32
 	least      sum    // parts of released packets, rounded down
 	advertised uint64 // highest receive maximum that the receiver told
 	told       uint64 // highest total that the receiver told
-	limit      uint64 // receive maximum that the application set
+	receipt    uint64 // highest total of a receipt
 }
 
 // packet is a prepare that an end point wrote, wherever it is.
@@ -165,7 +169,7 @@ func (f *flow) stream(id uint64) *ostream {
 			return s
 		}
 	}
-	s := &ostream{id: id, window: assumedStreamWindow, pieces: map[uint64]uint32{}}
+	s := &ostream{id: id, window: assumedStreamWindow, windowTold: assumedStreamWindow, pieces: map[uint64]uint32{}}
 	f.streams = append(f.streams, s)
 	return s
 }
@@ -238,6 +242,11 @@ func (o *oracle) writtenFrames(f *flow, r *packet, v *frame.Packet) {
 // told takes a limit that an end point tells, in a packet it writes: f is the
 // direction in which the packet goes.
 func (o *oracle) told(f *flow, t frame.Type, body []byte) {
+	if t == frame.TypeStreamMaxData {
+		b, _ := frame.ParseStreamMaxData(body)
+		s := f.other().stream(b.StreamID)
+		s.windowTold = max(s.windowTold, b.MaxOffset)
+	}
 	if t != frame.TypeStreamMaxMoney {
 		return
 	}

@@ -1,20 +1,65 @@
 package sim
 
-import "testing"
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fixed are the seeds of every test run; the command runs others.
+const fixed = 120
 
 func TestWorldsWithoutFaultsComeToRest(t *testing.T) {
 	for seed := uint64(1); seed <= 40; seed++ {
-		if r := Run(Config{Seed: seed}); r.Violation != nil {
+		r := Run(Config{Seed: seed})
+		if r.Violation != nil {
 			t.Error(r.Violation)
+		}
+		if n := slices.Max(r.Counts[:]); n != 0 {
+			t.Errorf("seed %d: %d faults in a world that has none", seed, n)
 		}
 	}
 }
 
-func TestASeedGivesTheSameRunTwice(t *testing.T) {
-	for seed := uint64(1); seed <= 20; seed++ {
-		a, b := Run(Config{Seed: seed, Faults: AllFaults}), Run(Config{Seed: seed, Faults: AllFaults})
-		if a.Hash != b.Hash || a.Packets != b.Packets {
-			t.Errorf("seed %d: %#x after %d packets, then %#x after %d", seed, a.Hash, a.Packets, b.Hash, b.Packets)
+func TestWorldsWithFaultsKeepAllTheirChecks(t *testing.T) {
+	var total Report
+	for seed := uint64(1); seed <= fixed; seed++ {
+		r := Run(Config{Seed: seed, Faults: AllFaults})
+		if r.Violation != nil {
+			t.Errorf("%v\n  on: %v\n  %s", r.Violation, r.On, strings.Join(r.Violation.Last, "\n  "))
 		}
+		total.Add(&r)
+	}
+	if total.Packets < 500_000 || total.Injected() < 10_000 || total.Completed < fixed {
+		var b bytes.Buffer
+		total.Print(&b, time.Second)
+		t.Errorf("these worlds do too little:\n%s", &b)
+	}
+	if missing := total.Missing(1); len(missing) > 0 {
+		t.Errorf("never seen: %v", missing)
+	}
+}
+
+func TestASeedGivesTheSameRunTwice(t *testing.T) {
+	for seed := uint64(1); seed <= 30; seed++ {
+		a, b := Run(Config{Seed: seed, Faults: AllFaults}), Run(Config{Seed: seed, Faults: AllFaults})
+		if a.Hash != b.Hash || a.Packets != b.Packets || a.Events != b.Events {
+			t.Errorf("seed %d: %#x after %d events, then %#x after %d", seed, a.Hash, a.Events, b.Hash, b.Events)
+		}
+	}
+	if a, b := Run(Config{Seed: 1}), Run(Config{Seed: 2}); a.Hash == b.Hash {
+		t.Error("two seeds give the same run")
+	}
+}
+
+func TestFaultsAreReadByName(t *testing.T) {
+	s, err := ParseFaults(AllFaults.String())
+	if err != nil || s != AllFaults {
+		t.Errorf("%v, %v", s, err)
+	}
+	if _, err := ParseFaults("cut,bad luck"); err == nil {
+		t.Error("an unknown fault is read")
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Checks names everything that a run is held to.
 var Checks = []string{
 	"M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M11", "D1", "D2", "D3", "C1", "C2", "C3", "C4",
-	"T1", "T2", "T3", "L1", "L2", "L3", "L4", "L5", "V1", "PANIC",
+	"T1", "T2", "T3", "L1", "L2", "L3", "L4", "L5", "R1", "R2", "R3", "R4", "V1", "PANIC",
 }
 
 // Violation is a breach of one of the checks.
@@ -78,7 +78,8 @@ type World struct {
 	least     uint64 // an amount that arrives as thousands, once healed
 	safety    int64
 	phase     int
-	since     int64 // when the phase began
+	since     int64  // when the phase began
+	before    uint64 // packets until then
 	done      bool
 	packets   uint64
 	events    uint64
@@ -200,6 +201,9 @@ func (w *World) newInbound() *inbound {
 // maxEvents stops a world that does not come to an end.
 const maxEvents = 5_000_000
 
+// maxPackets ends the first phase of a busy world early.
+const maxPackets = 30_000
+
 // loop plays event after event.
 func (w *World) loop() {
 	for len(w.heap) > 0 && !w.done {
@@ -211,6 +215,9 @@ func (w *World) loop() {
 		}
 		w.mix(uint64(e.at) ^ uint64(e.kind)<<56 ^ uint64(e.who)<<48)
 		w.step(&e)
+		if w.phase == phaseSafety && w.packets > maxPackets {
+			w.nextPhase()
+		}
 	}
 }
 
@@ -254,7 +261,9 @@ func (w *World) step(e *event) {
 	case evJump:
 		w.jumpNext(w.nodes[e.who])
 	case evPhase:
-		w.nextPhase()
+		if w.phase == phaseSafety {
+			w.nextPhase()
+		}
 	case evProbe:
 		w.probe()
 	}
