@@ -260,7 +260,7 @@ func (m *Machine) entomb(c *conn) {
 		m.openGrave()
 	}
 	g, t, ok := m.graves.Alloc()
-	if !ok {
+	if !ok || m.plant.unburied() {
 		m.tokens.Delete(c.token)
 		return
 	}

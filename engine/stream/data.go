@@ -121,7 +121,7 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	c.dataIn += more
 	d.high = max(d.high, end)
 	before := d.have
-	d.store(f.Offset, f.Data)
+	d.store(f.Offset, m.plant.octets(f.Data, f.Offset > d.have))
 	if d.have > before {
 		m.readable(k, s)
 	}
@@ -286,7 +286,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 	}
 	for n < maxFrames && d.next < d.end() {
 		size := frame.MaxStreamData(s.id, d.next, limit-len(b))
-		size = int(min(uint64(max(size, 0)), d.end()-d.next, floor64(s.maxDataRemote, d.next), floor64(c.maxDataRemote, c.dataOut)))
+		size = int(min(uint64(max(size, 0)), d.end()-d.next, m.plant.window(floor64(s.maxDataRemote, d.next)), floor64(c.maxDataRemote, c.dataOut)))
 		if size <= 0 {
 			break
 		}

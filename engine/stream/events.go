@@ -83,6 +83,7 @@ func (m *Machine) streamEvent(kind EventKind, i uint32, s *streamRec) {
 }
 
 func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
+	m.plant.event(&amount)
 	if s.moneyIn.packets == 0 {
 		m.streamEvent(EventMoneyReceived, i, s)
 	}

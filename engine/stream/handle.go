@@ -265,6 +265,7 @@ func (m *Machine) sealReply(conn uint32, text, region []byte) {
 	w.seals++
 	op.Key, op.Text, op.Data = keySlot(conn), text, region
 	m.ivs.Next(&op.IV)
+	m.plant.iv(&op.IV)
 }
 
 func (m *Machine) sealReplies() {

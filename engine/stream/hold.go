@@ -80,7 +80,7 @@ var ErrDecided = errors.New("stream: the hold is decided or gone")
 // settle takes an acceptable packet: it is released at once, or held for the
 // embedder and the ledger.
 func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Output) {
-	if r.amount == 0 || !c.flags.has(flagDecide) && !m.cfg.Ledger {
+	if r.amount == 0 || !c.flags.has(flagDecide) && !m.cfg.Ledger || m.plant.early() {
 		m.release(i, c, r, out)
 		return
 	}
@@ -286,7 +286,7 @@ func (m *Machine) releaseHold(h slab.Handle, durable bool, out Output) {
 	l, linked := m.links.Get(slab.Handle(rec.link))
 	parts := m.unhold(h.Index(), rec)
 	e := Entry{Kind: Prepare, Link: rec.link, Request: rec.request}
-	late := int64(m.now) >= rec.expiresNs-m.cfg.FulfillMargin
+	late := int64(m.now) >= rec.expiresNs-m.cfg.FulfillMargin && !m.plant.expired()
 	if late || !linked || !l.up || c.flags.has(flagClosed) {
 		if durable {
 			m.void(rec)
@@ -339,6 +339,9 @@ func (m *Machine) unhold(i uint32, rec *hold) []part {
 
 // void stages the record that takes a credit back.
 func (m *Machine) void(rec *hold) {
+	if m.plant.unvoided() {
+		return
+	}
 	m.credits.next++
 	m.staged = append(m.staged, Credit{
 		Seq: m.credits.next, Void: true, Conn: ConnHandle(m.conns.Handle(rec.conn)), ConnID: m.connID(rec.conn),

@@ -144,9 +144,10 @@ func (m *Machine) divide(amount Amount, parts []part) bool {
 	rest := amount
 	for i := range parts {
 		parts[i].amount, _ = mulDiv(amount, parts[i].shares, total)
+		m.plant.share(&parts[i].amount, amount, parts[i].shares, total)
 		rest -= parts[i].amount
 	}
-	if rest == 0 {
+	if rest == 0 || m.plant.dropRest() {
 		return true
 	}
 	best := -1

@@ -1,4 +1,4 @@
-//go:build !plant_lost_credit
+//go:build !plant_lost_credit && !plant
 
 package stream
 

@@ -56,7 +56,7 @@ func (m *Machine) appendReceipt(b []byte, n int, i uint32, s *streamRec) ([]byte
 		return b, n
 	}
 	k := m.coldOf(i).receipts
-	m.scratch.receipt = AppendReceipt(m.scratch.receipt[:0], &k.nonce, &k.secret, uint8(s.id), s.received)
+	m.scratch.receipt = AppendReceipt(m.scratch.receipt[:0], &k.nonce, &k.secret, uint8(s.id), s.received+m.plant.tentative(s.heldIn))
 	return frame.StreamReceipt{StreamID: s.id, Receipt: m.scratch.receipt}.Append(b), n + 1
 }
 

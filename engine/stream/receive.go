@@ -32,6 +32,7 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 	}
 	if !op.OK {
 		m.stats.Forged++
+		m.plant.forged(m, known)
 		code := ilp.F02
 		if known != 0 {
 			code = ilp.F06
@@ -128,8 +129,10 @@ func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, pa
 	cold := m.coldOf(i)
 	words, fresh := c.replay.accept(packet.Sequence, cold.replay)
 	cold.replay = words
+	m.plant.replayed(&fresh, packet.Sequence, c.replay.top)
 	if !fresh {
 		m.stats.Replayed++
+		m.plant.answerTwice(m, e, out)
 		m.replyReject(&r, out)
 		return
 	}
@@ -148,7 +151,7 @@ func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, pa
 		// Without a STREAM packet, so that the peer sends its data again.
 		m.reject(e, ilp.T03, out)
 	case !ok,
-		w.packet.Amount() < packet.PrepareAmount,
+		w.packet.Amount() < m.plant.required(packet.PrepareAmount),
 		!aesni.Equal(op.Condition[:], w.packet.Condition()),
 		!m.acceptMoney(i, c, w.packet.Amount(), parts, &r):
 		m.replyReject(&r, out)

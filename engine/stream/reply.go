@@ -197,7 +197,7 @@ func (m *Machine) appendStreamDue(b []byte, n int, c *conn, i uint32, s *streamR
 		return b, n
 	}
 	if s.flags.has(streamTellMaxMoney) {
-		b = s.maxMoney().Append(b)
+		b = m.plant.limit(s.maxMoney()).Append(b)
 		s.flags &^= streamTellMaxMoney
 		n++
 	}

@@ -246,7 +246,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.seals++
 	op.Key, op.Text, op.Data = keySlot(i), text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV)
-	c.nextSequence++
+	c.nextSequence += m.plant.step()
 	m.enterFlight(id, s, c)
 	m.countSequence(i, c)
 	if c.paceNext > m.now {
@@ -384,7 +384,7 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 			s.minDest = max(s.minDest, 1) // nothing is spent of which nothing arrives
 		}
 	}
-	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, s.minDest)
+	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, m.plant.told(s.minDest))
 	b, n := m.appendAddress(b, 0, i, c, s)
 	c.flags &^= flagUrgent
 	if c.flags.has(flagTell) {

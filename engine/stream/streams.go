@@ -272,7 +272,7 @@ func (m *Machine) stepStreams(i uint32, c *conn) {
 		s := m.streams.At(k)
 		next := s.next
 		if s.flags.has(streamEnding) && !s.flags.has(streamClosed) {
-			if s.heldOut > s.unknown || m.unsentData(s) {
+			if s.heldOut > s.unknown || m.unsentData(s) && !m.plant.hasty() {
 				waiting = true
 			} else {
 				s.flags |= streamCloseDue

@@ -55,7 +55,7 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 	case o.SleepAfter > 0 && !c.flags.has(flagAsleep) && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
 		m.sleep(i, c)
 	}
-	if !c.flags.has(flagClosed) {
+	if !c.flags.has(flagClosed) && !m.plant.asleep() {
 		m.armConn(i, c)
 		m.wakeConn(i, c)
 	}
@@ -121,5 +121,5 @@ func (m *Machine) NextTimeout() (Instant, bool) {
 	if len(m.starved) > 0 {
 		at, any = min(at, int64(m.now)+starvedRetry), true
 	}
-	return Instant(at), any
+	return m.plant.timer(Instant(at), m.now), any
 }

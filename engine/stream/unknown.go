@@ -20,6 +20,9 @@ import (
 // becomeUnknown takes a slot whose link was lost. Its money stays held; the
 // rest goes out again.
 func (m *Machine) becomeUnknown(i uint32, s *slot) {
+	if m.plant.forgotten(m, i, s) {
+		return
+	}
 	if s.flags.has(slotPeer) {
 		m.events.push(Event{Kind: EventLinkRefused, Link: LinkHandle(m.links.Handle(s.link))})
 		m.freeSlot(i, s)

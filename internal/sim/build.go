@@ -101,6 +101,9 @@ func (w *World) addNode(r *rand.Rand, k *connector, client bool, skew int64) {
 	window := []int{0, 8, 64}[r.IntN(3)]
 	make := func() (*stream.Machine, stream.LinkHandle) {
 		m := stream.New(cfg)
+		if w.cfg.prepare != nil {
+			w.cfg.prepare(m)
+		}
 		lc := stream.LinkConfig{Address: []byte(fmt.Sprintf("test.n%d", n.id)), AssetCode: []byte("USD"), AssetScale: uint8(n.id), Account: 1, Window: window}
 		if !client {
 			id, err := m.AddServer(stream.ServerConfig{Tokens: n.tokens, Options: options})

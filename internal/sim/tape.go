@@ -2,7 +2,10 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
@@ -91,9 +94,9 @@ func (p *player) Request(l stream.LinkHandle, request uint32, n int) []byte {
 }
 func (p *player) Forward(int, stream.Entry) {}
 
-// play plays the tape with vectors of random size and reports the first step
-// that comes out differently, or -1.
-func (t *tape) play(r *rand.Rand) int {
+// play plays the tape with vectors of random size and says how the first step
+// that comes out differently does so, or "".
+func (t *tape) play(r *rand.Rand) string {
 	m := t.make()
 	p := &player{}
 	most := []int{1, 2, 7, 64}[r.IntN(4)]
@@ -111,23 +114,26 @@ func (t *tape) play(r *rand.Rand) int {
 			s.again(m, p)
 		case s.isStage:
 			got := m.Staged()
-			if len(got) != len(s.credits) {
-				return i
-			}
-			for k := range got {
-				if got[k] != s.credits[k] {
-					return i
-				}
+			if !slices.Equal(got, s.credits) {
+				return fmt.Sprintf("step %d stages %+v, not %+v", i, got, s.credits)
 			}
 		default:
 			e, ok := m.PollEvent()
 			if ok == s.noEvent || ok && e != *s.event {
-				return i
+				return fmt.Sprintf("step %d polls %+v (%v), not %+v (%v)", i, e, ok, *s.event, !s.noEvent)
 			}
 		}
 		if !s.isStage && s.event == nil && hashMessages(p.out) != s.out {
-			return i
+			return fmt.Sprintf("step %d, a vector of %d, sends %d packets or others: %s", i, len(s.in), len(p.out), describeOut(p.out))
 		}
 	}
-	return -1
+	return ""
+}
+
+func describeOut(out []*message) string {
+	var b strings.Builder
+	for _, m := range out[:min(len(out), 8)] {
+		fmt.Fprintf(&b, "request %#x, %d octets of type %d; ", m.request, len(m.buf), m.buf[0])
+	}
+	return b.String()
 }

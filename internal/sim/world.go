@@ -36,6 +36,8 @@ type Config struct {
 	Faults Faults // those that may be on; the zero value allows none
 	// MaxSafety bounds the first phase, in virtual ns. Zero means what the seed says.
 	MaxSafety int64
+
+	prepare func(*stream.Machine) // for tests: what is done to a new machine
 }
 
 // Result is what a run has done.
@@ -228,7 +230,9 @@ func (w *World) step(e *event) {
 	case evTimer:
 		w.nodes[e.who].timeout(int64(e.arg))
 	case evConnect:
-		w.nodes[e.who].connect(e.arg == 1)
+		if e.arg == 1 || w.phase == phaseSafety {
+			w.nodes[e.who].connect(e.arg == 1)
+		}
 	case evApp:
 		if w.phase == 0 {
 			w.nodes[e.who].act()
@@ -342,8 +346,8 @@ func (w *World) replay() {
 		if n.d.tape == nil {
 			continue
 		}
-		if i := n.d.tape.play(fork(w.cfg.Seed, "replay")); i >= 0 {
-			w.violate("V1", "node %d: step %d of the tape comes out differently with other vectors", n.id, i)
+		if how := n.d.tape.play(fork(w.cfg.Seed, "replay")); how != "" {
+			w.violate("V1", "node %d: with other vectors %s", n.id, how)
 		}
 	}
 }
