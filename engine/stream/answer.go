@@ -71,9 +71,9 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op) {
 		c.lastActive = m.now
 		m.heard(ci, c)
 	}
-	if authentic && c.firstDoubt != 0 && s.sentAt >= c.doubtSince {
-		m.fresh = true
-		defer m.resolveDoubts(m.conns.Handle(ci))
+	if c.firstDoubt != 0 {
+		m.fresh = authentic && s.sentAt >= c.doubtSince
+		defer m.afterAnswer(m.conns.Handle(ci))
 	}
 	switch {
 	case e.Kind == Fulfill && w.answers && !m.plant.unread(authentic):

@@ -129,8 +129,8 @@ func (m *Machine) endConn(i uint32, code frame.ErrorCode, message []byte, remote
 		}
 		s.flags &^= streamCloseDue
 	}
-	m.settleDoubts(c)
 	c.flags = c.flags&^(flagCloseDue|flagCloseSent|flagProbing|flagReady|flagDirtyStreams) | flagClosed
+	m.settleIfLast(c)
 	c.closeCode = code
 	m.coldOf(i).closeMessage = message
 	m.events.push(Event{Kind: EventClosed, Code: code, Remote: remote, Conn: ConnHandle(m.conns.Handle(i)), User: c.user})

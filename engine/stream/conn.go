@@ -253,6 +253,7 @@ func (m *Machine) buryDead() {
 		m.connTimers.Clear(i)
 	}
 	m.dead = m.dead[:0]
+	m.freeConns()
 }
 
 func (m *Machine) entomb(c *conn) {
@@ -301,22 +302,35 @@ func (m *Machine) ReleaseConn(h ConnHandle) {
 	}
 	c.flags |= flagReleased
 	m.dropConn(slab.Handle(h).Index(), c)
+	m.buryDead()
 }
 
-// dropConn frees a released connection once no packet or hold names it.
+// dropConn marks a released connection to be freed once no packet or hold names
+// it. That waits for the end of the vector, whose replies may still have to be
+// sealed.
 func (m *Machine) dropConn(i uint32, c *conn) {
-	if !c.flags.has(flagReleased) || c.refs > 0 {
-		return
+	if c.flags.has(flagReleased) && c.refs == 0 {
+		m.gone = append(m.gone, i)
 	}
-	m.buryDead()
-	for s := c.firstStream; s != 0; {
-		next := m.streams.At(s).next
-		m.freeStream(s)
-		s = next
+}
+
+// freeConns frees what dropConn has marked.
+func (m *Machine) freeConns() {
+	for _, i := range m.gone {
+		c := m.conns.At(i)
+		if !c.flags.has(flagReleased) {
+			continue // it stood there twice
+		}
+		for s := c.firstStream; s != 0; {
+			next := m.streams.At(s).next
+			m.freeStream(s)
+			s = next
+		}
+		*m.coldOf(i) = coldConn{}
+		*c = conn{}
+		m.conns.Free(i)
 	}
-	*m.coldOf(i) = coldConn{}
-	*c = conn{}
-	m.conns.Free(i)
+	m.gone = m.gone[:0]
 }
 
 func (m *Machine) unrefConn(i uint32) {

@@ -97,6 +97,7 @@ func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Out
 	rec.sequence, rec.amount, rec.expiresNs = r.sequence, r.amount, w.packet.ExpiryUnixMs()*1e6
 	mustAdd(&c.heldIn, r.amount)
 	c.refs++
+	m.connID(i) // while there is a secret
 	for k := range r.parts {
 		s := m.streams.At(r.parts[k].stream)
 		mustAdd(&s.heldIn, r.parts[k].amount)

@@ -50,6 +50,7 @@ type Machine struct {
 	expiry  expiryCache
 	scratch scratch
 	dead    []uint32 // connections to bury when the vector is done
+	gone    []uint32 // connections to free then
 	stats   Stats
 	trips   *Histogram
 	plant   plant

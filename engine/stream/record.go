@@ -136,6 +136,7 @@ const (
 	streamStuck                                   // what is left to send is too little for anything to arrive
 	streamTotalTold                               // EventTotalSent was raised for this send maximum
 	streamTotalHeard                              // the peer's total was told since something is in doubt
+	streamCounted                                 // its total is counted in a comparison that is under way
 )
 
 // streamTell are the flags of what is due to be told of an open stream.

@@ -91,11 +91,8 @@ func (m *Machine) expireSlot(i uint32) {
 			m.backOff(ci, c, s.flags, s.amount, s.sentAt, &timely, false, ilp.R00)
 		}
 	}
-	if c.flags.has(flagClosed) {
-		m.settleUnknown(i, s, c)
-		return
-	}
 	m.beginDoubt(i, s, c)
+	m.settleIfLast(c)
 	m.goOn(ci, c)
 }
 
@@ -146,24 +143,20 @@ func (m *Machine) endDoubt(s *slot) {
 // answered.
 func (c *conn) paysOneByOne() bool { return c.firstDoubt != 0 && c.heldOut > c.unknown }
 
-// resolveDoubts looks at what is in doubt after a fresh answer of the receiver's.
-func (m *Machine) resolveDoubts(h slab.Handle) {
+// afterAnswer looks at what is in doubt when an answer was taken. It is fresh when
+// the receiver gave it to a packet that was sent after all that.
+func (m *Machine) afterAnswer(h slab.Handle) {
+	fresh := m.fresh
 	m.fresh = false
 	c, ok := m.conns.Get(h)
-	if !ok || c.flags.has(flagClosed) || c.heldOut > c.unknown {
+	if !ok {
 		return
 	}
-	told, first := false, c.firstDoubt
-	for i := first; i != 0; {
-		s := m.slots.At(i)
-		next := s.next
-		if m.streams.At(s.stream).flags.has(streamTotalHeard | streamClosed) {
-			told = true
-			m.settleUnknown(i, s, c)
-		}
-		i = next
+	if m.settleIfLast(c); !fresh || c.flags.has(flagClosed) || c.heldOut > c.unknown {
+		return
 	}
-	if !told && first != 0 {
+	first := c.firstDoubt
+	if !m.settleDoubts(c, true) && first != 0 {
 		// It answers, and tells no total: the oldest goes out again, and the
 		// answer to that may tell.
 		s := m.slots.At(first)
@@ -174,31 +167,120 @@ func (m *Machine) resolveDoubts(h slab.Handle) {
 	m.goOn(h.Index(), c)
 }
 
-// settleUnknown decides what became of an unknown packet: it arrived if the
-// receiver's total is ahead of what was delivered by at least half of it.
-func (m *Machine) settleUnknown(i uint32, s *slot, c *conn) {
-	rec := m.streams.At(s.stream)
-	ahead := floorSub(rec.remoteReceived, rec.delivered)
-	arrived, part := s.partDest, s.partDest
-	if c.lastRate.known() && c.lastRate.num > 0 {
-		part = c.lastRate.dest(s.part)
-		arrived = c.lastRate.dest(s.amount)
+// settleIfLast decides about everything in doubt of a closed connection, by what
+// is known, once nothing else of it is in flight.
+func (m *Machine) settleIfLast(c *conn) {
+	if !c.flags.has(flagClosed) || c.firstDoubt == 0 {
+		return
 	}
-	if ahead > 0 && ahead >= part-part/2 {
-		m.spend(s, c, max(arrived, s.minDest))
-		c.retry.reset()
-		c.lastGain = m.now
-	} else {
-		m.unspend(s, c)
+	var doubts Amount
+	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
+		doubts = satAdd(doubts, m.slots.At(i).amount)
 	}
-	m.retire(i, s)
+	if doubts == c.heldOut {
+		m.settleDoubts(c, false)
+	}
 }
 
-// settleDoubts decides about everything in doubt by what is known; the
-// connection ends.
-func (m *Machine) settleDoubts(c *conn) {
-	for c.firstDoubt != 0 {
-		i := c.firstDoubt
-		m.settleUnknown(i, m.slots.At(i), c)
+// settleDoubts decides which of the packets in doubt have arrived, by how far the
+// receiver's totals are ahead of what was delivered. With told, only of streams
+// whose total was heard since; it says whether there were any.
+func (m *Machine) settleDoubts(c *conn, told bool) bool {
+	var slots []uint32
+	var sizes []Amount // what each would have delivered
+	var ahead Amount
+	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
+		s := m.slots.At(i)
+		if told && !m.allTold(s) {
+			continue
+		}
+		slots = append(slots, i)
+		sizes = append(sizes, m.expected(s, c))
+		ahead = satAdd(ahead, m.aheadOf(s.stream))
+		for p := s.more; p != 0; p = m.parts.At(p).next {
+			ahead = satAdd(ahead, m.aheadOf(m.parts.At(p).stream))
+		}
 	}
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		m.streams.At(i).flags &^= streamCounted
+	}
+	arrived := likeliest(ahead, sizes)
+	for k, i := range slots {
+		s := m.slots.At(i)
+		if arrived[k] {
+			m.spend(s, c, max(sizes[k], s.minDest))
+			c.retry.reset()
+			c.lastGain = m.now
+		} else {
+			m.unspend(s, c)
+		}
+		m.retire(i, s)
+	}
+	return len(slots) > 0
+}
+
+// allTold says whether the totals of all streams that a packet pays were heard.
+func (m *Machine) allTold(s *slot) bool {
+	heard := m.streams.At(s.stream).flags.has(streamTotalHeard | streamClosed)
+	for p := s.more; p != 0; p = m.parts.At(p).next {
+		heard = heard && m.streams.At(m.parts.At(p).stream).flags.has(streamTotalHeard|streamClosed)
+	}
+	return heard
+}
+
+// aheadOf is how far the receiver's total of a stream is ahead of what was
+// delivered; 0 if it was counted already.
+func (m *Machine) aheadOf(k uint32) Amount {
+	rec := m.streams.At(k)
+	if rec.flags.has(streamCounted) {
+		return 0
+	}
+	rec.flags |= streamCounted
+	return floorSub(rec.remoteReceived, rec.delivered)
+}
+
+// expected is what would have arrived of a packet.
+func (m *Machine) expected(s *slot, c *conn) Amount {
+	if c.lastRate.num > 0 && c.lastRate.den > 0 {
+		return c.lastRate.dest(s.amount)
+	}
+	return c.rate.dest(s.amount)
+}
+
+// searched is how many packets in doubt are tried in every combination.
+const searched = 12
+
+// likeliest says which packets have arrived when together they delivered ahead:
+// those whose sizes come nearest to it. Of many, the oldest are taken as long as
+// they fit, as packets of one size make it exact.
+func likeliest(ahead Amount, sizes []Amount) []bool {
+	arrived := make([]bool, len(sizes))
+	if ahead == 0 {
+		return arrived
+	}
+	rest := ahead
+	for len(sizes) > searched && rest > 0 {
+		n := len(arrived) - len(sizes)
+		if size := sizes[0]; size > 0 && size <= rest {
+			arrived[n] = true
+			rest -= size
+		}
+		sizes = sizes[1:]
+	}
+	best, nearest := 0, rest
+	for set := 1; set < 1<<len(sizes); set++ {
+		var sum Amount
+		for k, size := range sizes {
+			if set>>k&1 != 0 {
+				sum = satAdd(sum, size)
+			}
+		}
+		if d := max(sum, rest) - min(sum, rest); d < nearest {
+			best, nearest = set, d
+		}
+	}
+	for k := range sizes {
+		arrived[len(arrived)-len(sizes)+k] = best>>k&1 != 0
+	}
+	return arrived
 }

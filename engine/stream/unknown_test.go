@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
@@ -72,5 +73,40 @@ func TestTotalOfTheReceiverSettlesEveryPacketInDoubt(t *testing.T) {
 		if info.Sent != 1000 || info.Delivered != 1000 || total != 1000 || info.Held != 0 {
 			t.Errorf("%d arrived: sent %d, delivered %d, held %d; the receiver has %d", arrived, info.Sent, info.Delivered, info.Held, total)
 		}
+	}
+}
+
+func TestLikeliestFindsThePacketsThatArrived(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ahead Amount
+		sizes []Amount
+		want  []bool
+	}{
+		{"nothing arrived", 0, []Amount{5, 5}, []bool{false, false}},
+		{"all arrived", 10, []Amount{5, 5}, []bool{true, true}},
+		{"the second, exactly", 7, []Amount{9, 7}, []bool{false, true}},
+		{"the small ones", 5, []Amount{9, 2, 3}, []bool{false, true, true}},
+		{"nearest, when the rate has moved", 99, []Amount{50, 100, 30}, []bool{false, true, false}},
+		{"too little for any", 1, []Amount{50, 100}, []bool{false, false}},
+		{"more than all", 1000, []Amount{50, 100}, []bool{true, true}},
+	} {
+		if got := likeliest(c.ahead, c.sizes); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	// Many of one size are exact, however many.
+	sizes := make([]Amount, 1000)
+	for i := range sizes {
+		sizes[i] = 10
+	}
+	n := 0
+	for _, arrived := range likeliest(7770, sizes) {
+		if arrived {
+			n++
+		}
+	}
+	if n != 777 {
+		t.Errorf("%d of 1000 arrived, want 777", n)
 	}
 }
