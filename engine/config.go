@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
@@ -20,8 +21,6 @@ const (
 	// maxAccepts bounds the connections that wait for Server.Accept, and the
 	// streams of a connection that wait for Connection.AcceptStream.
 	maxAccepts = 1024
-	// maxAccounts bounds the accounts of one listener that are remembered.
-	maxAccounts = 1 << 16
 	// graceNs is how long an account's link without a socket is kept.
 	graceNs = int64(90e9)
 )
@@ -79,6 +78,22 @@ type ListenConfig struct {
 
 	// Window bounds the prepares in flight on one link. Zero means 1024.
 	Window int
+	// MaxAccounts bounds the accounts that have links, or had some in the last 90 s.
+	// Past it further accounts are refused. Zero means 65,536.
+	MaxAccounts int
+	// MaxLinksPerAccount bounds the links of one account. Zero means 64.
+	MaxLinksPerAccount int
+	// MaxLinks bounds all links. Zero means 16,384.
+	MaxLinks int
+	// MaxHandshakes bounds the sockets that are not authenticated yet: when it is
+	// reached the oldest gives way. Zero means 256.
+	MaxHandshakes int
+	// HandshakeTimeout bounds the time until a socket is authenticated. Accounts
+	// should answer within it. Zero means 10 s.
+	HandshakeTimeout time.Duration
+	// AllowedPaths are the paths of the URL that are answered. Empty means every
+	// path.
+	AllowedPaths []string
 }
 
 // LinkConfig tunes a dialed link. The zero value asks the peer for our address.

@@ -76,6 +76,9 @@ func New(cfg Config) (*Engine, error) {
 	e.loops = loops
 	for i := range loops {
 		e.shards[i].loop = loops[i]
+		if cfg.Ledger != nil {
+			e.commits.Go(e.shards[i].commitAll)
+		}
 	}
 	return e, nil
 }

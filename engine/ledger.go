@@ -47,7 +47,7 @@ func (s *shard) commitAll() {
 	for {
 		select {
 		case batch := <-s.committer.batches:
-			err := s.committer.ledger.Commit(s.index, batch)
+			err := s.commit(batch)
 			if s.call(func() { s.committed(batch, err) }) != nil {
 				return
 			}
@@ -55,6 +55,17 @@ func (s *shard) commitAll() {
 			return
 		}
 	}
+}
+
+// commit calls the ledger. A panic of it is an error: what became of the batch
+// nobody knows.
+func (s *shard) commit(batch []stream.Credit) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return s.committer.ledger.Commit(s.index, batch)
 }
 
 // committed releases a batch that is durable. On the loop.

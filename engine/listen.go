@@ -8,6 +8,8 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/millrace-ilp/millrace/engine/stream"
 	"github.com/millrace-ilp/millrace/transport"
@@ -24,6 +26,9 @@ type Listener struct {
 
 	mu       sync.Mutex
 	accounts map[string]*account
+	refusals int // since one was last logged
+	logged   time.Time
+	swept    time.Time // when accounts without links were last looked for
 	server   *Server
 	closed   bool
 }
@@ -35,10 +40,13 @@ type account struct {
 	name   string
 	s      *shard
 	ports  []*port
+	live   atomic.Int32 // len(ports), for other goroutines
+	seen   time.Time    // of the last authentication; under the listener's lock
 }
 
 func (a *account) forget(p *port) {
 	a.ports = slices.DeleteFunc(a.ports, func(q *port) bool { return q == p })
+	a.live.Store(int32(len(a.ports)))
 }
 
 // ListenBTP listens for BTP links on a TCP address, such as "127.0.0.1:7768".
@@ -49,9 +57,18 @@ func (e *Engine) ListenBTP(addr string, cfg ListenConfig) (*Listener, error) {
 	if cfg.Accounts == nil && cfg.Tokens == nil && !cfg.Open {
 		return nil, fmt.Errorf("%w: ListenConfig has none of Accounts, Tokens and Open", ErrConfig)
 	}
+	if cfg.MaxAccounts <= 0 {
+		cfg.MaxAccounts = 1 << 16
+	}
+	if cfg.MaxLinksPerAccount <= 0 {
+		cfg.MaxLinksPerAccount = 64
+	}
 	ln := &Listener{e: e, cfg: cfg, accounts: make(map[string]*account)}
 	var err error
-	ln.ln, err = transport.Listen(e.loops, transport.ListenConfig{Addr: addr, Authenticate: ln.authenticate})
+	ln.ln, err = transport.Listen(e.loops, transport.ListenConfig{
+		Addr: addr, Authenticate: ln.authenticate, AllowedPaths: cfg.AllowedPaths,
+		MaxHandshakes: cfg.MaxHandshakes, HandshakeTimeout: cfg.HandshakeTimeout, MaxLinks: cfg.MaxLinks,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -69,13 +86,30 @@ func (e *Engine) ListenBTP(addr string, cfg ListenConfig) (*Listener, error) {
 func (ln *Listener) authenticate(username, token []byte) (any, int, error) {
 	a, err := ln.judge(username, token)
 	if err != nil {
-		ln.e.log.Warn("refused a peer", "username", string(username), "reason", err)
+		ln.refused(username, err)
 		return nil, 0, err
 	}
 	return a, a.s.index, nil
 }
 
+// refused logs a refusal, at most one a second: anybody can cause them.
+func (ln *Listener) refused(username []byte, why error) {
+	ln.mu.Lock()
+	ln.refusals++
+	n, now := ln.refusals, time.Now()
+	if now.Sub(ln.logged) < time.Second {
+		ln.mu.Unlock()
+		return
+	}
+	ln.refusals, ln.logged = 0, now
+	ln.mu.Unlock()
+	ln.e.log.Warn("refused a peer", "username", string(username[:min(len(username), 64)]), "reason", why, "refusals", n)
+}
+
 func (ln *Listener) judge(username, token []byte) (*account, error) {
+	if len(username) > maxUsername {
+		return nil, ErrUnauthorized
+	}
 	name, err := string(username), error(nil)
 	switch {
 	case ln.cfg.Accounts != nil:
@@ -92,7 +126,7 @@ func (ln *Listener) judge(username, token []byte) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == "" {
+	if name == "" || len(name) > maxUsername {
 		return nil, ErrUnauthorized
 	}
 	return ln.account(name)
@@ -109,18 +143,44 @@ func (ln *Listener) account(name string) (*account, error) {
 	if ln.closed {
 		return nil, ErrLinkClosed
 	}
+	now := time.Now()
 	if a := ln.accounts[name]; a != nil {
+		a.seen = now
 		return a, nil
 	}
-	if len(ln.accounts) >= maxAccounts {
-		return nil, fmt.Errorf("engine: the listener has %d accounts already", maxAccounts)
+	if len(ln.accounts) >= ln.cfg.MaxAccounts {
+		ln.sweep(now)
+	}
+	if len(ln.accounts) >= ln.cfg.MaxAccounts {
+		return nil, ErrTooManyAccounts
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name))
-	a := &account{ln: ln, name: name, number: ln.e.accountNumber(""), s: ln.e.shards[int(h.Sum32()%uint32(len(ln.e.shards)))]}
+	a := &account{ln: ln, name: name, seen: now, number: ln.e.accountNumber(""), s: ln.e.shards[int(h.Sum32()%uint32(len(ln.e.shards)))]}
 	ln.accounts[name] = a
 	return a, nil
 }
+
+// sweep forgets accounts that have no link any more, at most once a second. What
+// it forgets has been gone for graceNs: no connection knows its number.
+func (ln *Listener) sweep(now time.Time) {
+	if now.Sub(ln.swept) < time.Second {
+		return
+	}
+	ln.swept = now
+	for name, a := range ln.accounts {
+		if a.live.Load() == 0 && now.Sub(a.seen) > shakeTime {
+			delete(ln.accounts, name)
+		}
+	}
+}
+
+// shakeTime is more than passes between an authentication and the link being up.
+const shakeTime = 15 * time.Second
+
+// maxUsername bounds the octets of a username, and of a name that
+// ListenConfig.Accounts makes of it.
+const maxUsername = 256
 
 // segment makes an account's name a segment of an ILP address (IL-RFC 0015).
 func segment(name string) string {
@@ -145,6 +205,10 @@ func (s *shard) accountUp(l *transport.Link, a *account) {
 		}
 	}
 	ln := a.ln
+	if len(a.ports) >= ln.cfg.MaxLinksPerAccount {
+		l.Close(ErrTooManyLinks)
+		return
+	}
 	cfg := stream.LinkConfig{
 		Address: []byte(ln.cfg.Address), AssetCode: []byte(ln.cfg.AssetCode), AssetScale: ln.cfg.AssetScale,
 		Account: a.number, Child: []byte(ln.cfg.Address + "." + segment(a.name)), Window: ln.cfg.Window,
@@ -166,6 +230,7 @@ func (s *shard) accountUp(l *transport.Link, a *account) {
 	}
 	p.account = a
 	a.ports = append(a.ports, p)
+	a.live.Store(int32(len(a.ports)))
 	s.carry(p, l)
 }
 

@@ -73,7 +73,6 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 	if s.committer.ledger = e.cfg.Ledger; e.cfg.Ledger != nil {
 		cfg.Ledger = true
 		s.committer.batches = make(chan []stream.Credit, 1)
-		e.commits.Go(s.commitAll)
 	}
 	s.decider.slots = make(chan struct{}, maxDeciding)
 	s.m = stream.New(cfg)

@@ -45,11 +45,11 @@ type Listener struct {
 	ln    net.Listener
 	links atomic.Int64
 
-	mu     sync.Mutex
-	slots  *sync.Cond
-	shakes []net.Conn // not authenticated yet, oldest first
-	closed bool
-	done   sync.WaitGroup
+	mu      sync.Mutex
+	leaving int        // handshakes that gave way and have not ended
+	shakes  []net.Conn // not authenticated yet, oldest first
+	closed  bool
+	done    sync.WaitGroup
 }
 
 // Listen listens on cfg.Addr for links that live on loops.
@@ -74,7 +74,6 @@ func Listen(loops []*Loop, cfg ListenConfig) (*Listener, error) {
 		return nil, fmt.Errorf("transport: %w", err)
 	}
 	ln := &Listener{cfg: cfg, loops: loops, ln: inner}
-	ln.slots = sync.NewCond(&ln.mu)
 	ln.done.Go(ln.accept)
 	return ln, nil
 }
@@ -94,7 +93,6 @@ func (ln *Listener) Close() error {
 		_ = conn.Close()
 	}
 	ln.mu.Unlock()
-	ln.slots.Broadcast()
 	err := ln.ln.Close()
 	ln.done.Wait()
 	if errors.Is(err, net.ErrClosed) {
@@ -137,9 +135,15 @@ func (ln *Listener) accept() {
 func (ln *Listener) admit(conn net.Conn) bool {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	for !ln.closed && len(ln.shakes) >= ln.cfg.MaxHandshakes {
+	if len(ln.shakes) >= ln.cfg.MaxHandshakes {
+		// Its goroutine may be in Authenticate, which does not notice: it is not
+		// waited for, but of such there are not many more.
+		if ln.leaving >= 4*ln.cfg.MaxHandshakes {
+			return false
+		}
 		_ = ln.shakes[0].Close()
-		ln.slots.Wait()
+		ln.shakes = append(ln.shakes[:0], ln.shakes[1:]...)
+		ln.leaving++
 	}
 	if ln.closed {
 		return false
@@ -150,14 +154,14 @@ func (ln *Listener) admit(conn net.Conn) bool {
 
 func (ln *Listener) finished(conn net.Conn) {
 	ln.mu.Lock()
+	defer ln.mu.Unlock()
 	for i, c := range ln.shakes {
 		if c == conn {
 			ln.shakes = append(ln.shakes[:i], ln.shakes[i+1:]...)
-			break
+			return
 		}
 	}
-	ln.mu.Unlock()
-	ln.slots.Signal()
+	ln.leaving--
 }
 
 // shake is handshake, whatever it or Authenticate does.

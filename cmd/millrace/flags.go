@@ -82,12 +82,20 @@ func (c *command) parse(args []string) (flags, error) {
 		}
 		if s.check != nil {
 			if err := s.check(value); err != nil {
+				if hidden(name) {
+					return nil, usagef("--%s: %v", name, err)
+				}
 				return nil, usagef("--%s %s: %v", name, value, err)
 			}
 		}
 		f[name] = value
 	}
 	return f, nil
+}
+
+// hidden says whether a flag's value is not to be repeated: it holds a secret.
+func hidden(name string) bool {
+	return strings.HasSuffix(name, "secret") || name == "token" || name == "btp-url"
 }
 
 // help is the page that -h prints.

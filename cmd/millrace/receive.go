@@ -33,7 +33,7 @@ With --spsp-port it gives out fresh ones at a URL too, to whoever asks by SPSP.
 	tail: "On a terminal it speaks to a person; else it prints one JSON object a line.\nExit status: 0 done, 1 failed, 2 wrong usage.\n",
 	flags: append([]flagSpec{
 		{"btp-url", "URL", "connect to btp+ws://NAME:TOKEN@HOST:PORT, which tells our address", isURL},
-		{"btp-listen", "PORT", "or wait for one peer on 127.0.0.1:PORT (or HOST:PORT; port 0 picks one)", nil},
+		{"btp-listen", "PORT", "or wait for one peer on 127.0.0.1:PORT (or HOST:PORT; port 0 picks one)", isPort},
 		{"token", "TOKEN", "that the peer of --btp-listen has to know (token)", nil},
 		{"address", "ADDRESS", "our ILP address, instead of asking the peer for it; with --btp-listen\n(test.millrace) the peer becomes ADDRESS.peer", isAddress},
 		{"asset", "CODE", "our asset, when we say it (USD)", nil},
@@ -73,6 +73,8 @@ func checkReceive(f flags) error {
 		return usagef("give either --btp-url or --btp-listen")
 	case f.on("raise-by") && f.text("receive-max", "max") == "max":
 		return usagef("--raise-by needs a --receive-max to start from")
+	case f.on("btp-listen") && !f.on("token") && !onLoopback(f["btp-listen"]):
+		return usagef("--btp-listen beyond loopback needs a --token of its own")
 	case f.on("receipt-nonce") != f.on("receipt-secret"):
 		return usagef("--receipt-nonce and --receipt-secret go together")
 	case f.on("raise-ms") && !f.on("raise-by"):
@@ -82,7 +84,10 @@ func checkReceive(f flags) error {
 }
 
 func isURL(s string) error {
-	if !strings.HasPrefix(s, "btp+ws://") && !strings.HasPrefix(s, "btp+wss://") {
+	switch {
+	case strings.HasPrefix(s, "btp+wss://"):
+		return engine.ErrWSS
+	case !strings.HasPrefix(s, "btp+ws://"):
 		return errors.New("must look like btp+ws://NAME:TOKEN@HOST:PORT")
 	}
 	return nil
@@ -173,6 +178,13 @@ func open(ctx context.Context, f flags, cfg engine.ServerConfig, stderr io.Write
 	}
 	srv, err := ln.Listen(cfg)
 	return eng, srv, object{"assetCode", code, "assetScale", scale, "btp", "btp+ws://:TOKEN@" + ln.Addr().String()}, err
+}
+
+// onLoopback says whether only this machine can connect.
+func onLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listenOn(listen))
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // isPort checks for a port, or a host and a port.

@@ -1,0 +1,25 @@
+package sim
+
+import "testing"
+
+// found are seeds that once found a bug, and what it was.
+var found = map[uint64]string{
+	39:   "a stream's window that had grown was taken for an overrun",
+	139:  "a credit was staged under the id of a secret that was wiped already",
+	692:  "the same",
+	761:  "a larger unanswered packet was taken for the one that had arrived",
+	1202: "the same as 139",
+	1513: "a reply was sealed after its connection's keys were wiped in mid-vector",
+	3246: "the same",
+	3381: "the same",
+	4250: "the same as 139",
+}
+
+func TestSeedsThatOnceFoundABug(t *testing.T) {
+	for seed, what := range found {
+		r := Run(Config{Seed: seed, Faults: AllFaults})
+		if r.Violation != nil {
+			t.Errorf("seed %d (%s): %v", seed, what, r.Violation)
+		}
+	}
+}
