@@ -34,8 +34,8 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.stats.Forged++
 		m.plant.forged(m, known)
 		code := ilp.F02
-		if known != 0 {
-			code = ilp.F06
+		if known != 0 && !m.conns.At(known).flags.has(flagClosed) {
+			code = ilp.F06 // of one that has ended in this vector it is F02, as ever after
 		}
 		m.reject(e, code, out)
 		return
