@@ -350,21 +350,25 @@ func (n *node) decide(h stream.HoldHandle) {
 		d = stream.Decline
 	}
 	n.begin()
-	_ = n.d.Decide(n.now(), h, d, n)
+	if d == stream.Decline && n.r.IntN(3) == 0 {
+		_ = n.d.Refuse(n.now(), h, n) // for good
+	} else {
+		_ = n.d.Decide(n.now(), h, d, n)
+	}
 	n.settle()
 }
 
 // act does something at random, as applications do.
 func (n *node) act() {
 	w := n.w
-	if n.server == 0 && len(n.conns) < 40 && n.r.IntN(8) == 0 {
+	if n.server == 0 && len(n.conns) < 80 && n.r.IntN(8) == 0 {
 		live := 0
 		for _, c := range n.conns {
 			if !c.closed {
 				live++
 			}
 		}
-		if live < 2 {
+		if live < 3 {
 			n.connect(false)
 		}
 	}
@@ -407,6 +411,8 @@ func (n *node) act() {
 		case k == 30 && n.r.IntN(16) == 0 && !c.proof:
 			c.closing = true
 			_ = n.d.DestroyConn(n.now(), c.h)
+		case k == 32 && !c.proof:
+			_ = n.d.SetDeliverMax(n.now(), s.h, stream.Amount(w.amount(n.r)))
 		case k == 31 && len(c.plan) == 0 && len(c.streams) < 12 && !w.faults.healed:
 			c.plan = append(c.plan, n.newPlan())
 		}
@@ -423,6 +429,7 @@ func (n *node) letGo(c *appConn) {
 		n.read(s)
 	}
 	n.checkClosed(c)
+	n.checkGuesses(c)
 	c.gone = true
 	for _, s := range c.streams {
 		s.released = true

@@ -19,7 +19,7 @@ func (w *World) build() {
 	r := fork(seed, "topology")
 	w.vector = []int{1, 4, 16, 64}[r.IntN(4)]
 	w.amountMax = []uint64{1000, 1e6, 1e12, 1 << 62, ^uint64(0)}[r.IntN(5)]
-	w.safety = between(r, 20e9, 90e9)
+	w.safety = between(r, 40e9, 240e9)
 	if w.cfg.MaxSafety > 0 {
 		w.safety = min(w.safety, w.cfg.MaxSafety)
 	}
@@ -146,14 +146,14 @@ func (w *World) options(n *node, calm bool) stream.Options {
 	if r.IntN(60) == 0 {
 		o.Padding = true
 	}
-	o.Congestion = []stream.Congestion{stream.CongestionAIMD, stream.CongestionDelay, stream.CongestionSerial}[r.IntN(3)]
+	o.Congestion = []stream.Congestion{stream.CongestionAIMD, stream.CongestionAIMD, stream.CongestionDelay, stream.CongestionDelay, stream.CongestionSerial}[r.IntN(5)]
 	if r.IntN(6) == 0 {
 		o.MaxInFlightAmount = stream.Amount(logUniform(r, 1+w.amountMax/100, w.amountMax))
 	}
 	if r.IntN(6) == 0 {
 		o.MaxInFlightOctets = int(logUniform(r, 1000, 100_000))
 	}
-	if r.IntN(6) == 0 {
+	if r.IntN(16) == 0 {
 		o.PacketsPerSecond = int(logUniform(r, 20, 5000))
 	}
 	if r.IntN(4) == 0 {
@@ -165,14 +165,14 @@ func (w *World) options(n *node, calm bool) stream.Options {
 	if r.IntN(60) == 0 {
 		o.Padding = true
 	}
-	o.Congestion = []stream.Congestion{stream.CongestionAIMD, stream.CongestionDelay, stream.CongestionSerial}[r.IntN(3)]
+	o.Congestion = []stream.Congestion{stream.CongestionAIMD, stream.CongestionAIMD, stream.CongestionDelay, stream.CongestionDelay, stream.CongestionSerial}[r.IntN(5)]
 	if r.IntN(6) == 0 {
 		o.MaxInFlightAmount = stream.Amount(logUniform(r, 1+w.amountMax/100, w.amountMax))
 	}
 	if r.IntN(6) == 0 {
 		o.MaxInFlightOctets = int(logUniform(r, 1000, 100_000))
 	}
-	if r.IntN(6) == 0 {
+	if r.IntN(16) == 0 {
 		o.PacketsPerSecond = int(logUniform(r, 20, 5000))
 	}
 	if r.IntN(4) == 0 {

@@ -46,6 +46,13 @@ func (d *driver) Decide(now stream.Instant, h stream.HoldHandle, x stream.Decisi
 	return err
 }
 
+func (d *driver) Refuse(now stream.Instant, h stream.HoldHandle, out stream.Output) error {
+	from := len(d.n.out)
+	err := d.m.Refuse(now, h, "no, thank you", out)
+	d.record(from, func(m *stream.Machine, out stream.Output) { _ = m.Refuse(now, h, "no, thank you", out) })
+	return err
+}
+
 func (d *driver) LinkLost(now stream.Instant, h stream.LinkHandle) {
 	d.m.LinkLost(now, h)
 	d.quiet(func(m *stream.Machine) { m.LinkLost(now, h) })
@@ -93,6 +100,12 @@ func (d *driver) OpenStream(now stream.Instant, h stream.ConnHandle) (stream.Str
 func (d *driver) SetSendMax(now stream.Instant, h stream.StreamHandle, limit stream.Amount) error {
 	err := d.m.SetSendMax(now, h, limit)
 	d.quiet(func(m *stream.Machine) { _ = m.SetSendMax(now, h, limit) })
+	return err
+}
+
+func (d *driver) SetDeliverMax(now stream.Instant, h stream.StreamHandle, limit stream.Amount) error {
+	err := d.m.SetDeliverMax(now, h, limit)
+	d.quiet(func(m *stream.Machine) { _ = m.SetDeliverMax(now, h, limit) })
 	return err
 }
 

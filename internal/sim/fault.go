@@ -135,7 +135,7 @@ func newSwarm(seed uint64, mask Faults, count *[faultCount]uint64) *swarm {
 			level = max(1, shares[f]*budget/total)
 		}
 		if rare.Has(f) {
-			level = 100_000 + level
+			level = 300_000 + level
 		}
 		s.strength[f] = uint32(max(level, 1000))
 	}
@@ -144,7 +144,7 @@ func newSwarm(seed uint64, mask Faults, count *[faultCount]uint64) *swarm {
 }
 
 // rare are the faults with few chances.
-const rare Faults = 1<<SlowDecide | 1<<SlowCommit | 1<<LateNotice
+const rare Faults = 1<<SlowDecide | 1<<Decline | 1<<SlowCommit | 1<<LateNotice
 
 // byItself are the faults that come with time, or whose chances are rare.
 const byItself Faults = 1<<Cut | 1<<BlackHole | 1<<RateStep | 1<<RateDrift | 1<<Liquidity | 1<<MaxPacket | 1<<ClockJump | 1<<SlowDecide | 1<<Decline |

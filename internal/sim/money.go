@@ -199,6 +199,9 @@ func (o *oracle) fulfillWritten(n *node, f *flow, in *inbound, fulfillment []byt
 		o.violate("M5", "connection %d: sequence %d is fulfilled twice", f.c.id, p.sequence)
 	}
 	p.released, p.arrived = true, in.amount
+	if len(p.parts) > 0 {
+		f.source.add(p.amount)
+	}
 	state := f.sequences[p.sequence]
 	if state&released != 0 {
 		o.violate("M5", "connection %d: sequence %d is credited twice", f.c.id, p.sequence)
@@ -219,6 +222,9 @@ const (
 
 // credit takes a record as it is staged.
 func (o *oracle) credit(f *flow, c *stream.Credit) {
+	if c.ConnID != f.c.name {
+		o.violate("M5", "connection %d: a record of sequence %d is in the name of another connection", f.c.id, c.Sequence)
+	}
 	state := f.sequences[c.Sequence]
 	switch {
 	case c.Void && (state&staged == 0 || state&voided != 0):

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 
@@ -153,6 +154,10 @@ func (n *node) prepareArrives(m *message) {
 	p, err := ilp.ParsePrepare(m.buf)
 	if err != nil {
 		return
+	}
+	if m.packet != nil && !m.clean { // what was changed twice may be as it was
+		text, ok := n.w.oracle.open(m.packet.flow.c, p.Data())
+		m.clean = ok && bytes.Equal(text, m.packet.text)
 	}
 	in.packet, in.amount, in.expiresMs, in.clean = m.packet, uint64(p.Amount()), p.ExpiryUnixMs(), m.clean
 	in.condition = [32]byte(p.Condition())

@@ -32,6 +32,7 @@ type oconn struct {
 	nonce    [16]byte // of its receipts, when receipts
 	secret   [32]byte
 	receipts bool
+	name     [16]byte // Credit.ConnID
 	aead     cipher.AEAD
 	ivs      map[[12]byte]struct{}
 	flows    [2]*flow // from the client, from the server
@@ -62,6 +63,7 @@ type flow struct {
 
 	// At the receiver.
 	released      sum
+	source        sum // what the packets that were released cost their sender
 	paid          sum // fulfills that reached the last connector in time
 	durable       sum // of the model disk: credits less voids
 	moneyReceived sum // by events
@@ -122,7 +124,7 @@ func (o *oracle) connect(client, server *node, secret [32]byte, destination, loc
 	if err != nil {
 		panic(err)
 	}
-	c := &oconn{id: len(o.conns), aead: aead, ivs: map[[12]byte]struct{}{}}
+	c := &oconn{id: len(o.conns), aead: aead, name: [16]byte(deriveKey(secret[:], "millrace_connection_id")), ivs: map[[12]byte]struct{}{}}
 	for dir := range c.flows {
 		c.flows[dir] = &flow{c: c, dir: dir, sequences: map[uint64]uint8{}, window: assumedConnWindow}
 	}

@@ -174,6 +174,9 @@ func (w *World) settleBooks() {
 			if f.released.less(f.paid) {
 				o.violate("M3", "more was paid than credited: %s", f.describe())
 			}
+			if w.faults.on == 0 && (f.paid != f.released || f.open != (sum{}) || f.must != f.source) {
+				o.violate("M3", "the books differ though nothing went wrong: %s", f.describe())
+			}
 			if f.dest.ledger && f.durable != f.released {
 				o.violate("M3", "credits less voids are not what was released: %s", f.describe())
 			}

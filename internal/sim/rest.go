@@ -70,6 +70,25 @@ func (n *node) moved(c *appConn) uint64 {
 	return x
 }
 
+// checkGuesses holds what a connection that is over counts as sent to what its
+// peer has released: what became of unanswered packets was told by the peer's
+// totals, which tell the truth where no rate changes and nobody lies.
+func (n *node) checkGuesses(c *appConn) {
+	w, f := n.w, c.out()
+	info, ok := n.d.m.ConnInfo(c.h)
+	if !ok || !w.oracle.honest || w.faults.on&(1<<RateStep|1<<RateDrift) != 0 {
+		return
+	}
+	for _, k := range w.connectors {
+		if k.num != k.den {
+			return
+		}
+	}
+	if !f.source.atLeast(uint64(info.Sent)) {
+		w.violate("M1", "%d is sent, but what was released cost %d: %s", info.Sent, f.source.lo, f.describe())
+	}
+}
+
 // dust says that an amount is too small to arrive as anything.
 func dust(rest uint64, info *stream.ConnInfo) bool {
 	if info.RateDen == 0 {
