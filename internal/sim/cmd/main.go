@@ -72,6 +72,10 @@ func run() int {
 	return 0
 }
 
+// hang is how long one seed may take: a machine that never returns can not be
+// stopped otherwise. The longest take a few seconds.
+const hang = 60 * time.Second
+
 // results runs the seeds on every core.
 func results(f *flags) <-chan *sim.Result {
 	stop := make(chan os.Signal, 1)
@@ -100,7 +104,12 @@ func results(f *flags) <-chan *sim.Result {
 	for range f.workers {
 		workers.Go(func() {
 			for s := range seeds {
+				watch := time.AfterFunc(hang, func() {
+					fmt.Printf("T3 violated: seed %d does not come to an end within %v\n", s, hang)
+					os.Exit(1)
+				})
 				r := sim.Run(sim.Config{Seed: s, Faults: f.faults})
+				watch.Stop()
 				out <- &r
 			}
 		})
