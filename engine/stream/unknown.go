@@ -204,9 +204,13 @@ func (m *Machine) settleDoubts(c *conn, told bool) bool {
 	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
 		m.streams.At(i).flags &^= streamCounted
 	}
-	arrived := likeliest(ahead, sizes)
+	arrived, rest := likeliest(ahead, sizes)
 	for k, i := range slots {
 		s := m.slots.At(i)
+		if !arrived[k] && rest > 0 && rest < sizes[k] && m.cutDown(s, c, rest, sizes[k]) {
+			// It is amounts that count: what fits no whole packet is taken of one.
+			arrived[k], sizes[k], s.minDest, rest = true, rest, 0, 0
+		}
 		if arrived[k] {
 			m.spend(s, c, max(sizes[k], s.minDest))
 			c.retry.reset()
@@ -217,6 +221,35 @@ func (m *Machine) settleDoubts(c *conn, told bool) bool {
 		m.retire(i, s)
 	}
 	return len(slots) > 0
+}
+
+// cutDown frees of a packet in doubt what goes beyond the share dest of size that
+// has arrived, and says whether anything is left of it.
+func (m *Machine) cutDown(s *slot, c *conn, dest, size Amount) bool {
+	keep, _ := mulDiv(s.amount, uint64(dest), uint64(size))
+	if keep == 0 {
+		return false
+	}
+	var kept Amount
+	cut := func(stream uint32, part, partDest *Amount) {
+		rec := m.streams.At(stream)
+		share, _ := mulDiv(*part, uint64(dest), uint64(size))
+		shareDest, _ := mulDiv(*partDest, uint64(dest), uint64(size))
+		mustSub(&rec.heldOut, *part-share)
+		mustSub(&rec.unknown, *part-share)
+		rec.heldDest = floorSub(rec.heldDest, *partDest-shareDest)
+		*part, *partDest = share, shareDest
+		kept += share
+	}
+	cut(s.stream, &s.part, &s.partDest)
+	for p := s.more; p != 0; p = m.parts.At(p).next {
+		x := m.parts.At(p)
+		cut(x.stream, &x.amount, &x.dest)
+	}
+	mustSub(&c.heldOut, s.amount-kept)
+	mustSub(&c.unknown, s.amount-kept)
+	s.amount = kept
+	return kept > 0
 }
 
 // allTold says whether the totals of all streams that a packet pays were heard.
@@ -239,48 +272,12 @@ func (m *Machine) aheadOf(k uint32) Amount {
 	return floorSub(rec.remoteReceived, rec.delivered)
 }
 
-// expected is what would have arrived of a packet.
+// expected is what would have arrived of a packet: by the rate that was looked
+// for, which is the more precise one, while the last packet bears it out.
 func (m *Machine) expected(s *slot, c *conn) Amount {
-	if c.lastRate.num > 0 && c.lastRate.den > 0 {
-		return c.lastRate.dest(s.amount)
+	last := c.lastRate
+	if last.num > 0 && last.den > 0 && c.rate.dest(Amount(last.den)) != Amount(last.num) {
+		return last.dest(s.amount)
 	}
 	return c.rate.dest(s.amount)
-}
-
-// searched is how many packets in doubt are tried in every combination.
-const searched = 12
-
-// likeliest says which packets have arrived when together they delivered ahead:
-// those whose sizes come nearest to it. Of many, the oldest are taken as long as
-// they fit, as packets of one size make it exact.
-func likeliest(ahead Amount, sizes []Amount) []bool {
-	arrived := make([]bool, len(sizes))
-	if ahead == 0 {
-		return arrived
-	}
-	rest := ahead
-	for len(sizes) > searched && rest > 0 {
-		n := len(arrived) - len(sizes)
-		if size := sizes[0]; size > 0 && size <= rest {
-			arrived[n] = true
-			rest -= size
-		}
-		sizes = sizes[1:]
-	}
-	best, nearest := 0, rest
-	for set := 1; set < 1<<len(sizes); set++ {
-		var sum Amount
-		for k, size := range sizes {
-			if set>>k&1 != 0 {
-				sum = satAdd(sum, size)
-			}
-		}
-		if d := max(sum, rest) - min(sum, rest); d < nearest {
-			best, nearest = set, d
-		}
-	}
-	for k := range sizes {
-		arrived[len(arrived)-len(sizes)+k] = best>>k&1 != 0
-	}
-	return arrived
 }

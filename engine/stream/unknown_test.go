@@ -3,6 +3,7 @@ package stream
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
 )
@@ -82,17 +83,20 @@ func TestLikeliestFindsThePacketsThatArrived(t *testing.T) {
 		ahead Amount
 		sizes []Amount
 		want  []bool
+		rest  Amount
 	}{
-		{"nothing arrived", 0, []Amount{5, 5}, []bool{false, false}},
-		{"all arrived", 10, []Amount{5, 5}, []bool{true, true}},
-		{"the second, exactly", 7, []Amount{9, 7}, []bool{false, true}},
-		{"the small ones", 5, []Amount{9, 2, 3}, []bool{false, true, true}},
-		{"nearest, when the rate has moved", 99, []Amount{50, 100, 30}, []bool{false, true, false}},
-		{"too little for any", 1, []Amount{50, 100}, []bool{false, false}},
-		{"more than all", 1000, []Amount{50, 100}, []bool{true, true}},
+		{"nothing arrived", 0, []Amount{5, 5}, []bool{false, false}, 0},
+		{"all arrived", 10, []Amount{5, 5}, []bool{true, true}, 0},
+		{"the second, exactly", 7, []Amount{9, 7}, []bool{false, true}, 0},
+		{"the small ones", 5, []Amount{9, 2, 3}, []bool{false, true, true}, 0},
+		{"nearest from below, when the rate has moved", 99, []Amount{50, 100, 30}, []bool{true, false, true}, 19},
+		{"rather too few", 105, []Amount{100, 110}, []bool{true, false}, 5},
+		{"several sizes", 1234, []Amount{1000, 234, 500, 500, 234}, []bool{true, true, false, false, false}, 0},
+		{"too little for any", 1, []Amount{50, 100}, []bool{false, false}, 1},
+		{"more than all", 1000, []Amount{50, 100}, []bool{true, true}, 850},
 	} {
-		if got := likeliest(c.ahead, c.sizes); !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		if got, rest := likeliest(c.ahead, c.sizes); !slices.Equal(got, c.want) || rest != c.rest {
+			t.Errorf("%s: %v and %d, want %v and %d", c.name, got, rest, c.want, c.rest)
 		}
 	}
 	// Many of one size are exact, however many.
@@ -101,12 +105,22 @@ func TestLikeliestFindsThePacketsThatArrived(t *testing.T) {
 		sizes[i] = 10
 	}
 	n := 0
-	for _, arrived := range likeliest(7770, sizes) {
+	of, _ := likeliest(7770, sizes)
+	for _, arrived := range of {
 		if arrived {
 			n++
 		}
 	}
 	if n != 777 {
 		t.Errorf("%d of 1000 arrived, want 777", n)
+	}
+	// Thousands of sizes end in time.
+	for i := range sizes {
+		sizes[i] = Amount(1_000_000 + 7919*i)
+	}
+	began := time.Now()
+	likeliest(123_456_789, sizes)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
