@@ -47,71 +47,69 @@ func (f connFlags) has(x connFlags) bool { return f&x != 0 }
 // conn is one connection. It holds no Go pointers, so that a million of them
 // cost the collector nothing; what needs pointers is in its coldConn.
 type conn struct {
-	flags  connFlags
-	link   uint32 // index of the link it is bound to
-	server uint32 // its server, or 0
-	token  uint64 // hash of the address token
-	secret [32]byte
-	user   uint64
-
+	flags                   connFlags
+	link                    uint32 // index of the link it is bound to
+	options                 uint32 // index into Machine.options
+	refs                    uint32 // slots and holds that name it
 	firstStream, lastStream uint32 // in order of creation
-	openStreams             uint32
-	localClosed             idSet // closed streams that we opened
-	remoteClosed            idSet // closed streams that the peer opened
-
-	replay replayWindow
+	turn                    uint32 // stream that is served next
+	firstDoubt, lastDoubt   uint32 // expired packets without an answer, oldest first
+	lastActive              Instant
 
 	// Money, in our units; delivered is in the peer's.
-	totalReceived, heldIn         Amount
 	totalSent, heldOut, delivered Amount
 	unknown                       Amount // part of heldOut whose answer is lost
-	firstDoubt, lastDoubt         uint32 // expired packets without an answer, oldest first
-	doubtSince                    Instant
+	totalReceived, heldIn         Amount
+
+	replay replayWindow
 
 	// Sending.
 	nextSequence Sequence
 	flight       load
-	paceNext     Instant // no packet before
-	leastSource  Amount  // of which anything arrives, by the rate
 	window       window
+	rate         rate
+	leastSource  Amount // of which anything arrives, by the rate
 	size         packetSize
 	retry        retry
-	rate         rate
-	lastRate     rate // arrived and sent of the last money packet
-	probe        probe
-	turn         uint32 // stream that is served next
-
-	// Streams.
-	nextStreamID      uint64
-	maxStreamIDLocal  uint64 // what we allow the peer
-	maxStreamIDRemote uint64 // what the peer allows us
+	lastRate     rate    // arrived and sent of the last money packet
+	lastGain     Instant // of the last fulfilled money packet
+	paceNext     Instant // no packet before
 
 	// Data of all streams together, absolute offsets.
 	dataIn, dataRead, maxDataLocal uint64
 	dataOut, maxDataRemote         uint64
 
-	lastActive Instant
-	lastGain   Instant // of the last fulfilled money packet
-	closeAfter Instant // give up waiting for the answer to ConnectionClose
-	closeCode  frame.ErrorCode
-	options    uint32 // index into Machine.options
-	refs       uint32 // slots and holds that name it
+	// What is seldom looked at.
+	nextStreamID      uint64
+	maxStreamIDLocal  uint64 // what we allow the peer
+	maxStreamIDRemote uint64 // what the peer allows us
+	openStreams       uint32
+	server            uint32 // its server, or 0
+	localClosed       idSet  // closed streams that we opened
+	remoteClosed      idSet  // closed streams that the peer opened
+	token             uint64 // hash of the address token
+	user              uint64
+	secret            [32]byte
+	doubtSince        Instant
+	closeAfter        Instant // give up waiting for the answer to ConnectionClose
+	closeCode         frame.ErrorCode
+	probe             probe
 }
 
 // coldConn holds what a connection needs rarely or with pointers.
 type coldConn struct {
-	tag          []byte
-	local        []byte // our address of this connection
 	peer         []byte // where prepares go
-	closeMessage []byte
 	expiry       ExpiryFunc
+	replay       []uint64     // words of a replay window that outgrew its 64 bits
+	receipts     *receiptKeys // nil: none are made
+	local        []byte       // our address of this connection
+	tag          []byte
+	closeMessage []byte
 	id           [16]byte // for the ledger, once it was needed
 	candidate    []byte   // a new address of the peer's, on trial
 	assetCode    []byte   // the peer's
 	assetScale   uint8
 	hasAsset     bool
-	receipts     *receiptKeys // nil: none are made
-	replay       []uint64     // words of a replay window that outgrew its 64 bits
 }
 
 // streamFlags are the yes-or-no facts of a stream.
