@@ -74,4 +74,4 @@ func noLimit[T int | Amount](v T, most T) T {
 	return v
 }
 
-const noOctets = math.MaxInt64
+const noOctets = math.MaxInt

@@ -329,7 +329,6 @@ type snapshot struct {
 	closed, canSend, connected               bool
 	connections, streams, holds, inFlight    int
 	streamSum                                uint64
-	out                                      int
 }
 
 func (n *node) snapshot(m *message) snapshot {

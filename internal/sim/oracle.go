@@ -50,16 +50,15 @@ type flow struct {
 	sequences    map[uint64]uint8 // what was credited, by sequence: 1 staged, 2 durable, 4 released
 
 	// At the sender.
-	sendMax   sum // sum of its streams' send maxima, the highest ever
-	must      sum // fulfilled, and told in time: counts as sent
-	may       sum // fulfilled, and told late: may count as sent
-	open      sum // no answer yet
-	fresh     sum // of that, before expiry and margin: must be held
-	inFlight  []*packet
-	oldest    int
-	claimed   sum // what arrived, by the replies
-	least     sum // what arrived at least, by the minima
-	moneySent sum // by events
+	sendMax  sum // sum of its streams' send maxima, the highest ever
+	must     sum // fulfilled, and told in time: counts as sent
+	may      sum // fulfilled, and told late: may count as sent
+	open     sum // no answer yet
+	fresh    sum // of that, before expiry and margin: must be held
+	inFlight []*packet
+	oldest   int
+	claimed  sum // what arrived, by the replies
+	least    sum // what arrived at least, by the minima
 
 	// At the receiver.
 	released      sum

@@ -12,7 +12,6 @@ type message struct {
 	clean   bool    // its data are as the end point wrote them
 	text    []byte  // the plaintext of clean data; nil when there is none
 	peer    int     // of the connector that emits it, for evEmit
-	hop     int     // the connector's pending entry it belongs to, while held back
 }
 
 // newMessage takes a message from the pool, with room for n octets.

@@ -94,28 +94,33 @@ func (t *Report) Missing(least uint64) []string {
 
 // Print writes the report. elapsed is how long the runs took.
 func (t *Report) Print(w io.Writer, elapsed time.Duration) {
-	fmt.Fprintf(w, "%d seeds, %d packets at end points (%.0f a second), %d events, %.1f virtual hours, %d faults, %d connections completed, fingerprint %016x\n",
+	_, _ = io.WriteString(w, t.text(elapsed))
+}
+
+func (t *Report) text(elapsed time.Duration) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "%d seeds, %d packets at end points (%.0f a second), %d events, %.1f virtual hours, %d faults, %d connections completed, fingerprint %016x\n",
 		t.Seeds, t.Packets, float64(t.Packets)/elapsed.Seconds(), t.Events, float64(t.VirtualNs)/3.6e12, t.Injected(), t.Completed, t.Hash)
 	var parts []string
 	for f := range faultCount {
 		parts = append(parts, fmt.Sprintf("%v %d", f, t.Faults[f]))
 	}
-	fmt.Fprintln(w, "faults:", strings.Join(parts, ", "))
+	fmt.Fprintln(&w, "faults:", strings.Join(parts, ", "))
 	parts = parts[:0]
 	for c, n := range t.Rejects {
 		parts = append(parts, fmt.Sprintf("%v %d", c, n))
 	}
 	slices.Sort(parts)
-	fmt.Fprintln(w, "rejects:", strings.Join(parts, ", "))
+	fmt.Fprintln(&w, "rejects:", strings.Join(parts, ", "))
 	parts = parts[:0]
 	for _, f := range frameTypes {
 		parts = append(parts, fmt.Sprintf("%v %d", f, t.Frames[f&31]))
 	}
-	fmt.Fprintln(w, "frames:", strings.Join(parts, ", "))
-	fmt.Fprintf(w, "checks: %s\n", strings.Join(Checks, " "))
+	fmt.Fprintln(&w, "frames:", strings.Join(parts, ", "))
+	fmt.Fprintf(&w, "checks: %s\n", strings.Join(Checks, " "))
 	if len(t.Violations) == 0 {
-		fmt.Fprintln(w, "violations: none")
-		return
+		fmt.Fprintln(&w, "violations: none")
+		return w.String()
 	}
 	by := map[string][]uint64{}
 	for _, v := range t.Violations {
@@ -124,9 +129,10 @@ func (t *Report) Print(w io.Writer, elapsed time.Duration) {
 	for _, name := range Checks {
 		if seeds := by[name]; len(seeds) > 0 {
 			slices.Sort(seeds)
-			fmt.Fprintf(w, "violations of %s: %d, seeds %v\n", name, len(seeds), seeds[:min(len(seeds), 20)])
+			fmt.Fprintf(&w, "violations of %s: %d, seeds %v\n", name, len(seeds), seeds[:min(len(seeds), 20)])
 		}
 	}
+	return w.String()
 }
 
 // ParseFaults reads a comma-separated list of faults.

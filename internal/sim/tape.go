@@ -77,7 +77,6 @@ func hashMessages(out []*message) []uint64 {
 
 // player is the output of a machine that a tape is played into.
 type player struct {
-	w    *World
 	room int
 	out  []*message
 }
