@@ -87,6 +87,7 @@ func (s *shard) takeCrossing(x *crossing) {
 	case crossPrepare:
 		h, ok := s.proxies[x.key]
 		if !ok {
+			x.config.Proxy = true
 			p, err := s.addPort(x.config)
 			if err != nil {
 				return

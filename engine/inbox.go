@@ -63,11 +63,13 @@ func (b *inbox) push(c *call) bool {
 	return true
 }
 
-// pushCrossing queues a packet of another shard; false when there is no room.
+// pushCrossing queues a packet of another shard; false when there is no room. An
+// answer always finds some: there are no more of them than prepares that crossed,
+// and the money of one that is lost would be in doubt.
 func (b *inbox) pushCrossing(x crossing) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.dead || b.crossedOctets+len(x.packet) > maxForwards {
+	if b.dead || x.kind == crossPrepare && b.crossedOctets+len(x.packet) > maxForwards {
 		return false
 	}
 	b.crossedOctets += len(x.packet) + 64

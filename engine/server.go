@@ -128,6 +128,8 @@ func (srv *Server) Close(ctx context.Context) error {
 		case <-srv.emptied:
 		case <-srv.e.done:
 			return nil
+		case <-srv.e.failed:
+			return fmt.Errorf("%w: %w", ErrEngineClosed, srv.e.Err())
 		case <-ctx.Done():
 			return ctx.Err()
 		}

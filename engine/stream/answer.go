@@ -14,7 +14,7 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	w.slot = i
-	if s.flags.has(slotPeer) {
+	if s.flags.has(slotPeer | slotSpent) {
 		return
 	}
 	var data []byte
@@ -49,16 +49,18 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 // state.
 func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op) {
 	i, s := m.slotOf(e.Request)
-	if w.slot == 0 || s == nil || i != w.slot {
+	if w.slot == 0 || s == nil || i != w.slot || s.flags.has(slotSpent) {
 		return // late, or a second answer
 	}
 	if s.flags.has(slotPeer) {
+		s.answered = true
 		if m.links.At(s.link).config == e.Request {
 			m.configured(e.Link, e)
 		}
 		m.retire(i, s)
 		return
 	}
+	s.answered = true
 	ci, c := s.conn, m.conns.At(s.conn)
 	var packet frame.Packet
 	authentic := false
@@ -87,7 +89,7 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op) {
 		// money, and has not said what became of the packet.
 		m.refused(i, s, c, w, &packet, false, ilp.F05)
 	default:
-		m.stats.RejectsIn[w.code]++
+		m.countReject(w.code)
 		m.refused(i, s, c, w, &packet, authentic, w.code)
 	}
 }
@@ -111,6 +113,9 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 	c.window.fulfilled(m.now - s.sentAt)
 	if s.flags.has(slotData) {
 		m.piecesArrived(s.data)
+	}
+	if s.told&toldStreams != 0 {
+		m.closesArrived(i, c)
 	}
 	m.retire(i, s)
 	if trusted {
@@ -228,7 +233,9 @@ func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Pac
 		}
 	}
 	if !applied {
-		m.tellAgain(s, c)
+		m.tellAgain(i, s, c)
+	} else if s.told&toldStreams != 0 {
+		m.closesArrived(i, c)
 	}
 	closing := flags.has(slotClose)
 	m.retire(i, s)
@@ -288,7 +295,7 @@ func (m *Machine) applyReply(i uint32, c *conn, packet *frame.Packet) {
 }
 
 // tellAgain marks the state frames of a packet that did not arrive.
-func (m *Machine) tellAgain(s *slot, c *conn) {
+func (m *Machine) tellAgain(id uint32, s *slot, c *conn) {
 	if s.told&toldLimit != 0 {
 		c.flags |= flagTellLimit
 	}
@@ -310,6 +317,8 @@ func (m *Machine) tellAgain(s *slot, c *conn) {
 	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
 		rec := m.streams.At(i)
 		switch {
+		case rec.flags.has(streamCloseSent) && rec.closeSlot != id:
+			continue
 		case rec.flags.has(streamCloseSent):
 			rec.flags = rec.flags&^streamCloseSent | streamCloseDue
 		case !rec.flags.has(streamClosed | streamRemoteClosed):
@@ -330,6 +339,9 @@ func (m *Machine) tellAgain(s *slot, c *conn) {
 
 // newSlot takes a request slot.
 func (m *Machine) newSlot() (uint32, *slot, bool) {
+	if m.setAsides() > 0 && (m.aside[m.spent].until <= m.now || m.slots.Len() == m.slots.Cap()) {
+		m.takeBack()
+	}
 	i, s, ok := m.slots.Alloc()
 	if !ok {
 		return 0, nil, false
@@ -347,9 +359,13 @@ func (m *Machine) freeSlot(i uint32, s *slot) {
 		}
 		m.freeParts(s.more)
 	}
-	c := s.conn
+	c, answered := s.conn, s.answered
 	*s = slot{}
-	m.slots.Free(i)
+	if answered {
+		m.slots.Free(i)
+	} else {
+		m.setAside(i, s)
+	}
 	if c != 0 && !m.plant.leak() {
 		m.unrefConn(c)
 	}

@@ -10,6 +10,9 @@ import (
 // closeWait is how long we wait for the answer to a ConnectionClose.
 const closeWait = 3e9
 
+// maxCloseWords bounds the message of a ConnectionClose frame of ours.
+const maxCloseWords = 1024
+
 // CloseConn ends a connection: its streams end first, then ConnectionClose
 // goes out. EventClosed follows.
 func (m *Machine) CloseConn(now Instant, h ConnHandle) error {
@@ -91,7 +94,7 @@ func (m *Machine) failConn(i uint32, c *conn, code frame.ErrorCode, message stri
 	c.flags |= flagEnding
 	c.flags &^= flagProbing | flagDirtyStreams
 	c.closeCode = code
-	m.coldOf(i).closeMessage = []byte(message)
+	m.coldOf(i).closeMessage = []byte(message[:min(len(message), maxCloseWords)])
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		s := m.streams.At(k)
 		s.code = code

@@ -316,6 +316,12 @@ func (m *Machine) dropConn(i uint32, c *conn) {
 
 // freeConns frees what dropConn has marked.
 func (m *Machine) freeConns() {
+	for _, h := range m.loose {
+		if s, ok := m.streams.Get(h); ok {
+			m.dropStream(h.Index(), s)
+		}
+	}
+	m.loose = m.loose[:0]
 	for _, i := range m.gone {
 		c := m.conns.At(i)
 		if !c.flags.has(flagReleased) {

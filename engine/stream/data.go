@@ -35,6 +35,10 @@ type dataState struct {
 // segment is a run of octets that arrived ahead of a gap.
 type segment struct{ from, to uint64 }
 
+// headerGrowth is left free in a packet of new data: should it have to go out again,
+// the same frame must fit beside a longer sequence and a minimum amount.
+const headerGrowth = 16
+
 // growWindow is how quickly half a window must be used up for it to grow: less
 // than two round trips of a long path.
 const growWindow = 400e6
@@ -285,7 +289,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 		list = i
 	}
 	for n < maxFrames && d.next < d.end() {
-		size := frame.MaxStreamData(s.id, d.next, limit-len(b))
+		size := frame.MaxStreamData(s.id, d.next, limit-headerGrowth-len(b))
 		size = int(min(uint64(max(size, 0)), d.end()-d.next, m.plant.window(floor64(s.maxDataRemote, d.next)), floor64(c.maxDataRemote, c.dataOut)))
 		if size <= 0 {
 			break

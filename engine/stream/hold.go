@@ -43,6 +43,7 @@ type holdState uint8
 const (
 	holdDeciding holdState = iota + 1
 	holdStaged
+	holdReady // decided and durable; the link had no room for the fulfill
 )
 
 // hold is an incoming packet whose fulfill waits.
@@ -52,6 +53,7 @@ type hold struct {
 	link        LinkHandle
 	request     uint32
 	state       holdState
+	durable     bool // the ledger has its credit
 	nParts      uint8
 	sequence    Sequence
 	amount      Amount
@@ -94,7 +96,7 @@ func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Out
 	}
 	rec.fulfillment = *r.fulfillment
 	rec.conn, rec.link, rec.request = i, e.Link, e.Request
-	rec.sequence, rec.amount, rec.expiresNs = r.sequence, r.amount, w.packet.ExpiryUnixMs()*1e6
+	rec.sequence, rec.amount, rec.expiresNs = r.sequence, r.amount, expiryNs(w.packet)
 	mustAdd(&c.heldIn, r.amount)
 	c.refs++
 	m.connID(i) // while there is a secret
@@ -194,8 +196,8 @@ func (m *Machine) Committed(now Instant, upTo CommitSeq, out Output) {
 			m.releaseHold(next.hold, true, out)
 		}
 	}
-	if q.head == len(q.ring) {
-		q.ring, q.head = q.ring[:0], 0
+	if q.head > len(q.ring)/2 {
+		q.ring, q.head = q.ring[:copy(q.ring, q.ring[q.head:])], 0
 	}
 	m.endAnswers()
 }
@@ -285,9 +287,15 @@ func (m *Machine) releaseHold(h slab.Handle, durable bool, out Output) {
 	}
 	c := m.conns.At(rec.conn)
 	l, linked := m.links.Get(slab.Handle(rec.link))
+	late := int64(m.now) >= rec.expiresNs-m.cfg.FulfillMargin && !m.plant.expired()
+	if !late && linked && l.up && !c.flags.has(flagClosed) && out.Room(rec.link) < m.replyRoom(c) {
+		// Nothing is credited whose fulfill can not be written.
+		rec.state, rec.durable = holdReady, durable
+		m.holdTimers.Set(h.Index(), int64(m.now)+starvedRetry)
+		return
+	}
 	parts := m.unhold(h.Index(), rec)
 	e := Entry{Kind: Prepare, Link: rec.link, Request: rec.request}
-	late := int64(m.now) >= rec.expiresNs-m.cfg.FulfillMargin && !m.plant.expired()
 	if late || !linked || !l.up || c.flags.has(flagClosed) {
 		if durable {
 			m.void(rec)

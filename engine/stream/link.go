@@ -25,6 +25,9 @@ type LinkConfig struct {
 	Account uint32
 	// Server answers for addresses below Address, or 0.
 	Server ServerID
+	// Proxy marks a link that stands for one of another machine: it takes answers
+	// and no requests.
+	Proxy bool
 	// Child is what we answer to peer.config when we are the parent: the other
 	// end's address. Empty refuses.
 	Child []byte
@@ -38,6 +41,8 @@ type LinkConfig struct {
 // link is one account link; it outlives the sockets that carry it.
 type link struct {
 	up           bool
+	proxy        bool
+	starved      bool // in Machine.starved
 	marked       bool // in Machine.readyLinks
 	account      uint32
 	server       uint32
@@ -71,7 +76,7 @@ func (m *Machine) AddLink(cfg LinkConfig) (LinkHandle, error) {
 		cfg.Window = 1024
 	}
 	*l = link{
-		up: true, account: cfg.Account, server: uint32(cfg.Server), window: uint32(cfg.Window),
+		up: true, proxy: cfg.Proxy, account: cfg.Account, server: uint32(cfg.Server), window: uint32(cfg.Window),
 		windowOctets: uint64(noLimit(cfg.WindowOctets, noOctets)), windowMoney: noLimit(cfg.WindowAmount, maxAmount),
 		ready:   slab.NewRing(m.cfg.MaxConnections + 1),
 		address: bytes.Clone(cfg.Address), child: bytes.Clone(cfg.Child), asset: bytes.Clone(cfg.AssetCode), scale: cfg.AssetScale,
@@ -227,6 +232,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 	region := out.Request(h, id, len(request))
 	if region == nil {
 		m.untrack(s)
+		s.answered = true
 		m.freeSlot(i, s)
 		return ErrGone
 	}

@@ -39,21 +39,26 @@ type Machine struct {
 
 	readyLinks []LinkHandle // links to transmit on
 	starved    []uint32     // links without room
+	starvedAt  Instant      // since when the first of them
 
+	aside    []spentSlot // ids of requests that nobody answered, oldest first
+	spent    int         // so many of them are free again
 	events   eventQueue
 	staged   []Credit
 	credits  commitQueue
 	buffered int // octets of stream data held, both ways
 
-	now     Instant
-	fresh   bool // the answer at hand was asked for after everything in doubt
-	expiry  expiryCache
-	scratch scratch
-	dead    []uint32 // connections to bury when the vector is done
-	gone    []uint32 // connections to free then
-	stats   Stats
-	trips   *Histogram
-	plant   plant
+	now       Instant
+	fresh     bool // the answer at hand was asked for after everything in doubt
+	expiry    expiryCache
+	scratch   scratch
+	dead      []uint32      // connections to bury when the vector is done
+	gone      []uint32      // connections to free then
+	loose     []slab.Handle // streams that may be free to go then
+	composing uint32        // the slot of the packet that is being written
+	stats     Stats
+	trips     *Histogram
+	plant     plant
 }
 
 // Stats counts what a machine has done. Amounts are in the local units of the
@@ -120,7 +125,7 @@ func (m *Machine) SeedSpent() int { return m.ivs.Spent() }
 func (m *Machine) Stats() Stats {
 	s := m.stats
 	s.Connections, s.Streams = m.conns.Len(), m.streams.Len()
-	s.InFlight, s.Holds = m.slots.Len(), m.holds.Len()
+	s.InFlight, s.Holds = m.slots.Len()-m.setAsides(), m.holds.Len()
 	return s
 }
 

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/frame"
@@ -45,7 +46,7 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.reject(e, ilp.F06, out)
 		return
 	}
-	if int64(m.now) >= w.packet.ExpiryUnixMs()*1e6-m.cfg.FulfillMargin {
+	if int64(m.now) >= expiryNs(w.packet)-m.cfg.FulfillMargin {
 		m.stats.Expired++
 		m.reject(e, ilp.R00, out)
 		return
@@ -127,18 +128,28 @@ func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, pa
 		return
 	}
 	cold := m.coldOf(i)
+	tooLate := c.replay.tooLate(packet.Sequence)
 	words, fresh := c.replay.accept(packet.Sequence, cold.replay)
 	cold.replay = words
 	m.plant.replayed(&fresh, packet.Sequence, c.replay.top)
 	if !fresh {
 		m.stats.Replayed++
 		m.plant.answerTwice(m, e, out)
+		if tooLate {
+			// It may be new: without a STREAM packet, so that the sender takes
+			// nothing of it for done.
+			m.reject(e, ilp.T00, out)
+			return
+		}
 		m.replyReject(&r, out)
 		return
 	}
 	c.lastActive = m.now
-	if !m.links.At(c.link).up {
-		c.link = m.linkIndex(e.Link) // the same account over another link
+	if !m.links.At(c.link).up && !m.linkOf(e.Link).proxy {
+		// The same account over another link. In the old one's ring it is passed
+		// over.
+		c.link = m.linkIndex(e.Link)
+		c.flags &^= flagQueued
 	}
 	m.heard(i, c)
 	if !m.openStreams(i, c, packet, &r) {
@@ -160,6 +171,11 @@ func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, pa
 		m.settle(e, w, i, c, &r, out)
 	}
 	m.wakeConn(i, c)
+}
+
+// expiryNs is a prepare's expiry in nanoseconds, as far as they count.
+func expiryNs(p ilp.Prepare) int64 {
+	return min(p.ExpiryUnixMs(), math.MaxInt64/1_000_000) * 1_000_000
 }
 
 // acceptMoney divides an amount over its streams and says whether all of them

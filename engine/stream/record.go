@@ -163,6 +163,7 @@ type streamRec struct {
 	data          uint32 // index of its dataState, or 0
 	receipt       uint32 // index of the last receipt of the peer's, or 0
 	refs          uint32 // slots, pieces and holds that name it
+	closeSlot     uint32 // the packet that carries its StreamClose
 	moneyIn       pendingMoney
 	moneyOut      pendingMoney
 }
@@ -201,6 +202,7 @@ type slot struct {
 	partDest   Amount
 	more       uint32 // further parts, in Machine.parts
 	data       uint32 // data frames, in Machine.pieces
+	answered   bool   // no answer can come any more
 	told       told   // which state frames it carries
 }
 
@@ -216,6 +218,7 @@ const (
 	slotControl                         // carries control frames worth repeating
 	slotCanFulfil                       // a fulfillment proves it
 	slotTest                            // tries a new address of the peer's
+	slotSpent                           // nobody answered it: its id is set aside
 	slotDoubt                           // expired without an answer
 )
 

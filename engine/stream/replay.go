@@ -47,6 +47,12 @@ func (w *replayWindow) accept(seq uint64, words []uint64) ([]uint64, bool) {
 	return nil, true
 }
 
+// tooLate says whether a sequence lies before the window, so that nobody knows
+// whether it was seen.
+func (w *replayWindow) tooLate(seq uint64) bool {
+	return w.used && seq < w.top && w.top-seq >= uint64(w.size)
+}
+
 // acceptGrown is accept over a ring of words, place = sequence mod size.
 func (w *replayWindow) acceptGrown(seq uint64, words []uint64) ([]uint64, bool) {
 	size := uint64(w.size)

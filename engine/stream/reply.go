@@ -112,6 +112,14 @@ func (m *Machine) replyText(known uint32, w *work) int {
 	return maxReplyText
 }
 
+// replyRoom is the room that a reply of a connection may need.
+func (m *Machine) replyRoom(c *conn) int {
+	if m.optionsOf(c).Padding {
+		return frame.MaxPlaintext + replyOverhead
+	}
+	return maxReplyText + replyOverhead
+}
+
 // maxMoney is the stream's receive limit as it is told.
 func (s *streamRec) maxMoney() frame.StreamMaxMoney {
 	return frame.StreamMaxMoney{StreamID: s.id, ReceiveMax: s.receiveMax, TotalReceived: s.received}
@@ -189,7 +197,12 @@ func (m *Machine) appendStreamDue(b []byte, n int, c *conn, i uint32, s *streamR
 		b = frame.StreamClose{StreamID: s.id, Code: s.code, Message: []byte(m.words[i])}.Append(b)
 		n++
 		s.flags &^= streamCloseDue
-		s.flags |= streamCloseSent
+		if inReply { // nothing tells whether it arrives
+			m.loose = append(m.loose, m.streams.Handle(i))
+		} else {
+			s.flags |= streamCloseSent
+			s.closeSlot = m.composing
+		}
 		return b, n
 	}
 	if s.flags.has(streamClosed|streamRemoteClosed) && !s.flags.has(streamCloseDue) {

@@ -10,6 +10,10 @@ const (
 	firstPause = 10e6  // after a receiver's refusal, which the reference repeats at once
 	maxDelay   = 10e9
 
+	// freeTooLarge is how many F08 in a row are followed at once: halving 2^64 down
+	// to one, with a whole flight refused now and then.
+	freeTooLarge = 4096
+
 	// unreachableFor is how long F02 is borne from a path that has worked: a
 	// receiver whose link was cut is unreachable until it is back.
 	unreachableFor = 5e9
@@ -20,6 +24,7 @@ type retry struct {
 	notBefore Instant // no money before
 	since     Instant // when the present delay began
 	delay     int64   // the present one, or 0
+	tooLarge  uint32  // F08 since money last arrived
 	failing   Instant // of the first refusal since money last arrived, or 0
 }
 
@@ -49,8 +54,13 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 		}
 		if !c.size.tooLarge(amount, data) {
 			m.failConn(i, c, frame.InternalError, "the path's maximum packet amount is 0")
+			return
 		}
-		return
+		// The search for a size may take a few: then it is a refusal like others.
+		if c.retry.tooLarge++; c.retry.tooLarge <= freeTooLarge {
+			return
+		}
+		c.retry.pause(m.now, sentAt, firstPause)
 	case authentic:
 		// The receiver's own refusal: a limit, a rate, a decision. The frames
 		// it sent may have blocked us already; if not, do not spin.

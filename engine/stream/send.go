@@ -108,7 +108,12 @@ func (m *Machine) sendableMoney(c *conn, s *streamRec) Amount {
 	}
 	// What is in flight counts as arrived: the limit is the receiver's.
 	taken := satAdd(s.remoteReceived, s.heldDest)
-	return min(left, c.rate.source(floorSub(s.remoteMax, taken)))
+	room := floorSub(s.remoteMax, taken)
+	most := c.rate.source(room)
+	if most > 0 && c.rate.dest(most) > tolerated(room) {
+		most-- // where a unit of ours is many of theirs, rounding up is too much
+	}
+	return min(left, most)
 }
 
 // unsent is how much a stream has yet to send, by its send maximum and by what
@@ -147,7 +152,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	index := slab.Handle(h).Index()
 	for w.seals < MaxVector && !l.full() && len(w.out) <= maxVectorOctets {
 		if out.Room(h) < maxPrepareRoom {
-			m.starved = append(m.starved, index)
+			m.starve(index, l)
 			break
 		}
 		i, ok := l.ready.Pop()
@@ -158,11 +163,21 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			continue
 		}
 		c := m.conns.At(i)
+		if c.link != index {
+			continue // it has moved to another link, and waits there
+		}
 		c.flags &^= flagQueued
-		if c.link != index || !m.canSend(c) {
+		if !m.canSend(c) {
 			continue
 		}
 		m.wake(i, c)
+		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
+			if l.ready.Push(i) {
+				c.flags |= flagQueued
+			}
+			m.starve(index, l)
+			break
+		}
 		if !m.build(h, i, c, out) {
 			continue
 		}
@@ -194,6 +209,18 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	return n
 }
 
+// starve has a link tried again soon: it has no room, or there is no slot.
+func (m *Machine) starve(i uint32, l *link) {
+	if l.starved {
+		return
+	}
+	l.starved = true
+	if len(m.starved) == 0 {
+		m.starvedAt = m.now
+	}
+	m.starved = append(m.starved, i)
+}
+
 // build writes one packet of a connection.
 func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	if !c.flags.has(flagReady | flagProbing | flagClient | flagEnding) {
@@ -205,6 +232,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	}
 	w := &m.scratch
 	from := len(w.out)
+	m.composing = id
 	s.conn, s.link, s.sequence, s.sentAt = i, c.link, c.nextSequence, m.now
 	c.refs++
 	cold := m.coldOf(i)
@@ -290,13 +318,14 @@ const lastExpiryMs = 253402300799999
 
 // abandon undoes what composing a packet took.
 func (m *Machine) abandon(id uint32, s *slot, c *conn) {
+	s.answered = true // it was never written
 	if s.flags.has(slotMoney) {
 		m.unspend(s, c)
 	}
 	if s.flags.has(slotData) {
 		m.piecesLost(s.data)
 	}
-	m.tellAgain(s, c)
+	m.tellAgain(id, s, c)
 	if s.flags.has(slotProbe) {
 		c.probe.pending--
 		c.probe.add(s.amount)
@@ -324,176 +353,4 @@ func (m *Machine) probeIfNeeded(i uint32, c *conn) {
 			return
 		}
 	}
-}
-
-// composeProbe writes a packet that cannot be fulfilled.
-func (m *Machine) composeProbe(b []byte, c *conn, s *slot, i uint32) []byte {
-	c.probe.n--
-	s.amount = c.probe.amounts[0]
-	copy(c.probe.amounts[:], c.probe.amounts[1:])
-	c.probe.pending++
-	s.flags |= slotProbe
-	limit := len(b) + maxReplyText
-	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)
-	b, n := m.appendAddress(b, 0, i, c, s)
-	b, n, more := m.appendDue(b, n, i, c, limit, false)
-	s.told |= more
-	frame.SetCount(b, countAt, n)
-	return b
-}
-
-// composeClose writes the last packet of a connection: it cannot be fulfilled,
-// and any answer to it will do.
-func (m *Machine) composeClose(b []byte, i uint32, c *conn, s *slot) []byte {
-	s.flags |= slotClose
-	c.flags = c.flags&^flagCloseDue | flagCloseSent
-	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)
-	b = frame.ConnectionClose{Code: c.closeCode, Message: m.coldOf(i).closeMessage}.Append(b)
-	frame.SetCount(b, countAt, 1)
-	return b
-}
-
-// appendAddress tells our address: in every packet until the peer was heard, and
-// once more when it has changed.
-func (m *Machine) appendAddress(b []byte, n int, i uint32, c *conn, s *slot) ([]byte, int) {
-	if !c.flags.has(flagTellAddress) {
-		return b, n
-	}
-	c.flags |= flagTellAsset
-	if c.flags.has(flagHeard) {
-		c.flags &^= flagTellAddress
-		s.told |= toldAddress
-	}
-	return frame.ConnectionNewAddress{Address: m.coldOf(i).local}.Append(b), n + 1
-}
-
-// maxMoneyStreams bounds the streams that one packet of ours pays.
-const maxMoneyStreams = 8
-
-// composePacket writes a fulfillable packet: control frames first, then money,
-// then data. It returns nil when there is nothing to say.
-func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
-	from := len(b)
-	limit := from + frame.MaxPlaintext
-	amount := m.takeMoney(c, s)
-	s.flags |= slotCanFulfil
-	s.minDest = 0
-	if amount > 0 {
-		s.minDest = c.rate.minDest(amount, m.optionsOf(c).slippage)
-		if m.optionsOf(c).slippage < 1_000_000 {
-			s.minDest = max(s.minDest, 1) // nothing is spent of which nothing arrives
-		}
-	}
-	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, m.plant.told(s.minDest))
-	b, n := m.appendAddress(b, 0, i, c, s)
-	c.flags &^= flagUrgent
-	if c.flags.has(flagTell) {
-		var more told
-		b, n, more = m.appendDue(b, n, i, c, limit, false)
-		s.told |= more
-	}
-	if amount > 0 {
-		b = frame.StreamMoney{StreamID: m.streams.At(s.stream).id, Shares: uint64(s.part)}.Append(b)
-		n++
-		for p := s.more; p != 0; p = m.parts.At(p).next {
-			b = frame.StreamMoney{StreamID: m.streams.At(m.parts.At(p).stream).id, Shares: uint64(m.parts.At(p).amount)}.Append(b)
-			n++
-		}
-	}
-	for k := c.firstStream; k != 0; {
-		rec := m.streams.At(k)
-		if !rec.flags.has(streamClosed) && m.sendableData(c, rec) {
-			b, n, s.data = m.appendData(b, n, limit, c, k, s.data)
-		}
-		k = rec.next
-	}
-	if s.data != 0 {
-		s.flags |= slotData
-		if c.flags.has(flagDirtyStreams | flagTellBlocked) { // a window is used up
-			var more told
-			b, n, more = m.appendDue(b, n, i, c, limit, false)
-			s.told |= more
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	frame.SetCount(b, countAt, n)
-	if m.optionsOf(c).Padding {
-		b = pad(b, from)
-	}
-	return b
-}
-
-// takeMoney holds the money of the next packet and notes its parts.
-func (m *Machine) takeMoney(c *conn, s *slot) Amount {
-	if !c.flags.has(flagReady) || c.paysOneByOne() {
-		return 0
-	}
-	// The connection's own totals must fit 64 bits, whatever its streams may send.
-	limit := min(c.size.test, c.size.ceiling(), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c))
-	if c.rate.num > c.rate.den {
-		// What arrives must fit 64 bits.
-		most, _ := mulDiv(maxAmount, c.rate.den, c.rate.num)
-		limit = min(limit, most)
-	}
-	var total Amount
-	streams := 0
-	first := c.turn
-	if first == 0 {
-		first = c.firstStream
-	}
-	for k, once := first, false; k != 0 && limit > total && streams < maxMoneyStreams; {
-		rec := m.streams.At(k)
-		if a := c.portion(m.sendableMoney(c, rec), limit-total); a > 0 && m.holdPart(s, k, rec, a, c.rate.dest(a), streams == 0) {
-			total += a
-			streams++
-		}
-		if k = rec.next; k == 0 && !once {
-			k, once = c.firstStream, true
-		}
-		if k == first {
-			break
-		}
-		c.turn = k
-	}
-	if total > 0 {
-		s.amount = total
-		s.flags |= slotMoney
-		mustAdd(&c.heldOut, total)
-	}
-	return total
-}
-
-// portion is how much of what a stream can send goes into one packet: as much as
-// there is room for, but nothing of which nothing would arrive, and if it can be no
-// rest of which nothing would.
-func (c *conn) portion(sendable, room Amount) Amount {
-	a := min(sendable, room)
-	if a < c.leastSource {
-		return 0
-	}
-	if rest := sendable - a; rest > 0 && rest < c.leastSource {
-		if less := floorSub(a, c.leastSource-rest); less >= c.leastSource {
-			return less
-		}
-	}
-	return a
-}
-
-func (m *Machine) holdPart(s *slot, k uint32, rec *streamRec, amount, dest Amount, first bool) bool {
-	if first {
-		s.stream, s.part, s.partDest = k, amount, dest
-	} else {
-		i, p, ok := m.parts.Alloc()
-		if !ok {
-			return false
-		}
-		*p = morePart{stream: k, amount: amount, dest: dest, next: s.more}
-		s.more = i
-	}
-	mustAdd(&rec.heldOut, amount)
-	rec.heldDest = satAdd(rec.heldDest, dest)
-	rec.refs++
-	return true
 }

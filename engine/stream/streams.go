@@ -335,7 +335,7 @@ func (m *Machine) ReleaseStream(h StreamHandle) {
 // dropStream frees a released stream once nothing names it and its StreamClose
 // has been written.
 func (m *Machine) dropStream(i uint32, s *streamRec) {
-	if !s.flags.has(streamReleased) || s.refs > 0 || s.flags.has(streamCloseDue) {
+	if !s.flags.has(streamReleased) || s.refs > 0 || s.flags.has(streamCloseDue|streamCloseSent) {
 		return
 	}
 	c := m.conns.At(s.conn)
@@ -355,6 +355,20 @@ func (m *Machine) dropStream(i uint32, s *streamRec) {
 		c.turn = 0
 	}
 	m.freeStream(i)
+}
+
+// closesArrived takes note that the packet of a slot has arrived, with the
+// StreamClose frames that it carried; their streams may go.
+func (m *Machine) closesArrived(i uint32, c *conn) {
+	for k := c.firstStream; k != 0; {
+		s := m.streams.At(k)
+		next := s.next
+		if s.flags.has(streamCloseSent) && s.closeSlot == i {
+			s.flags &^= streamCloseSent
+			m.dropStream(k, s)
+		}
+		k = next
+	}
 }
 
 func (m *Machine) unrefStream(i uint32) {

@@ -92,19 +92,21 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 	for m.oldestGrave != 0 && m.graves.At(m.oldestGrave).until <= now {
 		m.openGrave()
 	}
-	if len(m.starved) > 0 {
-		links := m.starved
-		m.starved = m.starved[:0]
-		for _, l := range links {
+	if len(m.starved) > 0 && now >= m.starvedAt+starvedRetry {
+		for _, l := range m.starved {
+			m.links.At(l).starved = false
 			m.linkReady(l)
 		}
+		m.starved = m.starved[:0]
 	}
 	m.endAnswers()
 }
 
-// tooLate declines a hold whose decision has not come in time.
+// tooLate takes a hold whose decision has not come in time, or whose fulfill found
+// no room.
 func (m *Machine) tooLate(i uint32, out Output) {
-	m.releaseHold(m.holds.Handle(i), false, out)
+	rec := m.holds.At(i)
+	m.releaseHold(m.holds.Handle(i), rec.state == holdReady && rec.durable, out)
 }
 
 // starvedRetry is when a link that had no room is tried again.
@@ -119,7 +121,7 @@ func (m *Machine) NextTimeout() (Instant, bool) {
 		}
 	}
 	if len(m.starved) > 0 {
-		at, any = min(at, int64(m.now)+starvedRetry), true
+		at, any = min(at, int64(m.starvedAt)+starvedRetry), true
 	}
 	return m.plant.timer(Instant(at), m.now), any
 }

@@ -31,7 +31,7 @@ func (m *Machine) becomeUnknown(i uint32, s *slot) {
 	m.stats.Unknown++
 	ci, c := s.conn, m.conns.At(s.conn)
 	c.flight.remove(s)
-	m.keepMoney(s, c)
+	m.keepMoney(i, s, c)
 	switch {
 	case s.flags.has(slotMoney):
 	case s.flags.has(slotTest):
@@ -51,13 +51,13 @@ func (m *Machine) becomeUnknown(i uint32, s *slot) {
 
 // keepMoney lets everything of a slot go out again but its money, which is
 // unknown from here on.
-func (m *Machine) keepMoney(s *slot, c *conn) {
+func (m *Machine) keepMoney(i uint32, s *slot, c *conn) {
 	if s.flags.has(slotData) {
 		m.piecesLost(s.data)
 		s.data = 0
 		s.flags &^= slotData
 	}
-	m.tellAgain(s, c)
+	m.tellAgain(i, s, c)
 	if !s.flags.has(slotMoney) {
 		return
 	}
@@ -86,7 +86,7 @@ func (m *Machine) expireSlot(i uint32) {
 	}
 	if !s.flags.has(slotUnknown) {
 		m.leaveFlight(s)
-		m.keepMoney(s, c)
+		m.keepMoney(i, s, c)
 		if !c.flags.has(flagClosed) {
 			m.backOff(ci, c, s.flags, s.amount, s.sentAt, &timely, false, ilp.R00)
 		}
