@@ -105,8 +105,8 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 		}
 		m.spend(s, c, arrived)
 		c.lastRate = rate{uint64(arrived), uint64(s.amount)}
+		c.retry.reset(s.amount >= c.size.test)
 		c.size.fulfilled(s.amount)
-		c.retry.reset()
 		c.lastGain = m.now
 		m.trips.record(int64(m.now - s.sentAt))
 	}

@@ -34,7 +34,7 @@ func (m *Machine) setAsides() int { return len(m.aside) - m.spent }
 
 // maxCodes bounds the reject codes that are counted one by one: peers make up
 // their own.
-const maxCodes = 64
+const maxCodes = 60
 
 // countReject counts a reject by its code; past maxCodes the unknown ones are
 // counted together by class, as in T99.

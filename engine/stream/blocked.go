@@ -4,7 +4,9 @@ import "github.com/millrace-ilp/millrace/codec/frame"
 
 // The blocked frames tell the other end which of its limits holds us up
 // (IL-RFC 0029 §5.3.4, §5.3.6, §5.3.10, §5.3.13). Each goes out once until the
-// limit rises, and again when the packet that carried it was lost.
+// limit rises, and again when the packet that carried it was lost. A few times more
+// it is repeated, less and less often: the news of a higher limit may have been
+// lost, or the peer may not know where to send it.
 
 // noteMoneyBlocked marks a stream whose money the peer's receive maximum holds
 // up altogether.
@@ -15,6 +17,7 @@ func (m *Machine) noteMoneyBlocked(s *streamRec) {
 	if s.sendMax > satAdd(s.sent, s.heldOut) && s.remoteMax <= satAdd(s.remoteReceived, s.heldDest) {
 		s.flags |= streamTellBlocked | streamToldBlocked
 		m.conns.At(s.conn).flags |= flagDirtyStreams
+		m.asked(s.conn, m.conns.At(s.conn))
 	}
 }
 
@@ -27,9 +30,58 @@ func (m *Machine) noteDataBlocked(c *conn, s *streamRec, d *dataState) {
 	if d.next >= s.maxDataRemote && !s.flags.has(streamToldDataBlocked) {
 		s.flags |= streamTellDataBlocked | streamToldDataBlocked
 		c.flags |= flagDirtyStreams
+		m.asked(s.conn, c)
 	}
 	if c.dataOut >= c.maxDataRemote && !c.flags.has(flagToldBlocked) {
 		c.flags |= flagTellBlocked | flagToldBlocked
+		m.asked(s.conn, c)
+	}
+}
+
+// The first repetition of blocked frames, the longest pause between two, and how
+// many there are: long enough for an application to raise a limit, and an end to
+// what keeps an idle connection awake.
+const (
+	firstAsk = 1e9
+	maxAsk   = 10e9
+	maxAsks  = 20
+)
+
+// asked plans the next repetition.
+func (m *Machine) asked(i uint32, c *conn) {
+	if c.askAt > m.now {
+		return
+	}
+	c.asks = 0
+	c.askAt = m.now + firstAsk
+	m.armConn(i, c)
+}
+
+// askAgain repeats what is blocked still.
+func (m *Machine) askAgain(c *conn) {
+	c.askAt = 0
+	blocked := c.flags.has(flagToldBlocked)
+	if blocked {
+		c.flags |= flagTellBlocked
+	}
+	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
+		s := m.streams.At(k)
+		if s.flags.has(streamClosed | streamRemoteClosed) {
+			continue
+		}
+		if s.flags.has(streamToldBlocked) {
+			s.flags |= streamTellBlocked
+		}
+		if s.flags.has(streamToldDataBlocked) {
+			s.flags |= streamTellDataBlocked
+		}
+		if s.flags.has(streamToldBlocked | streamToldDataBlocked) {
+			c.flags |= flagDirtyStreams
+			blocked = true
+		}
+	}
+	if c.asks++; blocked && c.asks < maxAsks {
+		c.askAt = m.now + Instant(min(firstAsk<<min(c.asks, 8), maxAsk))
 	}
 }
 

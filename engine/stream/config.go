@@ -62,8 +62,9 @@ type Config struct {
 	MaxRequests int
 	// MaxHolds bounds held incoming packets; past it peers get T03. Zero means 1<<16.
 	MaxHolds int
-	// MaxTombstones bounds what is remembered of closed connections, oldest
-	// out first. Zero means 1<<17.
+	// MaxTombstones bounds what is remembered of closed connections, oldest out
+	// first. While the oldest moved money less than two minutes ago, new
+	// connections get T03 instead. Zero means 1<<17.
 	MaxTombstones int
 	// TombstoneTTL is how long a closed connection is remembered, in
 	// nanoseconds. Zero means 10 minutes.

@@ -257,7 +257,7 @@ func (m *Machine) buryDead() {
 }
 
 func (m *Machine) entomb(c *conn) {
-	if m.graves.Len() >= m.cfg.MaxTombstones {
+	if m.graves.Len() >= m.cfg.MaxTombstones && m.oldGrave() {
 		m.openGrave()
 	}
 	g, t, ok := m.graves.Alloc()
@@ -276,6 +276,19 @@ func (m *Machine) entomb(c *conn) {
 		m.graves.At(m.newestGrave).next = g
 	}
 	m.newestGrave = g
+}
+
+// graveTime is how long a tombstone of a connection that moved money is kept in any
+// case: longer than packets of it can be on their way.
+const graveTime = 120e9
+
+// oldGrave says whether the oldest tombstone may be forgotten before its time.
+func (m *Machine) oldGrave() bool {
+	if m.oldestGrave == 0 {
+		return true
+	}
+	t := m.graves.At(m.oldestGrave)
+	return t.received == 0 && t.sent == 0 || m.now >= t.until-Instant(m.cfg.TombstoneTTL)+graveTime
 }
 
 // openGrave forgets the oldest tombstone.

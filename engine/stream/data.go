@@ -90,11 +90,17 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 		m.failConn(i, c, frame.FrameFormatError, "data offset too large")
 		return false
 	}
-	if s.flags.has(streamClosed) {
-		return true
-	}
 	d := m.dataOf(s)
 	o := m.optionsOf(c)
+	if s.flags.has(streamClosed) {
+		// Nobody will read it, and the connection's window must not suffer.
+		if end > d.high && end <= d.read+d.window {
+			c.dataIn += end - d.high
+			c.dataRead += end - d.high
+			d.high = end
+		}
+		return true
+	}
 	// The answer tells both windows: an earlier one may never have arrived.
 	s.flags |= streamTellMaxData
 	c.flags |= flagDirtyStreams | flagTellMaxData
@@ -190,7 +196,7 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 		if n > 0 {
 			d.read += uint64(n)
 			d.in.drop(n)
-			m.buffered -= n
+			m.unbuffer(n)
 			m.opened(s, d, uint64(n))
 			return n, nil
 		}
@@ -240,6 +246,9 @@ func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
 	n := min(len(p), m.optionsOf(c).SendBuffer-d.out.len(), m.cfg.MaxBuffered-m.buffered)
 	if n < len(p) {
 		s.flags |= streamWriteWait
+		if d.out.len() == 0 && n <= 0 {
+			m.writers = append(m.writers, slab.Handle(h))
+		}
 	}
 	if n <= 0 {
 		return 0, nil
@@ -360,7 +369,7 @@ func (m *Machine) advance(k uint32, s *streamRec, d *dataState) {
 	}
 	d.base += uint64(n)
 	d.out.drop(n)
-	m.buffered -= n
+	m.unbuffer(n)
 	if s.flags.has(streamWriteWait) {
 		s.flags &^= streamWriteWait
 		m.streamEvent(EventWritable, k, s)
@@ -440,8 +449,30 @@ func (m *Machine) freeData(s *streamRec) {
 		m.pieces.Free(i)
 		i = next
 	}
-	m.buffered -= d.in.len() + d.out.len()
+	m.unbuffer(d.in.len() + d.out.len())
+	if c := m.conns.At(s.conn); d.high > d.read {
+		c.dataRead += d.high - d.read // nobody reads it any more
+		if !c.flags.has(flagClosed) {
+			c.flags |= flagTellMaxData
+		}
+	}
 	*d = dataState{}
 	m.data.Free(s.data)
 	s.data = 0
+}
+
+// unbuffer gives room back to all streams together, and wakes those that wait for
+// it with nothing of their own on its way.
+func (m *Machine) unbuffer(n int) {
+	m.buffered -= n
+	if len(m.writers) == 0 || m.buffered > m.cfg.MaxBuffered-m.cfg.MaxBuffered/8 {
+		return
+	}
+	for _, h := range m.writers {
+		if s, ok := m.streams.Get(h); ok && s.flags.has(streamWriteWait) {
+			s.flags &^= streamWriteWait
+			m.streamEvent(EventWritable, h.Index(), s)
+		}
+	}
+	m.writers = m.writers[:0]
 }

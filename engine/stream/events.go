@@ -59,6 +59,8 @@ func (m *Machine) fillEvent(e *Event) bool {
 			return e.Packets > 0
 		case EventReadable:
 			s.flags &^= streamReadEvent
+		case EventReceiveLimit:
+			s.flags &^= streamLimitEvent
 		}
 	} else if e.Packets == 0 && (e.Kind == EventMoneyReceived || e.Kind == EventMoneySent) {
 		return false // settled when the stream was let go
@@ -103,5 +105,13 @@ func (m *Machine) readable(i uint32, s *streamRec) {
 	if !s.flags.has(streamReadEvent) {
 		s.flags |= streamReadEvent
 		m.streamEvent(EventReadable, i, s)
+	}
+}
+
+// limitEvent tells of a receive maximum of the peer's, once until it is polled.
+func (m *Machine) limitEvent(i uint32, s *streamRec) {
+	if !s.flags.has(streamLimitEvent) {
+		s.flags |= streamLimitEvent
+		m.streamEvent(EventReceiveLimit, i, s)
 	}
 }

@@ -51,11 +51,11 @@ func (m *Machine) openStreams(i uint32, c *conn, packet frame.Packet, r *reply) 
 		}
 		ours := (id%2 == 1) == c.flags.has(flagClient)
 		switch {
-		case ours && (id >= c.nextStreamID || !c.localClosed.has(ordinal(id))):
+		case ours && (id >= c.nextStreamID || !c.localClosed.has(ordinal(id), m.coldOf(i).farLocal)):
 			// Only we open ids of our parity.
 			m.failConn(i, c, frame.ProtocolViolation, "stream id of the wrong side")
 			return false
-		case ours, c.remoteClosed.has(ordinal(id)):
+		case ours, c.remoteClosed.has(ordinal(id), m.coldOf(i).farRemote):
 			if carries {
 				r.closedStream(id)
 				return false
@@ -202,11 +202,11 @@ func (m *Machine) remoteMaxMoney(i uint32, f frame.StreamMaxMoney) {
 	if !s.flags.has(streamRemoteLimit) {
 		s.flags = s.flags&^streamToldBlocked | streamRemoteLimit
 		s.remoteMax = f.ReceiveMax
-		m.streamEvent(EventReceiveLimit, i, s)
+		m.limitEvent(i, s)
 	} else if f.ReceiveMax > s.remoteMax {
 		s.flags &^= streamToldBlocked
 		s.remoteMax = f.ReceiveMax
-		m.streamEvent(EventReceiveLimit, i, s)
+		m.limitEvent(i, s)
 	}
 	s.remoteReceived = max(s.remoteReceived, f.TotalReceived)
 	if m.fresh {

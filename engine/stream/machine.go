@@ -46,7 +46,8 @@ type Machine struct {
 	events   eventQueue
 	staged   []Credit
 	credits  commitQueue
-	buffered int // octets of stream data held, both ways
+	writers  []slab.Handle // streams that wait for room among all
+	buffered int           // octets of stream data held, both ways
 
 	now       Instant
 	fresh     bool // the answer at hand was asked for after everything in doubt
@@ -93,10 +94,10 @@ func New(cfg Config) *Machine {
 		parts:    slab.New[morePart](cfg.MaxRequests),
 		pieces:   slab.New[piece](4 * cfg.MaxRequests),
 		holds:    slab.New[hold](cfg.MaxHolds),
-		graves:   slab.New[tombstone](cfg.MaxTombstones),
+		graves:   slab.New[tombstone](cfg.MaxTombstones + cfg.MaxConnections),
 		data:     slab.New[dataState](cfg.MaxStreams),
 		receipts: slab.New[[receipt.Len]byte](cfg.MaxStreams),
-		tokens:   slab.NewTable(cfg.MaxConnections + cfg.MaxTombstones),
+		tokens:   slab.NewTable(2*cfg.MaxConnections + cfg.MaxTombstones),
 		byID:     slab.NewTable(cfg.MaxStreams),
 		servers:  make([]server, 1),
 		words:    make(map[uint32]string),

@@ -87,7 +87,7 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 		}
 	}
 	i, c, ok := uint32(0), (*conn)(nil), false
-	if !m.crowded() {
+	if !m.crowded() && (m.graves.Len() < m.cfg.MaxTombstones || m.oldGrave()) {
 		i, c, ok = m.newConn(w.token, m.linkIndex(e.Link), s.options)
 	}
 	if !ok {

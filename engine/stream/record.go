@@ -92,6 +92,8 @@ type conn struct {
 	secret            [32]byte
 	doubtSince        Instant
 	closeAfter        Instant // give up waiting for the answer to ConnectionClose
+	askAt             Instant // repeat blocked frames then, or 0
+	asks              uint32
 	closeCode         frame.ErrorCode
 	probe             probe
 }
@@ -105,9 +107,11 @@ type coldConn struct {
 	local        []byte       // our address of this connection
 	tag          []byte
 	closeMessage []byte
-	id           [16]byte // for the ledger, once it was needed
-	candidate    []byte   // a new address of the peer's, on trial
-	assetCode    []byte   // the peer's
+	id           [16]byte            // for the ledger, once it was needed
+	farLocal     map[uint64]struct{} // of localClosed
+	farRemote    map[uint64]struct{} // of remoteClosed
+	candidate    []byte              // a new address of the peer's, on trial
+	assetCode    []byte              // the peer's
 	assetScale   uint8
 	hasAsset     bool
 }
@@ -130,6 +134,7 @@ const (
 	streamRemoteLimit                             // StreamMaxMoney was heard
 	streamReleased                                // the application has let go of it
 	streamReadEvent                               // a readable event waits
+	streamLimitEvent                              // an event of the peer's limit waits
 	streamWriteWait                               // the application waits for room to write
 	streamStuck                                   // what is left to send is too little for anything to arrive
 	streamTotalTold                               // EventTotalSent was raised for this send maximum
@@ -261,35 +266,43 @@ func (m *Machine) slotOf(id uint32) (uint32, *slot) {
 	return i, m.slots.At(i)
 }
 
-// idSet remembers which stream ids of one parity are closed: all below floor
-// and those of bits above it. Ids are counted 0, 1, 2 within their parity.
+// idSet remembers which stream ids of one parity are closed: all below floor,
+// those of bits above it and, beyond, those of a map of its own. Ids are counted
+// 0, 1, 2 within their parity.
 type idSet struct {
 	floor uint64
 	bits  uint64
 }
 
-func (s *idSet) has(n uint64) bool {
-	return n < s.floor || n-s.floor < 64 && s.bits>>(n-s.floor)&1 != 0
+func (s *idSet) has(n uint64, far map[uint64]struct{}) bool {
+	if n < s.floor || n-s.floor < 64 && s.bits>>(n-s.floor)&1 != 0 {
+		return true
+	}
+	_, ok := far[n]
+	return ok
 }
 
-// add marks n; what lies more than 64 below it counts as closed too.
-func (s *idSet) add(n uint64) {
-	if n < s.floor {
+// add marks n. far holds what lies 64 and more above the lowest open id: at most
+// as many as the peer may have open (or we, of ours).
+func (s *idSet) add(n uint64, far *map[uint64]struct{}) {
+	switch {
+	case n < s.floor:
 		return
-	}
-	if d := n - s.floor; d >= 64 {
-		shift := d - 63
-		s.floor += shift
-		if shift >= 64 {
-			s.bits = 0
-		} else {
-			s.bits >>= shift
+	case n-s.floor >= 64:
+		if *far == nil {
+			*far = make(map[uint64]struct{})
 		}
+		(*far)[n] = struct{}{}
+		return
 	}
 	s.bits |= 1 << (n - s.floor)
 	for s.bits&1 != 0 {
 		s.bits >>= 1
 		s.floor++
+		if _, ok := (*far)[s.floor+63]; ok {
+			delete(*far, s.floor+63)
+			s.bits |= 1 << 63
+		}
 	}
 }
 

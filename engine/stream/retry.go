@@ -11,8 +11,8 @@ const (
 	maxDelay   = 10e9
 
 	// freeTooLarge is how many F08 in a row are followed at once: halving 2^64 down
-	// to one, with a whole flight refused now and then.
-	freeTooLarge = 4096
+	// to one takes 64.
+	freeTooLarge = 100
 
 	// unreachableFor is how long F02 is borne from a path that has worked: a
 	// receiver whose link was cut is unreachable until it is back.
@@ -21,14 +21,23 @@ const (
 
 // retry paces a connection whose packets are refused.
 type retry struct {
-	notBefore Instant // no money before
-	since     Instant // when the present delay began
-	delay     int64   // the present one, or 0
-	tooLarge  uint32  // F08 since money last arrived
-	failing   Instant // of the first refusal since money last arrived, or 0
+	notBefore  Instant // no money before
+	since      Instant // when the present delay began
+	delay      int64   // the present one, or 0
+	tooLarge   uint32  // F08 since a packet of full size last arrived
+	tooLargeAt Instant // of the last one that was counted
+	failing    Instant // of the first refusal since money last arrived, or 0
 }
 
-func (r *retry) reset() { *r = retry{} }
+// reset is for money that has arrived; full says that it was a packet of the size
+// that is tried.
+func (r *retry) reset(full bool) {
+	n, at := r.tooLarge, r.tooLargeAt
+	*r = retry{}
+	if !full {
+		r.tooLarge, r.tooLargeAt = n, at
+	}
+}
 
 // pause waits, longer each time. Packets that were sent before the present
 // pause began tell nothing new: a whole flight refused is one refusal.
@@ -57,7 +66,11 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 			return
 		}
 		// The search for a size may take a few: then it is a refusal like others.
-		if c.retry.tooLarge++; c.retry.tooLarge <= freeTooLarge {
+		if sentAt >= c.retry.tooLargeAt { // a flight is one refusal
+			c.retry.tooLarge++
+			c.retry.tooLargeAt = m.now
+		}
+		if c.retry.tooLarge <= freeTooLarge {
 			return
 		}
 		c.retry.pause(m.now, sentAt, firstPause)

@@ -296,9 +296,9 @@ func (m *Machine) streamOver(i uint32, s *streamRec, c *conn) {
 	c.openStreams--
 	ours := (s.id%2 == 1) == c.flags.has(flagClient)
 	if ours {
-		c.localClosed.add(ordinal(s.id))
+		c.localClosed.add(ordinal(s.id), &m.coldOf(s.conn).farLocal)
 	} else {
-		c.remoteClosed.add(ordinal(s.id))
+		c.remoteClosed.add(ordinal(s.id), &m.coldOf(s.conn).farRemote)
 		c.maxStreamIDLocal += 2
 		c.flags |= flagTellLimit
 	}

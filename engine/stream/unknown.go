@@ -213,7 +213,7 @@ func (m *Machine) settleDoubts(c *conn, told bool) bool {
 		}
 		if arrived[k] {
 			m.spend(s, c, max(sizes[k], s.minDest))
-			c.retry.reset()
+			c.retry.reset(false)
 			c.lastGain = m.now
 		} else {
 			m.unspend(s, c)
