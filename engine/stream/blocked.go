@@ -42,8 +42,8 @@ func (m *Machine) noteDataBlocked(c *conn, s *streamRec, d *dataState) {
 // many there are: long enough for an application to raise a limit, and an end to
 // what keeps an idle connection awake.
 const (
-	firstAsk = 1e9
-	maxAsk   = 10e9
+	firstAsk = 1_000_000_000
+	maxAsk   = 10_000_000_000
 	maxAsks  = 20
 )
 

@@ -28,6 +28,9 @@ func (m *Machine) armConn(i uint32, c *conn) {
 	if c.paceNext > m.now {
 		at = min(at, c.paceNext)
 	}
+	if c.askAt != 0 && !c.flags.has(flagEnding) {
+		at = min(at, max(c.askAt, m.now+1))
+	}
 	if c.flags.has(flagProbing) && c.probe.notBefore > m.now {
 		at = min(at, c.probe.notBefore)
 	}
@@ -54,6 +57,9 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 		m.failConn(i, c, frame.InternalError, "no packet for too long")
 	case o.SleepAfter > 0 && !c.flags.has(flagAsleep) && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
 		m.sleep(i, c)
+	}
+	if c.askAt != 0 && m.now >= c.askAt && !c.flags.has(flagClosed|flagEnding) {
+		m.askAgain(c)
 	}
 	if !c.flags.has(flagClosed) && !m.plant.asleep() {
 		m.armConn(i, c)
