@@ -32,10 +32,13 @@ type retry struct {
 // reset is for money that has arrived; full says that it was a packet of the size
 // that is tried.
 func (r *retry) reset(full bool) {
-	n, at := r.tooLarge, r.tooLargeAt
-	*r = retry{}
-	if !full {
-		r.tooLarge, r.tooLargeAt = n, at
+	switch {
+	case full || r.tooLarge == 0:
+		*r = retry{}
+	case r.tooLarge > freeTooLarge: // small change does not end the pause
+		r.failing = 0
+	default:
+		*r = retry{tooLarge: r.tooLarge, tooLargeAt: r.tooLargeAt}
 	}
 }
 
