@@ -81,7 +81,7 @@ func (m *Machine) askAgain(c *conn) {
 		}
 	}
 	if c.asks++; blocked && c.asks < maxAsks {
-		c.askAt = m.now + Instant(min(firstAsk<<min(c.asks, 8), maxAsk))
+		c.askAt = m.now + min(Instant(firstAsk)<<min(c.asks, 8), maxAsk)
 	}
 }
 

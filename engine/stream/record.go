@@ -91,6 +91,7 @@ type conn struct {
 	user              uint64
 	secret            [32]byte
 	doubtSince        Instant
+	freshAnswers      uint32  // since then
 	closeAfter        Instant // give up waiting for the answer to ConnectionClose
 	askAt             Instant // repeat blocked frames then, or 0
 	asks              uint32

@@ -108,6 +108,36 @@ func (m *Machine) beginDoubt(i uint32, s *slot, c *conn) {
 	}
 	c.lastDoubt = i
 	c.doubtSince = m.now
+	c.freshAnswers = 0
+	m.forgetTotals(s)
+	m.askTotals(s, c)
+}
+
+// maxFresh is after how many answers a receiver is taken for one that does not tell
+// its totals.
+const maxFresh = 3
+
+// untold is the oldest packet in doubt of which not every total was heard, or 0.
+// One that was not asked for could belong to another in doubt.
+func (m *Machine) untold(c *conn) uint32 {
+	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
+		if !m.allTold(m.slots.At(i)) {
+			return i
+		}
+	}
+	return 0
+}
+
+// forgetTotals waits for new totals of the streams that a packet pays.
+func (m *Machine) forgetTotals(s *slot) {
+	m.streams.At(s.stream).flags &^= streamTotalHeard
+	for p := s.more; p != 0; p = m.parts.At(p).next {
+		m.streams.At(m.parts.At(p).stream).flags &^= streamTotalHeard
+	}
+}
+
+// askTotals asks for the totals of the streams that a packet pays.
+func (m *Machine) askTotals(s *slot, c *conn) {
 	m.askTotal(s.stream, c)
 	for p := s.more; p != 0; p = m.parts.At(p).next {
 		m.askTotal(m.parts.At(p).stream, c)
@@ -117,8 +147,7 @@ func (m *Machine) beginDoubt(i uint32, s *slot, c *conn) {
 // askTotal makes a packet that a receiver may answer with its total.
 func (m *Machine) askTotal(k uint32, c *conn) {
 	rec := m.streams.At(k)
-	rec.flags &^= streamTotalHeard
-	if !rec.flags.has(streamClosed | streamRemoteClosed) {
+	if !rec.flags.has(streamClosed | streamRemoteClosed | streamTotalHeard) {
 		rec.flags |= streamTellBlocked
 		c.flags |= flagDirtyStreams
 	}
@@ -152,17 +181,22 @@ func (m *Machine) afterAnswer(h slab.Handle) {
 	if !ok {
 		return
 	}
-	if m.settleIfLast(c); !fresh || c.flags.has(flagClosed) || c.heldOut > c.unknown {
-		return
+	if m.settleIfLast(c); !fresh || c.flags.has(flagClosed) || c.heldOut > m.inDoubt(c) {
+		return // what may still arrive by itself must not be taken for what has
 	}
-	first := c.firstDoubt
-	if !m.settleDoubts(c, true) && first != 0 {
-		// It answers, and tells no total: the oldest goes out again, and the
-		// answer to that may tell.
-		s := m.slots.At(first)
-		m.askTotal(s.stream, c)
+	c.freshAnswers++
+	switch untold := m.untold(c); {
+	case untold == 0:
+		m.settleDoubts(c, true)
+	case c.freshAnswers < maxFresh:
+		m.askTotals(m.slots.At(untold), c)
+	default:
+		// It answers, and does not tell this total: the packet goes out again, and
+		// the answer to that may tell.
+		s := m.slots.At(untold)
+		m.askTotals(s, c)
 		m.unspend(s, c)
-		m.retire(first, s)
+		m.retire(untold, s)
 	}
 	m.goOn(h.Index(), c)
 }
@@ -173,38 +207,49 @@ func (m *Machine) settleIfLast(c *conn) {
 	if !c.flags.has(flagClosed) || c.firstDoubt == 0 {
 		return
 	}
-	var doubts Amount
-	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
-		doubts = satAdd(doubts, m.slots.At(i).amount)
-	}
-	if doubts == c.heldOut {
+	if m.inDoubt(c) == c.heldOut {
 		m.settleDoubts(c, false)
 	}
 }
 
+// inDoubt is the money of a connection whose packets have expired unanswered.
+func (m *Machine) inDoubt(c *conn) (sum Amount) {
+	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
+		sum = satAdd(sum, m.slots.At(i).amount)
+	}
+	return sum
+}
+
 // settleDoubts decides which of the packets in doubt have arrived, by how far the
-// receiver's totals are ahead of what was delivered. With told, only of streams
-// whose total was heard since; it says whether there were any.
-func (m *Machine) settleDoubts(c *conn, told bool) bool {
+// receiver's totals are ahead of what was delivered. told says that they were heard
+// since.
+func (m *Machine) settleDoubts(c *conn, told bool) {
 	var slots []uint32
 	var sizes []Amount // what each would have delivered
-	var ahead Amount
+	var sums totals
 	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
 		s := m.slots.At(i)
-		if told && !m.allTold(s) {
-			continue
-		}
 		slots = append(slots, i)
 		sizes = append(sizes, m.expected(s, c))
-		ahead = satAdd(ahead, m.aheadOf(s.stream))
+		m.count(&sums, s.stream)
 		for p := s.more; p != 0; p = m.parts.At(p).next {
-			ahead = satAdd(ahead, m.aheadOf(m.parts.At(p).stream))
+			m.count(&sums, m.parts.At(p).stream)
 		}
 	}
 	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
 		m.streams.At(i).flags &^= streamCounted
 	}
+	// Between its streams the receiver divides a packet otherwise than we reckon, by
+	// a unit or so; over all of them the difference is exact. Totals that were not
+	// heard of late say something only where they are ahead.
+	ahead := floorSub(sums.received, sums.delivered)
+	if !told {
+		ahead = sums.ahead
+	}
 	arrived, rest := likeliest(ahead, sizes)
+	if !told {
+		rest = 0
+	}
 	for k, i := range slots {
 		s := m.slots.At(i)
 		if !arrived[k] && rest > 0 && rest < sizes[k] && m.cutDown(s, c, rest, sizes[k]) {
@@ -220,7 +265,6 @@ func (m *Machine) settleDoubts(c *conn, told bool) bool {
 		}
 		m.retire(i, s)
 	}
-	return len(slots) > 0
 }
 
 // cutDown frees of a packet in doubt what goes beyond the share dest of size that
@@ -261,15 +305,20 @@ func (m *Machine) allTold(s *slot) bool {
 	return heard
 }
 
-// aheadOf is how far the receiver's total of a stream is ahead of what was
-// delivered; 0 if it was counted already.
-func (m *Machine) aheadOf(k uint32) Amount {
+// totals are sums over streams: what the receiver said it has, what was delivered by
+// our books, and by how much the former is ahead where it is.
+type totals struct{ received, delivered, ahead Amount }
+
+// count adds a stream's, unless it was counted already.
+func (m *Machine) count(t *totals, k uint32) {
 	rec := m.streams.At(k)
 	if rec.flags.has(streamCounted) {
-		return 0
+		return
 	}
 	rec.flags |= streamCounted
-	return floorSub(rec.remoteReceived, rec.delivered)
+	t.received = satAdd(t.received, rec.remoteReceived)
+	t.delivered = satAdd(t.delivered, rec.delivered)
+	t.ahead = satAdd(t.ahead, floorSub(rec.remoteReceived, rec.delivered))
 }
 
 // expected is what would have arrived of a packet: by the rate that was looked
