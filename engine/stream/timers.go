@@ -126,6 +126,9 @@ func (m *Machine) NextTimeout() (Instant, bool) {
 			at, any = min(at, t), true
 		}
 	}
+	if m.oldestGrave != 0 {
+		at, any = min(at, int64(m.graves.At(m.oldestGrave).until)), true
+	}
 	if len(m.starved) > 0 {
 		at, any = min(at, int64(m.starvedAt)+starvedRetry), true
 	}
