@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"errors"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
@@ -198,18 +201,27 @@ func (s *shard) settled(c *connState, e *stream.Event) {
 func (s *shard) endStream(st *streamState, code errorCode, remote bool) {
 	var rest []byte
 	var chunk [4096]byte
+	var end error
 	for {
 		n, err := s.m.Read(s.now(), st.h, chunk[:])
 		rest = append(rest, chunk[:n]...)
-		if n == 0 || err != nil {
+		if end = err; n == 0 || err != nil {
 			break
 		}
+	}
+	message := ""
+	if code == frame.NoError && errors.Is(end, stream.ErrClosed) {
+		// A reader must not take what is there for all.
+		code, message = frame.InternalError, "closed before all octets had arrived"
 	}
 	info, ok := s.m.StreamInfo(st.h)
 	if info.Held == 0 {
 		s.streams[uint32(st.h)] = nil
 	}
-	st.end(rest, info, ok, &CloseError{Code: code, Message: info.CloseMessage, Remote: remote})
+	if message == "" {
+		message = info.CloseMessage
+	}
+	st.end(rest, info, ok, &CloseError{Code: code, Message: message, Remote: remote})
 }
 
 // endConn ends the blocking door's object of a connection, and its streams.
