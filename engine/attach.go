@@ -68,7 +68,7 @@ func (e *Engine) attach(out PacketLink, cfg AttachConfig) (*Link, error) {
 	}
 	l := &Link{e: e, s: s, out: out, configured: make(chan struct{}), cfg: stream.LinkConfig{
 		Address: []byte(cfg.Address), AssetCode: []byte(cfg.AssetCode), AssetScale: cfg.AssetScale,
-		Child: []byte(cfg.Child), Window: cfg.Window, Account: e.accountNumber(cfg.Account),
+		Child: []byte(cfg.Child), Echo: cfg.Echo, Window: cfg.Window, Account: e.accountNumber(cfg.Account),
 	}}
 	if err := l.check(); err != nil {
 		return nil, err

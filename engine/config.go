@@ -76,6 +76,8 @@ type ListenConfig struct {
 	// none by a hash of the token.
 	Open bool
 
+	// Echo answers echo requests to Address (package echo).
+	Echo bool
 	// Window bounds the prepares in flight on one link. Zero means 1024.
 	Window int
 	// MaxAccounts bounds the accounts that have links, or had some in the last 90 s.
@@ -103,6 +105,8 @@ type LinkConfig struct {
 	// AssetCode and AssetScale are the units of the link if Address is given.
 	AssetCode  string
 	AssetScale uint8
+	// Echo answers echo requests to Address (package echo).
+	Echo bool
 	// Window bounds the prepares in flight. Zero means 1024.
 	Window int
 	// Loop is the number of the event loop, from 1; zero or less spreads links.
@@ -123,6 +127,8 @@ type AttachConfig struct {
 	AssetScale uint8
 	// Child is the peer's address, answered when it asks. Empty refuses.
 	Child string
+	// Echo answers echo requests to Address (package echo).
+	Echo bool
 	// Window bounds the prepares in flight. Zero means 1024.
 	Window int
 	// Loop is the number of the event loop, from 1; zero or less spreads links.

@@ -53,7 +53,7 @@ func (e *Engine) DialBTP(ctx context.Context, url string, cfg LinkConfig) (*Link
 	}
 	l := &Link{e: e, s: s, configured: make(chan struct{}), cfg: stream.LinkConfig{
 		Address: []byte(cfg.Address), AssetCode: []byte(cfg.AssetCode), AssetScale: cfg.AssetScale,
-		Window: cfg.Window, Account: e.accountNumber(name),
+		Echo: cfg.Echo, Window: cfg.Window, Account: e.accountNumber(name),
 	}}
 	if err := l.check(); err != nil {
 		return nil, err

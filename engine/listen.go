@@ -211,7 +211,7 @@ func (s *shard) accountUp(l *transport.Link, a *account) {
 	}
 	cfg := stream.LinkConfig{
 		Address: []byte(ln.cfg.Address), AssetCode: []byte(ln.cfg.AssetCode), AssetScale: ln.cfg.AssetScale,
-		Account: a.number, Child: []byte(ln.cfg.Address + "." + segment(a.name)), Window: ln.cfg.Window,
+		Account: a.number, Child: []byte(ln.cfg.Address + "." + segment(a.name)), Echo: ln.cfg.Echo, Window: ln.cfg.Window,
 	}
 	ln.mu.Lock()
 	if ln.server != nil {

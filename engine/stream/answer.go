@@ -47,13 +47,17 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 
 // decideAnswer is the one place where the answer to a request of ours changes
 // state.
-func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op) {
+func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op, out Output) {
 	i, s := m.slotOf(e.Request)
 	if w.slot == 0 || s == nil || i != w.slot || s.flags.has(slotSpent) {
 		return // late, or a second answer
 	}
 	if s.flags.has(slotPeer) {
 		s.answered = true
+		if s.flags.has(slotEcho) {
+			m.echoAnswered(i, s, e, out)
+			return
+		}
 		if m.links.At(s.link).config == e.Request {
 			m.configured(e.Link, e)
 		}

@@ -98,7 +98,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 			m.stats.PreparesIn++
 			m.decidePrepare(&in[i], &w.work[i], &w.open[i], out)
 		default:
-			m.decideAnswer(&in[i], &w.work[i], &w.open[i])
+			m.decideAnswer(&in[i], &w.work[i], &w.open[i], out)
 		}
 	}
 	m.sealReplies()
@@ -134,7 +134,7 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 		segment, ok = segmentBelow(p.Destination(), l.former)
 	}
 	if !ok {
-		if !bytes.HasPrefix(p.Destination(), peerPrefix) {
+		if !bytes.HasPrefix(p.Destination(), peerPrefix) && !l.isEcho(p) {
 			w.refuse, w.code = true, ilp.F02
 		}
 		return

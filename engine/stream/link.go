@@ -31,6 +31,8 @@ type LinkConfig struct {
 	// Child is what we answer to peer.config when we are the parent: the other
 	// end's address. Empty refuses.
 	Child []byte
+	// Echo answers echo requests to Address (package echo).
+	Echo bool
 	// Window bounds the prepares in flight on the link, WindowOctets their octets
 	// and WindowAmount their money. Zero means 1024 prepares, and no other limit.
 	Window       int
@@ -42,8 +44,10 @@ type LinkConfig struct {
 type link struct {
 	up           bool
 	proxy        bool
-	starved      bool // in Machine.starved
-	marked       bool // in Machine.readyLinks
+	echo         bool
+	echoes       uint8 // that wait for their answer
+	starved      bool  // in Machine.starved
+	marked       bool  // in Machine.readyLinks
 	account      uint32
 	server       uint32
 	window       uint32
@@ -76,7 +80,7 @@ func (m *Machine) AddLink(cfg LinkConfig) (LinkHandle, error) {
 		cfg.Window = 1024
 	}
 	*l = link{
-		up: true, proxy: cfg.Proxy, account: cfg.Account, server: uint32(cfg.Server), window: uint32(cfg.Window),
+		up: true, proxy: cfg.Proxy, echo: cfg.Echo, account: cfg.Account, server: uint32(cfg.Server), window: uint32(cfg.Window),
 		windowOctets: uint64(noLimit(cfg.WindowOctets, noOctets)), windowMoney: noLimit(cfg.WindowAmount, maxAmount),
 		ready:   slab.NewRing(m.cfg.MaxConnections + 1),
 		address: bytes.Clone(cfg.Address), child: bytes.Clone(cfg.Child), asset: bytes.Clone(cfg.AssetCode), scale: cfg.AssetScale,

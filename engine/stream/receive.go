@@ -211,10 +211,15 @@ func (m *Machine) acceptMoney(i uint32, c *conn, amount Amount, parts []part, r 
 	return ok
 }
 
-// answerPeerProtocol serves peer.* packets: we answer peer.config when we are
-// the parent of the link (ILDCP, IL-RFC 0031) and never forward any.
+// answerPeerProtocol serves echo requests, and peer.* packets: we answer
+// peer.config when we are the parent of the link (ILDCP, IL-RFC 0031) and never
+// forward any.
 func (m *Machine) answerPeerProtocol(e *Entry, p ilp.Prepare, out Output) {
 	l := m.linkOf(e.Link)
+	if l.isEcho(p) {
+		m.answerEcho(e, p, out)
+		return
+	}
 	if !bytes.Equal(p.Destination(), []byte(ildcp.Destination)) || len(l.child) == 0 {
 		m.reject(e, ilp.F01, out)
 		return

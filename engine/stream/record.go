@@ -226,6 +226,7 @@ const (
 	slotTest                            // tries a new address of the peer's
 	slotSpent                           // nobody answered it: its id is set aside
 	slotDoubt                           // expired without an answer
+	slotEcho                            // with slotPeer: an echo request that went on to its source
 )
 
 func (f slotFlags) has(x slotFlags) bool { return f&x != 0 }

@@ -79,7 +79,7 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 		if !ok {
 			break
 		}
-		m.expireSlot(i)
+		m.expireSlot(i, out)
 	}
 	for {
 		i, ok := m.holdTimers.PopExpired(int64(now))

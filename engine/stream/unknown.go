@@ -23,6 +23,11 @@ func (m *Machine) becomeUnknown(i uint32, s *slot) {
 	if m.plant.forgotten(m, i, s) {
 		return
 	}
+	if s.flags.has(slotEcho) {
+		m.links.At(s.link).echoes--
+		m.freeSlot(i, s)
+		return
+	}
 	if s.flags.has(slotPeer) {
 		m.events.push(Event{Kind: EventLinkRefused, Link: LinkHandle(m.links.Handle(s.link))})
 		m.freeSlot(i, s)
@@ -70,9 +75,13 @@ func (m *Machine) keepMoney(i uint32, s *slot, c *conn) {
 }
 
 // expireSlot takes a slot that nobody answered until its expiry and a margin.
-func (m *Machine) expireSlot(i uint32) {
+func (m *Machine) expireSlot(i uint32, out Output) {
 	s := m.slots.At(i)
 	m.stats.TimedOut++
+	if s.flags.has(slotEcho) {
+		m.echoExpired(i, s, out)
+		return
+	}
 	if s.flags.has(slotPeer) {
 		m.events.push(Event{Kind: EventLinkRefused, Link: LinkHandle(m.links.Handle(s.link))})
 		m.retire(i, s)
