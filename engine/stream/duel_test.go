@@ -72,7 +72,6 @@ type outgoing struct {
 	expires   int64
 	condition [32]byte
 	data      []byte
-	proven    bool // the answer that is on its way proves it
 }
 
 func newDuel(t testing.TB, how byte) *duel {
@@ -186,12 +185,16 @@ func (d *duel) answered(e Entry) {
 		return // the second answer
 	}
 	delete(d.requests, e.Request)
-	switch {
-	case q.end == nil || !q.proven:
-	case int64(d.now) < q.expires:
-		q.end.proven = satAdd(q.end.proven, q.amount)
-	default:
+	if q.end == nil {
+		return
+	}
+	if int64(d.now) >= q.expires {
 		q.end.perhaps = satAdd(q.end.perhaps, q.amount) // the machine may have settled it
+		return
+	}
+	f, err := ilp.ParseFulfill(e.Packet)
+	if e.Kind == Fulfill && err == nil && sha256.Sum256(f.Fulfillment()) == q.condition {
+		q.end.proven = satAdd(q.end.proven, q.amount)
 	}
 }
 
@@ -251,6 +254,7 @@ func (d *duel) event(e Event) {
 		for _, x := range d.all {
 			if x.address == string(i.Local) {
 				if x.accepted { // again, its tombstone is gone
+					d.release(x)
 					x.paid, x.proven, x.perhaps, x.budget, x.last = i.Received, 0, 0, 0, 0
 				}
 				x.conn, x.accepted = e.Conn, true
@@ -469,10 +473,7 @@ func (d *duel) finish() {
 	for range 4 {
 		d.wait(300 * second)
 		for _, x := range d.all {
-			for _, h := range d.m.Streams(x.conn, nil) {
-				d.m.ReleaseStream(h)
-			}
-			d.m.ReleaseConn(x.conn)
+			d.release(x)
 		}
 		d.turn()
 	}
@@ -481,6 +482,14 @@ func (d *duel) finish() {
 		d.t.Errorf("left: %d connections, %d streams, %d in flight, %d holds, %d octets, %d pieces, %d parts",
 			s.Connections, s.Streams, s.InFlight, s.Holds, d.m.buffered, d.m.pieces.Len(), d.m.parts.Len())
 	}
+}
+
+// release lets go of a connection.
+func (d *duel) release(x *end) {
+	for _, h := range d.m.Streams(x.conn, nil) {
+		d.m.ReleaseStream(h)
+	}
+	d.m.ReleaseConn(x.conn)
 }
 
 // Room implements Output; what is handed out is looked at when the call is over.

@@ -204,7 +204,7 @@ func (d *duel) answer(t *script) {
 		d.answerEcho(t, id)
 		return
 	}
-	fulfillment, condition := q.end.peer.prove(q.data)
+	fulfillment, _ := q.end.peer.prove(q.data)
 	e := Entry{Kind: Fulfill, Request: id}
 	switch op := t.octet() % 16; {
 	case op == 0:
@@ -216,9 +216,6 @@ func (d *duel) answer(t *script) {
 		e.Packet = t.octets(40)
 	case op < 10:
 		e.Packet = must(ilp.AppendFulfill(nil, &fulfillment, reply(ilp.TypeFulfill)))
-		if condition == q.condition {
-			q.proven = true
-		}
 	default:
 		e.Kind = Reject
 		codes := [...]ilp.Code{ilp.F99, ilp.F99, ilp.F08, ilp.T00, ilp.T04, ilp.R01, ilp.F02, {'F', '4', '2'}}
