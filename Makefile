@@ -27,7 +27,7 @@ lint: ## gofmt, go vet, golangci-lint
 	PATH="$(CURDIR)/bin:$$(go env GOPATH)/bin:$$PATH" golangci-lint run ./...
 
 fuzz: ## fuzz one target: make fuzz PKG=./codec/ilp TARGET=FuzzPrepare FUZZTIME=5m
-	go test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) $(PKG)
+	go test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(PKG)
 
 bench: ## the benchmarks, as BENCHMARKS.md has them: make bench PKG=./aesni
 	go test -run '^$$' -bench . -benchmem $(PKG)
