@@ -16,6 +16,7 @@ import (
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/engine"
+	"github.com/millrace-ilp/millrace/engine/spsp"
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
@@ -26,13 +27,18 @@ var sendCommand = command{
   millrace send --btp-url btp+ws://alice:token@127.0.0.1:7768 --dest ADDRESS --secret BASE64 --send 5000
 
 ADDRESS and the shared secret come from the receiver ("millrace receive" prints
-both). Ctrl-C stops sending, waits for what is in flight, and reports.
+both), or by SPSP from a payment pointer:
+
+  millrace send --btp-url URL --pointer '$wallet.example/bob' --send 5000
+
+Ctrl-C stops sending, waits for what is in flight, and reports.
 `,
 	tail: "On a terminal it speaks to a person; else it prints one JSON object a line, the\nlast with the totals.\nExit status: 0 done, 1 failed, 2 wrong usage.\n",
 	flags: append([]flagSpec{
 		{"btp-url", "URL", "connect to btp+ws://NAME:TOKEN@HOST:PORT. Required", isURL},
-		{"dest", "ADDRESS", "the receiver's ILP address. Required", isAddress},
-		{"secret", "BASE64", "the shared secret, 32 octets. Required", isSecret},
+		{"dest", "ADDRESS", "the receiver's ILP address", isAddress},
+		{"secret", "BASE64", "and the shared secret, 32 octets", isSecret},
+		{"pointer", "POINTER", "or whom to ask for both: a payment pointer or an SPSP URL", isPointer},
 		{"local-address", "ADDRESS", "our ILP address, instead of asking the peer for it", isAddress},
 		{"asset", "CODE", "our asset then (USD)", nil},
 		{"scale", "N", "its scale (9)", count(0, 255)},
@@ -60,12 +66,15 @@ both). Ctrl-C stops sending, waits for what is in flight, and reports.
 }
 
 func checkSend(f flags) error {
-	for _, name := range []string{"btp-url", "dest", "secret"} {
-		if !f.on(name) {
-			return usagef("--%s is required", name)
-		}
-	}
 	switch {
+	case !f.on("btp-url"):
+		return usagef("--btp-url is required")
+	case f.on("pointer") && (f.on("dest") || f.on("secret")):
+		return usagef("give either --pointer or --dest and --secret")
+	case !f.on("pointer") && !f.on("dest"):
+		return usagef("--dest (or --pointer) is required")
+	case !f.on("pointer") && !f.on("secret"):
+		return usagef("--secret is required")
 	case f.on("data") && f.on("data-bytes"):
 		return usagef("give either --data or --data-bytes")
 	case f.on("step") && f.amount("step", 0) == 0:
@@ -78,6 +87,25 @@ func checkSend(f flags) error {
 
 // isAddress checks for an ILP address.
 func isAddress(s string) error { return ilp.CheckAddress([]byte(s)) }
+
+// isPointer checks for a payment pointer, or a URL.
+func isPointer(s string) error {
+	_, err := spsp.Resolve(s)
+	return err
+}
+
+// destination is whom the flags say to pay, asked for if it is a payment pointer.
+func (s *sending) destination(ctx context.Context) (address string, secret [32]byte, err error) {
+	if !s.flags.on("pointer") {
+		return s.flags["dest"], [32]byte(s.flags.octets("secret")), nil
+	}
+	d, err := spsp.Query(ctx, nil, s.flags["pointer"])
+	if err != nil {
+		return "", secret, err
+	}
+	s.out.say("spsp", "endpoint", d.Endpoint, "destinationAccount", d.Address, "receiptsEnabled", d.ReceiptsEnabled)
+	return d.Address, d.Secret, nil
+}
 
 // redacted is a URL without its token.
 func redacted(url string) string {
@@ -144,7 +172,11 @@ func (s *sending) run(ctx context.Context, stderr io.Writer) (result object, err
 		// acceptStreams, so that streams of our own take no more than they should.
 		opts.ReceiveMax = stream.Amount(s.flags.amount("server-receive-max", maxAmount))
 	}
-	conn, err := s.link.Connect(setUp, s.flags["dest"], [32]byte(s.flags.octets("secret")), engine.ConnectConfig{Options: opts})
+	address, secret, err := s.destination(setUp)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := s.link.Connect(setUp, address, secret, engine.ConnectConfig{Options: opts})
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

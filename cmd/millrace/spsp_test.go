@@ -106,3 +106,31 @@ func TestAPortThatIsTakenIsStatus1(t *testing.T) {
 		t.Errorf("status %d\n%s%s", code, &stdout, &stderr)
 	}
 }
+
+func TestSendAsksAPaymentPointer(t *testing.T) {
+	out, ready, _ := receiver(t, "--spsp-port", "0")
+	var sent, stderr lines
+	code := run(t.Context(), []string{"send", "--btp-url", url(ready), "--pointer", ready.SPSP, "--timeout", "5000", "--send", "300"}, &sent, &stderr)
+	if code != exitDone || !strings.Contains(sent.String(), `"event":"spsp"`) {
+		t.Errorf("status %d\n%s%s", code, sent.String(), stderr.String())
+	}
+	if c := out.wait(t, "close"); c.TotalReceived != "300" {
+		t.Errorf("received %s", c.TotalReceived)
+	}
+}
+
+func TestSendSaysWhatIsWrongWithAPointer(t *testing.T) {
+	_, ready, _ := receiver(t)
+	for _, c := range []struct{ args, want string }{
+		{"--pointer nonsense", "not a payment pointer"},
+		{"--pointer http://127.0.0.1:1/", "refused"},
+		{"--pointer $a.example --dest test.a", "either --pointer or"},
+		{"--dest test.a", "--secret is required"},
+	} {
+		var sent, stderr lines
+		code := run(t.Context(), append([]string{"send", "--btp-url", url(ready)}, strings.Fields(c.args)...), &sent, &stderr)
+		if text := sent.String() + stderr.String(); code == exitDone || !strings.Contains(text, c.want) {
+			t.Errorf("%s: status %d, %s", c.args, code, text)
+		}
+	}
+}
