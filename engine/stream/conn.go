@@ -49,10 +49,11 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	if len(l.address) == 0 {
 		return 0, ErrNoAddress
 	}
-	options, err := m.addOptions(cfg.Options)
+	options, err := m.options.use(cfg.Options)
 	if err != nil {
 		return 0, err
 	}
+	defer m.options.letGo(options) // the connection is a user of its own
 	m.now = now
 	// Nine random octets name our end in our address.
 	var random [9]byte
@@ -110,7 +111,8 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 		m.cfg.Directory.Claim(token, m.cfg.Shard)
 	}
 	*m.coldOf(i) = coldConn{}
-	o := &m.options[options]
+	o := &m.options.entries[options]
+	o.users++
 	*c = conn{
 		token: token, link: link, options: options, nextSequence: 1,
 		maxStreamIDLocal: 2 * uint64(o.MaxRemoteStreams), maxStreamIDRemote: assumedStreamIDs,
@@ -345,6 +347,7 @@ func (m *Machine) freeConns() {
 			m.freeStream(s)
 			s = next
 		}
+		m.options.letGo(c.options)
 		*m.coldOf(i) = coldConn{}
 		*c = conn{}
 		m.conns.Free(i)

@@ -58,7 +58,7 @@ type server struct {
 // AddServer adds a server; links are pointed at it by LinkConfig.Server or
 // SetServer. Servers are never removed: CloseServer ends one.
 func (m *Machine) AddServer(cfg ServerConfig) (ServerID, error) {
-	options, err := m.addOptions(cfg.Options)
+	options, err := m.options.use(cfg.Options)
 	if err != nil {
 		return 0, err
 	}

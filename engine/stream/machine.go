@@ -27,7 +27,7 @@ type Machine struct {
 	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
 	byID     *slab.Table // connection<<32 | stream id -> stream
 	cold     []coldConn  // by connection index
-	options  []connOptions
+	options  optionTable
 	servers  []server          // by server number; 0 is unused
 	words    map[uint32]string // by stream index: what it was closed with, if anything
 
@@ -143,28 +143,6 @@ func (m *Machine) coldOf(c uint32) *coldConn {
 		m.cold = append(m.cold, coldConn{})
 	}
 	return &m.cold[c]
-}
-
-func (m *Machine) optionsOf(c *conn) *connOptions { return &m.options[c.options] }
-
-// connOptions are the options of one or many connections: those with the same
-// options share an entry.
-type connOptions struct {
-	Options
-	slippage uint32
-}
-
-func (m *Machine) addOptions(o Options) (uint32, error) {
-	if err := o.fill(); err != nil {
-		return 0, err
-	}
-	for i := range m.options {
-		if m.options[i].Options == o {
-			return uint32(i), nil
-		}
-	}
-	m.options = append(m.options, connOptions{o, uint32(o.SlippagePPM)})
-	return uint32(len(m.options) - 1), nil
 }
 
 // expiryCache keeps the digits of an expiry: all packets of one millisecond

@@ -106,7 +106,7 @@ func (m *Machine) replyText(known uint32, w *work) int {
 	} else {
 		options = m.servers[m.scratch.newcomers[w.scratch].server&^provedBit].options
 	}
-	if m.options[options].Padding {
+	if m.options.entries[options].Padding {
 		return frame.MaxPlaintext
 	}
 	return maxReplyText
