@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/engine/stream"
@@ -81,7 +83,8 @@ func (s *shard) callHandler(n uint32, events []stream.Event) {
 	}
 }
 
-// tell calls a Handler. One that panics loses the connections that it was told of.
+// tell calls a Handler. One that panics loses the connections that it was told of;
+// but what panics inside the machine has left it half changed, and stops the shard.
 func (s *shard) tell(h Handler, events []stream.Event) {
 	s.inHandler = true
 	defer func() {
@@ -90,7 +93,7 @@ func (s *shard) tell(h Handler, events []stream.Event) {
 		if r == nil {
 			return
 		}
-		if s.isInvariant(r) {
+		if s.isInvariant(r) || panickedInMachine() {
 			panic(r)
 		}
 		s.e.log.Error("a Handler panicked", "panic", fmt.Sprint(r))
@@ -99,4 +102,20 @@ func (s *shard) tell(h Handler, events []stream.Event) {
 		}
 	}()
 	h.HandleEvents(&s.onLoop, events)
+}
+
+// panickedInMachine says, while a Handler's panic is recovered, whether a function
+// of the machine was running.
+func panickedInMachine() bool {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	for {
+		f, more := frames.Next()
+		switch {
+		case strings.Contains(f.Function, "/engine/stream.(*Machine)."):
+			return true
+		case strings.HasSuffix(f.Function, "/engine.(*shard).tell") || !more:
+			return false
+		}
+	}
 }

@@ -65,6 +65,40 @@ func TestBrokenInvariantStopsItsShard(t *testing.T) {
 	}
 }
 
+// A panic inside the machine leaves it half changed, whoever called it.
+func TestPanicInTheMachineStopsTheShardOfAHandler(t *testing.T) {
+	e, err := New(Config{Loops: 1, StdNet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	left, right, err := Pipe(e, AttachConfig{Address: "test.a", Child: "test.a.b"}, e, AttachConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := left.Listen(ServerConfig{Handler: HandlerFunc(func(*OnLoop, []stream.Event) {
+		var none *stream.Machine
+		none.Stats()
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	creds, err := srv.Credentials(stream.CredentialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := right.Connect(ctx, creds.Address, creds.Secret, ConnectConfig{}); !errors.Is(err, ErrEngineClosed) {
+		t.Errorf("Connect: %v", err)
+	}
+	if err := e.Err(); err == nil || !strings.Contains(err.Error(), "nil pointer") {
+		t.Errorf("Err: %v", err)
+	}
+	if err := e.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
 func TestPanicOfAHandlerCostsItsConnections(t *testing.T) {
 	bad := HandlerFunc(func(_ *OnLoop, events []stream.Event) {
 		if events[0].Kind == stream.EventAccepted {
