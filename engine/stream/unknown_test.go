@@ -8,30 +8,37 @@ import (
 	"github.com/millrace-ilp/millrace/codec/frame"
 )
 
-// doubtful plays a client whose packets first to last stay without an answer,
-// and returns it 20 s after they have expired.
-func doubtful(t *testing.T, first, last int, script probeScript) *probeReceiver {
+// newProbeClient is a client of ours, connected and with one stream, whose packets a
+// test answers.
+func newProbeClient(t *testing.T, cfg Config, o Options) *probeReceiver {
+	t.Helper()
 	var secret [32]byte
-	r := &probeReceiver{t: t, m: New(Config{Seed: seeded(7)}), now: 1_700_000_000 * second, peer: newPeer(t, secret[:])}
-	r.script = func(a *probeAnswer, n int) []byte {
-		if n >= first && n <= last {
-			return []byte{}
-		}
-		return script(a, n)
-	}
+	cfg.Seed = seeded(7)
+	r := &probeReceiver{t: t, m: New(cfg), now: 1_700_000_000 * second, peer: newPeer(t, secret[:])}
 	var err error
 	if r.link, err = r.m.AddLink(LinkConfig{Address: []byte("test.client"), AssetCode: []byte("XRP"), AssetScale: 9}); err != nil {
 		t.Fatal(err)
 	}
-	r.conn, err = r.m.Connect(r.now, ConnectConfig{
-		Link: r.link, Destination: []byte("test.server.token"), SharedSecret: secret, Options: Options{MaxPacketAmount: 100, Expiry: 5e9},
-	})
+	r.conn, err = r.m.Connect(r.now, ConnectConfig{Link: r.link, Destination: []byte("test.server.token"), SharedSecret: secret, Options: o})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.run(second)
 	if r.stream, err = r.m.OpenStream(r.now, r.conn); err != nil {
 		t.Fatal(err)
+	}
+	return r
+}
+
+// doubtful plays a client whose packets first to last stay without an answer,
+// and returns it 20 s after they have expired.
+func doubtful(t *testing.T, first, last int, script probeScript) *probeReceiver {
+	r := newProbeClient(t, Config{}, Options{MaxPacketAmount: 100, Expiry: 5e9})
+	r.script = func(a *probeAnswer, n int) []byte {
+		if n >= first && n <= last {
+			return []byte{}
+		}
+		return script(a, n)
 	}
 	if err := r.m.SetSendMax(r.now, r.stream, 1000); err != nil {
 		t.Fatal(err)
