@@ -4,13 +4,14 @@ import (
 	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // lookUpAnswer finds the request that an answer belongs to and compares the
 // fulfillment with the one we expect: no hash is computed.
 func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 	i, s := m.slotOf(e.Request)
-	if s == nil || s.link != m.linkIndex(e.Link) {
+	if _, ok := m.links.Get(slab.Handle(e.Link)); !ok || s == nil || s.link != m.linkIndex(e.Link) {
 		return
 	}
 	w.slot = i

@@ -247,10 +247,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 
 // configured takes the answer to peer.config.
 func (m *Machine) configured(h LinkHandle, e *Entry) {
-	l, ok := m.links.Get(slab.Handle(h))
-	if !ok {
-		return
-	}
+	l := m.linkOf(h)
 	var cfg ildcp.Config
 	err := ErrGone
 	if e.Kind == Fulfill {

@@ -295,6 +295,27 @@ func TestRemovedLinkTakesItsConnectionsAlong(t *testing.T) {
 	}
 }
 
+func TestAnswerOfARemovedLinkNeverReachesTheOneInItsPlace(t *testing.T) {
+	h := newHand(t, Options{}, Config{})
+	gone := h.child()
+	h.m.RemoveLink(h.now, gone)
+	link := h.child()
+	request := h.ask(link)
+	if uint32(gone) != uint32(link) {
+		t.Fatal("the place was not taken again")
+	}
+	stale := configAnswer(request, "test.evil")
+	stale.Link = gone
+	h.give(stale)
+	if info, _ := h.m.LinkInfo(link); len(info.Address) != 0 || info.InFlight != 1 {
+		t.Fatalf("%+v", info)
+	}
+	h.give(configAnswer(request, "test.good"))
+	if info, _ := h.m.LinkInfo(link); string(info.Address) != "test.good" || info.InFlight != 0 {
+		t.Fatalf("the answer itself: %+v", info)
+	}
+}
+
 func TestLinksWindowsBoundWhatIsInFlight(t *testing.T) {
 	for name, cfg := range map[string]LinkConfig{"money": {WindowAmount: 250}, "packets": {Window: 3}, "octets": {WindowOctets: 1}} {
 		w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
