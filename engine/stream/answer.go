@@ -308,7 +308,7 @@ func (m *Machine) tellAgain(id uint32, s *slot, c *conn) {
 		c.flags |= flagTellAsset
 	}
 	if s.told&toldAddress != 0 {
-		c.flags |= flagTellAddress
+		c.flags |= flagTellAddress | flagUrgent
 	}
 	if s.told&toldMaxData != 0 {
 		c.flags |= flagTellMaxData
