@@ -313,8 +313,13 @@ func (m *Machine) tellAgain(id uint32, s *slot, c *conn) {
 	if s.told&toldMaxData != 0 {
 		c.flags |= flagTellMaxData
 	}
-	if s.told&toldBlocked != 0 {
-		c.flags &^= flagToldBlocked | flagToldIDBlocked
+	if s.told&toldBlocked != 0 { // unless the limit has risen since
+		if c.flags.has(flagToldBlocked) {
+			c.flags |= flagTellBlocked
+		}
+		if c.flags.has(flagToldIDBlocked) {
+			c.flags |= flagTellIDBlocked
+		}
 	}
 	if s.told&toldStreams == 0 {
 		return

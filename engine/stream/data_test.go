@@ -255,3 +255,27 @@ func TestNothingBehindACloseInAReplyIsApplied(t *testing.T) {
 		t.Fatalf("%+v, %+v", c, info)
 	}
 }
+
+func TestHiddenClientHearsOfTheWindowThoughItsQuestionIsLost(t *testing.T) {
+	w := newWorld(t, Options{StreamWindow: 1 << 20, ConnectionWindow: 65534}, Config{})
+	c := w.connect(Options{HideAddress: true, IdleTimeout: -1})
+	w.run(second)
+	s, _ := w.a.m.OpenStream(w.now, c)
+	_, _ = w.a.m.Write(w.now, s, []byte("x")) // so that the windows are told
+	w.run(second)
+	if n, err := w.a.m.Write(w.now, s, make([]byte, 80_000)); n != 80_000 || err != nil {
+		t.Fatal(n, err)
+	}
+	w.run(second / 10)
+	left := w.refuseNext(1, ilp.T00) // the first ConnectionDataBlocked by itself
+	w.run(2 * second)
+	if *left != 0 {
+		t.Fatal("it was not sent")
+	}
+	got := len(readAll(t, w.b.m, w.now, w.b.expect(EventStreamOpened).Stream))
+	w.run(20 * second)
+	got += len(readAll(t, w.b.m, w.now, w.b.expect(EventStreamOpened).Stream))
+	if info, _ := w.a.m.StreamInfo(s); got != 80_001 || info.Buffered != 0 {
+		t.Fatalf("%d of 80001 octets 20 s after the window was opened, %d wait", got, info.Buffered)
+	}
+}
