@@ -173,6 +173,8 @@ func (s *scenario) options(o *Options, name, value string) bool {
 		o.PacketsPerSecond = int(s.number(value))
 	case "stream-window":
 		o.StreamWindow = int(s.number(value))
+	case "connection-window":
+		o.ConnectionWindow = int(s.number(value))
 	default:
 		return false
 	}
