@@ -28,37 +28,36 @@ func TestTotalBetweenTwoPacketsIsTakenOfOne(t *testing.T) {
 	}
 }
 
-// paysThree is a client that pays over three streams; its money packets first to
-// last are lost before or behind the receiver.
-func paysThree(t *testing.T, first, last int, arrive bool) (r *probeReceiver, streams []StreamHandle, totals map[uint64]Amount) {
+// paysThree is a client that pays over three streams, 30 of each in every packet.
+// Money packets first to last are lost, when so many halves of them have arrived.
+func paysThree(t *testing.T, first, last int, halves Amount) (r *probeReceiver, streams []StreamHandle, totals map[uint64]Amount) {
 	t.Helper()
 	r = newProbeClient(t, Config{}, Options{MaxPacketAmount: 90, Expiry: 5e9})
 	totals = map[uint64]Amount{}
 	n := 0
 	r.script = func(a *probeAnswer, _ int) []byte {
-		amount := a.prepare.Amount()
 		lost := false
-		if amount > 0 {
+		if a.prepare.Amount() > 0 {
 			n++
 			lost = n >= first && n <= last
 		}
-		var shares uint64
-		var ids, parts []uint64
 		var tell []appender
 		for it := a.packet.Frames(); it.Next(); {
+			var id uint64
 			switch it.Type() {
 			case frame.TypeStreamMoney:
 				f, _ := frame.ParseStreamMoney(it.Body())
-				shares += f.Shares
-				ids, parts = append(ids, f.StreamID), append(parts, f.Shares)
+				id = f.StreamID
+				if lost {
+					totals[id] += Amount(f.Shares) * halves / 2
+				} else {
+					totals[id] += Amount(f.Shares)
+				}
 			case frame.TypeStreamMoneyBlocked:
 				f, _ := frame.ParseStreamMoneyBlocked(it.Body())
-				ids, parts = append(ids, f.StreamID), append(parts, 0)
-			}
-		}
-		for k, id := range ids {
-			if shares > 0 && (!lost || arrive) {
-				totals[id] += Amount(uint64(amount) * parts[k] / shares) // they always divide
+				id = f.StreamID
+			default:
+				continue
 			}
 			tell = append(tell, frame.StreamMaxMoney{StreamID: id, ReceiveMax: maxAmount, TotalReceived: totals[id]})
 		}
@@ -75,56 +74,66 @@ func paysThree(t *testing.T, first, last int, arrive bool) (r *probeReceiver, st
 		}
 		streams = append(streams, s)
 	}
-	for _, s := range streams {
-		if err := r.m.SetSendMax(r.now, s, 300); err != nil {
-			t.Fatal(err)
+	for total := Amount(30); total <= 300; total += 30 {
+		for _, s := range streams {
+			if err := r.m.SetSendMax(r.now, s, total); err != nil {
+				t.Fatal(err)
+			}
 		}
+		r.run(second / 50)
+	}
+	if n != 10 {
+		t.Fatalf("%d packets with money", n)
 	}
 	return r, streams, totals
 }
 
 func TestPacketOfManyStreamsInDoubtIsSettledForEachOfThem(t *testing.T) {
-	for _, arrive := range []bool{false, true} {
-		r, streams, totals := paysThree(t, 3, 5, arrive)
-		r.run(60 * second)
-		for k, s := range streams {
-			info, _ := r.m.StreamInfo(s)
-			if info.Sent != 300 || info.Delivered != 300 || totals[info.ID] != 300 || info.Held != 0 || info.Unknown != 0 {
-				t.Errorf("arrived %v, stream %d: %+v, the receiver has %d", arrive, k, info, totals[info.ID])
+	for _, cut := range []bool{false, true} {
+		for halves := range Amount(3) {
+			r, streams, totals := paysThree(t, 3, 5, halves)
+			if cut {
+				r.m.LinkLost(r.now, r.link)
+				r.m.LinkUp(r.now, r.link)
 			}
-		}
-		if info, _ := r.m.ConnInfo(r.conn); info.Sent != 900 || info.Held != 0 || info.Unknown != 0 {
-			t.Errorf("arrived %v: %+v", arrive, info)
-		}
-		if n := r.m.parts.Len(); n != 0 {
-			t.Errorf("arrived %v: %d parts are left", arrive, n)
+			for _, s := range streams {
+				if info, _ := r.m.StreamInfo(s); info.Held != 90 || info.Sent != 210 || (info.Unknown == 90) != cut {
+					t.Fatalf("link cut %v: %+v", cut, info)
+				}
+			}
+			r.run(60 * second)
+			for _, s := range streams {
+				info, _ := r.m.StreamInfo(s)
+				if info.Sent != 300 || info.Delivered != 300 || totals[info.ID] != 300 || info.Held != 0 || info.Unknown != 0 {
+					t.Errorf("link cut %v, %d halves arrived: %+v, the receiver has %d", cut, halves, info, totals[info.ID])
+				}
+			}
+			if info, _ := r.m.ConnInfo(r.conn); info.Sent != 900 || info.Held != 0 || info.Unknown != 0 {
+				t.Errorf("link cut %v, %d halves arrived: %+v", cut, halves, info)
+			}
+			if n := r.m.parts.Len(); n != 0 {
+				t.Errorf("link cut %v, %d halves arrived: %d parts are left", cut, halves, n)
+			}
 		}
 	}
 }
 
 func TestDoubtOfAClosedConnectionIsSettledByWhatWasTold(t *testing.T) {
-	for _, arrive := range []bool{false, true} {
-		r, streams, totals := paysThree(t, 3, 5, arrive)
-		r.run(second) // the totals of later packets are told
-		before, _ := r.m.ConnInfo(r.conn)
-		if before.Held != 270 {
-			t.Fatalf("%d are held", before.Held)
+	for _, halves := range []Amount{0, 2} {
+		r, streams, totals := paysThree(t, 3, 5, halves) // the packets after those told totals
+		if info, _ := r.m.ConnInfo(r.conn); info.Held != 270 || info.Sent != 630 {
+			t.Fatalf("%+v", info)
 		}
 		if err := r.m.DestroyConn(r.now, r.conn, frame.ApplicationError, ""); err != nil {
 			t.Fatal(err)
 		}
 		r.run(30 * second)
-		info, _ := r.m.ConnInfo(r.conn)
-		var have Amount
-		for _, total := range totals {
-			have += total
-		}
-		if info.Sent != have || info.Held != 0 || info.Unknown != 0 || (have > before.Sent) != arrive {
-			t.Errorf("arrived %v: the receiver has %d, sent are %d, held %d", arrive, have, info.Sent, info.Held)
+		if info, _ := r.m.ConnInfo(r.conn); info.Sent != 630+270*halves/2 || info.Held != 0 || info.Unknown != 0 {
+			t.Errorf("%d halves arrived: %+v", halves, info)
 		}
 		for _, s := range streams {
 			if i, _ := r.m.StreamInfo(s); i.Held != 0 || i.Unknown != 0 || i.Sent != totals[i.ID] {
-				t.Errorf("arrived %v: %+v, the receiver has %d", arrive, i, totals[i.ID])
+				t.Errorf("%d halves arrived: %+v, the receiver has %d", halves, i, totals[i.ID])
 			}
 		}
 	}

@@ -3,6 +3,9 @@ package stream
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
 )
 
 // held opens a connection whose server holds money, and sends an amount in
@@ -109,5 +112,122 @@ func TestNothingIsFulfilledBeforeItsCommit(t *testing.T) {
 	ci, _ := w.a.m.ConnInfo(c)
 	if ci.Sent != 4000 {
 		t.Fatalf("sent %d", ci.Sent)
+	}
+}
+
+func TestDecidedMoneyStillWaitsForItsCommit(t *testing.T) {
+	w, c := held(t, Config{Decide: true, Ledger: true}, maxAmount, 1000)
+	if staged := w.b.m.Staged(); len(staged) != 0 {
+		t.Fatalf("staged before the decision: %+v", staged)
+	}
+	if err := w.b.m.Decide(w.now, w.pendingHolds()[0], Accept, w.b); err != nil {
+		t.Fatal(err)
+	}
+	w.run(second)
+	staged := w.b.m.Staged()
+	if len(staged) != 1 || staged[0].Amount != 1000 || w.taken != 0 {
+		t.Fatalf("%d taken, staged %+v", w.taken, staged)
+	}
+	w.b.m.Committed(w.now, staged[0].Seq, w.b)
+	w.run(second)
+	if info, _ := w.a.m.ConnInfo(c); info.Sent != 1000 || w.taken != 1000 || w.b.m.Stats().Released != 1000 {
+		t.Fatalf("sent %d, taken %d", info.Sent, w.taken)
+	}
+}
+
+func TestMoreThanAVectorOfPaddedFulfillsIsReleasedAtOnce(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount, Padding: true}, Config{Ledger: true})
+	c := w.connect(Options{MaxPacketAmount: 10, RateNum: 1, RateDen: 1})
+	w.run(second)
+	s, _ := w.a.m.OpenStream(w.now, c)
+	for total := Amount(10); total <= 1000; total += 10 { // a packet each, whatever the window
+		_ = w.a.m.SetSendMax(w.now, s, total)
+		w.idx(c).window.size = 1000
+		w.run(second / 1000)
+	}
+	staged := w.b.m.Staged()
+	if len(staged) != 100 {
+		t.Fatalf("%d are staged", len(staged))
+	}
+	w.b.m.Committed(w.now, staged[99].Seq, w.b)
+	if n := len(w.b.queue); n != 100 {
+		t.Fatalf("%d answers", n)
+	}
+	w.run(second)
+	accepted, _ := w.b.m.ConnInfo(w.b.expect(EventAccepted).Conn)
+	if info, _ := w.a.m.ConnInfo(c); info.Sent != 1000 || info.Delivered != 1000 || w.taken != 1000 || accepted.Received != 1000 {
+		t.Fatalf("sent %d, delivered %d, taken %d, received %d", info.Sent, info.Delivered, w.taken, accepted.Received)
+	}
+	if info, _ := w.a.m.StreamInfo(s); info.RemoteReceived != 1000 {
+		t.Fatalf("the last answer tells %d", info.RemoteReceived)
+	}
+}
+
+func TestMoneyThatCanNotBeHeldIsRefusedForNow(t *testing.T) {
+	money := []appender{frame.StreamMoney{StreamID: 1, Shares: 1}}
+	var many []appender
+	for id := uint64(1); id < 20; id += 2 {
+		many = append(many, frame.StreamMoney{StreamID: id, Shares: 1})
+	}
+	for name, c := range map[string]struct {
+		cfg    Config
+		first  []appender
+		second []appender
+	}{
+		"no more holds": {Config{Decide: true, MaxHolds: 1}, money, money},
+		"no more parts": {Config{Decide: true, MaxRequests: 6}, money, many},
+	} {
+		h := newHand(t, Options{ReceiveMax: maxAmount}, c.cfg)
+		h.send(100, c.first...)
+		if a := h.send(50, c.second...); a.fulfilled || a.code != ilp.T03 || a.opened {
+			t.Fatalf("%s: %+v", name, a)
+		}
+		if n := h.m.Stats().Holds; n != 1 || h.m.parts.Len() != 0 || h.m.conns.At(1).heldIn != 100 {
+			t.Fatalf("%s: %d holds, %d parts, %d held", name, n, h.m.parts.Len(), h.m.conns.At(1).heldIn)
+		}
+		for _, e := range h.events() {
+			if e.Kind == EventHold {
+				if err := h.m.Decide(h.now, e.Hold, Accept, h); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if a := h.read(); !a.fulfilled || h.info().Received != 100 {
+			t.Fatalf("%s: the first: %+v, received %d", name, a, h.info().Received)
+		}
+	}
+}
+
+func TestHoldOfAClosedConnectionIsNeverFulfilled(t *testing.T) {
+	for _, d := range []Decision{Accept, Decline} {
+		h := newHand(t, Options{ReceiveMax: maxAmount}, Config{Decide: true})
+		h.send(100, frame.StreamMoney{StreamID: 1, Shares: 1})
+		h.send(0, frame.ConnectionClose{})
+		var hold HoldHandle
+		for _, e := range h.events() {
+			if e.Kind == EventHold {
+				hold = e.Hold
+			}
+		}
+		if err := h.m.Decide(h.now, hold, d, h); err != nil {
+			t.Fatal(err)
+		}
+		want := map[Decision]ilp.Code{Accept: ilp.R00, Decline: ilp.F02}[d]
+		if a := h.read(); a.fulfilled || a.code != want || a.opened || h.info().Received != 0 || h.m.Stats().Holds != 0 {
+			t.Errorf("decision %d: %+v, received %d", d, a, h.info().Received)
+		}
+	}
+}
+
+func TestPacketWithoutRoomForItsReplyHasNoEffect(t *testing.T) {
+	h := newHand(t, Options{ReceiveMax: maxAmount}, Config{})
+	h.full = true
+	e := h.prepare(10, frame.StreamMoney{StreamID: 1, Shares: 1})
+	if a := h.give(e); a.fulfilled || a.code != ilp.T03 || h.m.Stats().Connections != 0 {
+		t.Fatalf("%+v", a)
+	}
+	h.full = false
+	if a := h.give(e); !a.fulfilled || h.info().Received != 10 {
+		t.Fatalf("the same packet when there is room: %+v", a)
 	}
 }
