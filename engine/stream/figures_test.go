@@ -34,6 +34,59 @@ func TestHistogramTellsWhatItWasTold(t *testing.T) {
 	}
 }
 
+func TestHistogramIsExactForTheSmallest(t *testing.T) {
+	var h Histogram
+	for n := range int64(20) {
+		h.record(n)
+	}
+	h.record(-5) // a clock that went back
+	for q, want := range map[float64]int64{0: 0, 0.1: 0, 0.5: 8, 1: 19, 2: 19} {
+		if got := h.Quantile(q); got != want {
+			t.Errorf("quantile %v is %d, want %d", q, got, want)
+		}
+	}
+}
+
+func TestRoundTripsAndSpentSeedAreCounted(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	before := w.a.m.SeedSpent()
+	w.hook = func(from *node, e *Entry) bool {
+		if from == w.a && e.Kind == Prepare {
+			w.now += 5e6 // the way there
+		}
+		return true
+	}
+	w.pay(Options{MaxPacketAmount: 10, Congestion: CongestionSerial}, 100)
+	if h := w.a.m.RoundTrips(); h.Count() != 10 || h.Max() != 5e6 || h.Quantile(0.5) != 5e6 {
+		t.Errorf("%d round trips, the longest of %d ns", h.Count(), h.Max())
+	}
+	spent := w.a.m.SeedSpent() - before
+	if sent := int(w.a.m.Stats().PreparesOut); spent < 12*sent {
+		t.Errorf("%d octets of the seed were spent on %d IVs", spent, sent)
+	}
+	seed := seeded(9)
+	w.a.m.Reseed(&seed)
+	if n := w.a.m.SeedSpent(); n != 0 {
+		t.Errorf("%d octets of the new seed are spent", n)
+	}
+}
+
+func TestBrokenInvariantOfTheMoneyStopsTheMachine(t *testing.T) {
+	for name, breakIt := range map[string]func(){
+		"below zero":   func() { total := Amount(5); mustSub(&total, 6) },
+		"past 64 bits": func() { total := maxAmount; mustAdd(&total, 1) },
+	} {
+		func() {
+			defer func() {
+				if what, _ := recover().(string); !strings.HasPrefix(what, "stream: a total ") {
+					t.Errorf("%s: %q", name, what)
+				}
+			}()
+			breakIt()
+		}()
+	}
+}
+
 func TestRatesForPeople(t *testing.T) {
 	i := ConnInfo{RateNum: 3, RateDen: 2, LastNum: 149, LastDen: 100, SlippagePPM: 10_000}
 	if i.Rate() != 1.5 || math.Abs(i.MinRate()-1.485) > 1e-12 || i.LastRate() != 1.49 {

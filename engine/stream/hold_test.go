@@ -135,31 +135,33 @@ func TestDecidedMoneyStillWaitsForItsCommit(t *testing.T) {
 	}
 }
 
-func TestMoreThanAVectorOfPaddedFulfillsIsReleasedAtOnce(t *testing.T) {
-	w := newWorld(t, Options{ReceiveMax: maxAmount, Padding: true}, Config{Ledger: true})
-	c := w.connect(Options{MaxPacketAmount: 10, RateNum: 1, RateDen: 1})
-	w.run(second)
-	s, _ := w.a.m.OpenStream(w.now, c)
-	for total := Amount(10); total <= 1000; total += 10 { // a packet each, whatever the window
-		_ = w.a.m.SetSendMax(w.now, s, total)
-		w.idx(c).window.size = 1000
-		w.run(second / 1000)
-	}
-	staged := w.b.m.Staged()
-	if len(staged) != 100 {
-		t.Fatalf("%d are staged", len(staged))
-	}
-	w.b.m.Committed(w.now, staged[99].Seq, w.b)
-	if n := len(w.b.queue); n != 100 {
-		t.Fatalf("%d answers", n)
-	}
-	w.run(second)
-	accepted, _ := w.b.m.ConnInfo(w.b.expect(EventAccepted).Conn)
-	if info, _ := w.a.m.ConnInfo(c); info.Sent != 1000 || info.Delivered != 1000 || w.taken != 1000 || accepted.Received != 1000 {
-		t.Fatalf("sent %d, delivered %d, taken %d, received %d", info.Sent, info.Delivered, w.taken, accepted.Received)
-	}
-	if info, _ := w.a.m.StreamInfo(s); info.RemoteReceived != 1000 {
-		t.Fatalf("the last answer tells %d", info.RemoteReceived)
+func TestMoreThanAVectorOfFulfillsIsReleasedAtOnce(t *testing.T) {
+	for _, padding := range []bool{false, true} {
+		w := newWorld(t, Options{ReceiveMax: maxAmount, Padding: padding}, Config{Ledger: true})
+		c := w.connect(Options{MaxPacketAmount: 10, RateNum: 1, RateDen: 1})
+		w.run(second)
+		s, _ := w.a.m.OpenStream(w.now, c)
+		for total := Amount(10); total <= 1000; total += 10 { // a packet each, whatever the window
+			_ = w.a.m.SetSendMax(w.now, s, total)
+			w.idx(c).window.size = 1000
+			w.run(second / 1000)
+		}
+		staged := w.b.m.Staged()
+		if len(staged) != 100 {
+			t.Fatalf("%d are staged", len(staged))
+		}
+		w.b.m.Committed(w.now, staged[99].Seq, w.b)
+		if n := len(w.b.queue); n != 100 {
+			t.Fatalf("%d answers", n)
+		}
+		w.run(second)
+		accepted, _ := w.b.m.ConnInfo(w.b.expect(EventAccepted).Conn)
+		if info, _ := w.a.m.ConnInfo(c); info.Sent != 1000 || info.Delivered != 1000 || w.taken != 1000 || accepted.Received != 1000 {
+			t.Fatalf("sent %d, delivered %d, taken %d, received %d", info.Sent, info.Delivered, w.taken, accepted.Received)
+		}
+		if info, _ := w.a.m.StreamInfo(s); info.RemoteReceived != 1000 {
+			t.Fatalf("the last answer tells %d", info.RemoteReceived)
+		}
 	}
 }
 

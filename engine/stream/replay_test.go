@@ -124,3 +124,29 @@ func (r *recorderOne) Reply(_ LinkHandle, _ uint32, n int) []byte {
 }
 func (r *recorderOne) Request(LinkHandle, uint32, int) []byte { return nil }
 func (r *recorderOne) Forward(int, Entry)                     {}
+
+func TestSequenceFarAheadLeavesTheWholeGrownWindowBehind(t *testing.T) {
+	var w replayWindow
+	var words []uint64
+	ok := false
+	for _, seq := range []uint64{1, 100, 40} { // the last one is late, and makes the window grow
+		if words, ok = w.accept(seq, words); seq != 40 && !ok {
+			t.Fatalf("%d is refused", seq)
+		}
+	}
+	size := uint64(w.size)
+	if words == nil || size < 128 {
+		t.Fatalf("a window of %d", size)
+	}
+	if words, ok = w.accept(100+2*size, words); !ok {
+		t.Fatal("the one far ahead is refused")
+	}
+	for _, c := range []struct {
+		seq  uint64
+		want bool
+	}{{99 + 2*size, true}, {100 + 2*size, false}, {101 + size, true}, {100, false}, {100 + size, false}} {
+		if words, ok = w.accept(c.seq, words); ok != c.want {
+			t.Errorf("%d is taken: %v", c.seq, ok)
+		}
+	}
+}
