@@ -254,3 +254,41 @@ func TestWhatTheLinkDidNotTakeGoesOutLater(t *testing.T) {
 		t.Fatalf("%+v", e)
 	}
 }
+
+func TestOnlyTheCloseThatWasRefusedIsSentAgain(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	c, one := w.pay(Options{}, 10)
+	three, _ := w.a.m.OpenStream(w.now, c)
+	_ = w.a.m.SetSendMax(w.now, three, 10)
+	w.run(second)
+	secret, _ := w.a.m.SharedSecret(c)
+	reader := newPeer(t, secret[:])
+	closes := map[uint64]int{}
+	w.refuse = func(from *node, p *ilp.Prepare) []byte {
+		packet, ok := reader.open(p.Data())
+		if from != w.a || !ok {
+			return nil
+		}
+		refuse := false
+		for it := packet.Frames(); it.Next(); {
+			if it.Type() == frame.TypeStreamClose {
+				f, _ := frame.ParseStreamClose(it.Body())
+				closes[f.StreamID]++
+				refuse = f.StreamID == 3 && closes[3] == 1
+			}
+		}
+		if !refuse {
+			return nil
+		}
+		return must(ilp.AppendReject(nil, ilp.T00, []byte("test.hub"), nil, nil))
+	}
+	for _, s := range []StreamHandle{one, three} {
+		_ = w.a.m.CloseStream(w.now, s)
+		w.a.drain() // a packet each, both on their way
+	}
+	slices.Reverse(w.a.queue)
+	w.run(2 * second)
+	if closes[1] != 1 || closes[3] != 2 || count(w.b.events, EventStreamClosed) != 2 {
+		t.Fatalf("StreamClose frames by stream: %v", closes)
+	}
+}

@@ -246,3 +246,54 @@ func TestAnswerThatIsNotFreshSettlesNothing(t *testing.T) {
 		t.Fatalf("after %d packets: held %d, unknown %d, sent %d", n, info.Held, info.Unknown, info.Sent)
 	}
 }
+
+func TestLateFulfillmentsSettleWhatIsInDoubtInAnyOrder(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2, 3}, {1, 2, 0, 3}, {3, 1, 2, 0}, {2, 3, 1, 0}} {
+		r := newProbeClient(t, Config{}, Options{MaxPacketAmount: 100, Expiry: 5e9})
+		var late []Entry
+		r.script = func(a *probeAnswer, _ int) []byte {
+			for i := uint32(1); i < 20 && a.prepare.Amount() > 0; i++ {
+				if m := r.m; m.slots.Generation(i)&1 == 1 && m.slots.At(i).sequence == a.packet.Sequence {
+					late = append(late, Entry{Kind: Fulfill, Link: r.link, Request: requestID(m.slots.Handle(i)), Packet: a.fulfill()})
+				}
+			}
+			return []byte{} // nor are questions answered
+		}
+		if err := r.m.SetSendMax(r.now, r.stream, 400); err != nil {
+			t.Fatal(err)
+		}
+		r.run(12 * second)
+		if info, _ := r.m.ConnInfo(r.conn); len(late) != 4 || info.Unknown != 400 || info.Held != 400 {
+			t.Fatalf("%d packets, %+v", len(late), info)
+		}
+		for k, n := range order {
+			r.m.Handle(r.now, late[n:n+1], r)
+			info, _ := r.m.ConnInfo(r.conn)
+			if want := Amount(100 * (k + 1)); info.Sent != want || info.Held != 400-want || info.Unknown != 400-want {
+				t.Fatalf("order %v, %d answers: %+v", order, k+1, info)
+			}
+		}
+		r.run(second)
+		if info, _ := r.m.ConnInfo(r.conn); info.Sent != 400 || len(late) != 4 || r.m.conns.At(1).firstDoubt != 0 || r.m.conns.At(1).lastDoubt != 0 {
+			t.Fatalf("order %v: sent %d in %d packets", order, info.Sent, len(late))
+		}
+	}
+}
+
+func TestPacketsShareWhatPartsThereAre(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{MaxRequests: 3}) // as many parts
+	c := w.connect(Options{RateNum: 1, RateDen: 1})
+	for range 8 {
+		s, _ := w.a.m.OpenStream(w.now, c)
+		_ = w.a.m.SetSendMax(w.now, s, 10)
+	}
+	w.a.drain()
+	if info, _ := w.a.m.ConnInfo(c); info.Held != 50 || w.a.m.parts.Len() != 3 {
+		t.Fatalf("%d are held of two packets, %d parts", info.Held, w.a.m.parts.Len())
+	}
+	w.run(5 * second)
+	w.books(c, 80, 80)
+	if n := w.a.m.parts.Len(); n != 0 {
+		t.Fatalf("%d parts are left", n)
+	}
+}
