@@ -103,10 +103,7 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	if !ok {
 		return 0, nil, false
 	}
-	if !m.tokens.Put(token, i) {
-		m.conns.Free(i)
-		return 0, nil, false
-	}
+	invariant(m.tokens.Put(token, i), "more tokens than connections and tombstones")
 	if m.cfg.Directory != nil {
 		m.cfg.Directory.Claim(token, m.cfg.Shard)
 	}

@@ -28,10 +28,7 @@ func (m *Machine) newStream(i uint32, c *conn, id uint64) (uint32, *streamRec, b
 	if !ok {
 		return 0, nil, false
 	}
-	if !m.byID.Put(streamKey(i, id), s) {
-		m.streams.Free(s)
-		return 0, nil, false
-	}
+	invariant(m.byID.Put(streamKey(i, id), s), "more stream ids than streams")
 	*rec = streamRec{conn: i, id: id, maxDataRemote: assumedStreamWindow, deliverMax: maxAmount}
 	if c.lastStream != 0 {
 		m.streams.At(c.lastStream).next = s
