@@ -340,11 +340,7 @@ func (m *Machine) piecesArrived(i uint32) {
 		s := m.streams.At(p.stream)
 		k := p.stream
 		p.nextSlot, p.done = 0, true
-		if s.data != 0 {
-			m.advance(k, s, m.data.At(s.data))
-		} else {
-			m.pieces.Free(i) // its stream has let go of its data
-		}
+		m.advance(k, s, m.data.At(s.data))
 		m.unrefStream(k)
 		i = next
 	}
@@ -385,7 +381,7 @@ func (m *Machine) piecesLost(i uint32) {
 		s := m.streams.At(p.stream)
 		k := p.stream
 		p.nextSlot = 0
-		if s.data != 0 && !s.flags.has(streamClosed) {
+		if !s.flags.has(streamClosed) {
 			d := m.data.At(s.data)
 			if d.lostLast != 0 {
 				m.pieces.At(d.lostLast).nextLost = i
@@ -395,11 +391,7 @@ func (m *Machine) piecesLost(i uint32) {
 			d.lostLast = i
 		} else {
 			p.done = true
-			if s.data == 0 {
-				m.pieces.Free(i)
-			} else {
-				m.advance(k, s, m.data.At(s.data))
-			}
+			m.advance(k, s, m.data.At(s.data))
 		}
 		m.unrefStream(k)
 		i = next
