@@ -66,8 +66,8 @@ func (m *Machine) AddServer(cfg ServerConfig) (ServerID, error) {
 	return ServerID(len(m.servers) - 1), nil
 }
 
-// CloseServer answers every further packet of the server with T99 and ends its
-// connections.
+// CloseServer answers new clients of the server with T99 and ends the connections
+// that it has.
 func (m *Machine) CloseServer(now Instant, id ServerID) {
 	if int(id) >= len(m.servers) || id == 0 {
 		return

@@ -65,10 +65,6 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.reject(e, ilp.F02, out)
 		return
 	}
-	if c.server != 0 && m.servers[c.server].closed && !c.flags.has(flagEnding) {
-		m.reject(e, ilp.T99, out)
-		return
-	}
 	m.receive(e, w, op, known, c, packet, out)
 }
 
