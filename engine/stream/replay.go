@@ -95,9 +95,6 @@ func (w *replayWindow) grow(late uint64, old []uint64) []uint64 {
 	for uint64(size) < 4*late && size < maxReplay {
 		size *= 2
 	}
-	if size <= w.size {
-		return old
-	}
 	words := make([]uint64, size/64)
 	for i := uint64(0); i < uint64(size) && i <= w.top; i++ {
 		seq := w.top - i
