@@ -305,16 +305,12 @@ const maxWaitMs = 60_000
 // expiryOf is when a packet that is written now expires.
 func (m *Machine) expiryOf(c *conn, cold *coldConn) Instant {
 	if cold.expiry != nil {
-		if at := cold.expiry(m.now, cold.peer); at > m.now && at.unixMs() <= lastExpiryMs {
+		if at := cold.expiry(m.now, cold.peer); at > m.now {
 			return at
 		}
 	}
 	return m.now + Instant(m.optionsOf(c).Expiry)
 }
-
-// lastExpiryMs is the last millisecond of the year 9999, which is as far as the
-// digits of an expiry go (IL-RFC 0027).
-const lastExpiryMs = 253402300799999
 
 // abandon undoes what composing a packet took.
 func (m *Machine) abandon(id uint32, s *slot, c *conn) {
