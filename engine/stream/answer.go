@@ -80,7 +80,7 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op, out Output) {
 	}
 	if c.firstDoubt != 0 {
 		m.fresh = authentic && s.sentAt >= c.doubtSince
-		defer m.afterAnswer(m.conns.Handle(ci))
+		defer m.afterAnswer(ci, c)
 	}
 	switch {
 	case e.Kind == Fulfill && w.answers && !m.plant.unread(authentic):

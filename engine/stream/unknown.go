@@ -3,7 +3,6 @@ package stream
 import (
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
-	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // A prepare whose answer is lost has left its amount in one of two states, and
@@ -183,13 +182,9 @@ func (c *conn) paysOneByOne() bool { return c.firstDoubt != 0 && c.heldOut > c.u
 
 // afterAnswer looks at what is in doubt when an answer was taken. It is fresh when
 // the receiver gave it to a packet that was sent after all that.
-func (m *Machine) afterAnswer(h slab.Handle) {
+func (m *Machine) afterAnswer(i uint32, c *conn) {
 	fresh := m.fresh
 	m.fresh = false
-	c, ok := m.conns.Get(h)
-	if !ok {
-		return
-	}
 	if m.settleIfLast(c); !fresh || c.flags.has(flagClosed) || c.heldOut > m.inDoubt(c) {
 		return // what may still arrive by itself must not be taken for what has
 	}
@@ -207,7 +202,7 @@ func (m *Machine) afterAnswer(h slab.Handle) {
 		m.unspend(s, c)
 		m.retire(untold, s)
 	}
-	m.goOn(h.Index(), c)
+	m.goOn(i, c)
 }
 
 // settleIfLast decides about everything in doubt of a closed connection, by what
