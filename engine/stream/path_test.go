@@ -155,3 +155,27 @@ func TestEveryKindOfPacketGoesOutAgainAfterItsLinkWasCut(t *testing.T) {
 		t.Fatalf("the peer is at %s", info.Peer)
 	}
 }
+
+func TestOutageWhileTheRateIsLookedForPasses(t *testing.T) {
+	for _, refused := range []int{1, 4, 5, 10, 20} {
+		w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+		w.rate = rate{3, 2}
+		left := w.refuseNext(refused, ilp.T00)
+		c := w.connect(Options{})
+		w.run(5 * second)
+		info, _ := w.a.m.ConnInfo(c)
+		if *left != 0 || !info.Connected || info.RateNum*2 != info.RateDen*3 {
+			t.Errorf("after %d probes were refused for a while: %q, rate %d/%d", refused-*left, info.CloseMessage, info.RateNum, info.RateDen)
+		}
+	}
+}
+
+func TestOutageThatDoesNotPassEndsTheSearchForTheRate(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	left := w.refuseNext(1_000_000, ilp.T00)
+	c := w.connect(Options{IdleTimeout: -1})
+	w.run(200 * second)
+	if info, _ := w.a.m.ConnInfo(c); !info.Closed || 1_000_000-*left > 100 {
+		t.Fatalf("closed %v after %d probes", info.Closed, 1_000_000-*left)
+	}
+}

@@ -128,6 +128,12 @@ func (m *Machine) volleyDone(i uint32, c *conn) {
 	}
 	if p.temporary && p.smallest > 0 {
 		p.add(max(p.smallest-p.smallest/3, 1))
+		if n == 0 && !p.best.known() {
+			// Nothing at all got through: that tells of an outage, not of amounts.
+			for _, a := range firstVolley {
+				p.add(min(a, c.size.fixed))
+			}
+		}
 		p.notBefore = m.now + Instant(p.pause)
 		p.pause += p.pause / 2
 	}
