@@ -9,10 +9,9 @@ import (
 var firstVolley = [...]Amount{1, 1e3, 1e6, 1e9, 1e12}
 
 const (
-	maxVolleys  = 15
-	maxProbes   = 8
-	probePause  = 100e6 // before a volley after temporary errors; grows by half
-	maxProbeFor = 60e9
+	maxVolleys = 15
+	maxProbes  = 8
+	probePause = 100e6 // before a volley after temporary errors; grows by half
 )
 
 // probe finds the exchange rate by packets that cannot be fulfilled: the
