@@ -204,6 +204,9 @@ func TestWhatTheLinkDidNotTakeGoesOutLater(t *testing.T) {
 	w.a.abandon() // probes
 	w.run(second)
 	w.a.expect(EventConnected)
+	if n := w.b.m.Stats().PreparesIn; n != uint64(len(firstVolley)) {
+		t.Fatalf("%d probes have arrived", n)
+	}
 
 	var streams []StreamHandle
 	for range 2 {

@@ -28,18 +28,25 @@ func TestTotalBetweenTwoPacketsIsTakenOfOne(t *testing.T) {
 	}
 }
 
-// paysThree is a client that pays over three streams, 30 of each in every packet.
-// Money packets first to last are lost, when so many halves of them have arrived.
-func paysThree(t *testing.T, first, last int, halves Amount) (r *probeReceiver, streams []StreamHandle, totals map[uint64]Amount) {
+// threeStreams is a client that pays over three streams, 30 of each in every packet.
+type threeStreams struct {
+	*probeReceiver
+	streams []StreamHandle
+	totals  map[uint64]Amount // what the receiver has
+	n       int               // packets with money of the present ten
+	shy     int               // the receiver tells one total in each answer: 1 the first, -1 the last
+}
+
+// payThree pays 300 on each stream. So many packets from the third on are lost, when
+// so many halves of them have arrived.
+func payThree(t *testing.T, lose int, halves Amount, shy int) *threeStreams {
 	t.Helper()
-	r = newProbeClient(t, Config{}, Options{MaxPacketAmount: 90, Expiry: 5e9})
-	totals = map[uint64]Amount{}
-	n := 0
+	r := &threeStreams{probeReceiver: newProbeClient(t, Config{}, Options{MaxPacketAmount: 90, Expiry: 5e9}), totals: map[uint64]Amount{}, shy: shy}
 	r.script = func(a *probeAnswer, _ int) []byte {
 		lost := false
 		if a.prepare.Amount() > 0 {
-			n++
-			lost = n >= first && n <= last
+			r.n++
+			lost = r.n >= 3 && r.n < 3+lose
 		}
 		var tell []appender
 		for it := a.packet.Frames(); it.Next(); {
@@ -49,9 +56,9 @@ func paysThree(t *testing.T, first, last int, halves Amount) (r *probeReceiver, 
 				f, _ := frame.ParseStreamMoney(it.Body())
 				id = f.StreamID
 				if lost {
-					totals[id] += Amount(f.Shares) * halves / 2
+					r.totals[id] += Amount(f.Shares) * halves / 2
 				} else {
-					totals[id] += Amount(f.Shares)
+					r.totals[id] += Amount(f.Shares)
 				}
 			case frame.TypeStreamMoneyBlocked:
 				f, _ := frame.ParseStreamMoneyBlocked(it.Body())
@@ -59,53 +66,84 @@ func paysThree(t *testing.T, first, last int, halves Amount) (r *probeReceiver, 
 			default:
 				continue
 			}
-			tell = append(tell, frame.StreamMaxMoney{StreamID: id, ReceiveMax: maxAmount, TotalReceived: totals[id]})
+			tell = append(tell, frame.StreamMaxMoney{StreamID: id, ReceiveMax: maxAmount, TotalReceived: r.totals[id]})
 		}
 		if lost {
 			return []byte{}
 		}
+		if n := len(tell); r.shy > 0 && n > 1 {
+			tell = tell[:1]
+		} else if r.shy < 0 && n > 1 {
+			tell = tell[n-1:]
+		}
 		return a.fulfill(tell...)
 	}
-	streams = []StreamHandle{r.stream}
+	r.streams = []StreamHandle{r.stream}
 	for range 2 {
 		s, err := r.m.OpenStream(r.now, r.conn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		streams = append(streams, s)
+		r.streams = append(r.streams, s)
 	}
-	for total := Amount(30); total <= 300; total += 30 {
-		for _, s := range streams {
+	r.payTen(0)
+	return r
+}
+
+// payTen sends 300 more on each stream, in ten packets.
+func (r *threeStreams) payTen(sent Amount) {
+	r.t.Helper()
+	r.n = 0
+	for total := sent + 30; total <= sent+300; total += 30 {
+		for _, s := range r.streams {
 			if err := r.m.SetSendMax(r.now, s, total); err != nil {
-				t.Fatal(err)
+				r.t.Fatal(err)
 			}
 		}
 		r.run(second / 50)
 	}
-	if n != 10 {
-		t.Fatalf("%d packets with money", n)
+	if r.n != 10 {
+		r.t.Fatalf("%d packets with money", r.n)
 	}
-	return r, streams, totals
+}
+
+func TestDoubtOfManyStreamsWaitsForTheTotalOfEach(t *testing.T) {
+	for k := range Amount(8) {
+		lose, halves, shy := 1+int(k&4)/2, k&2, 1-2*int(k&1)
+		r := payThree(t, lose, halves, shy)
+		r.run(20 * second)
+		for round := range Amount(3) { // what was told before says nothing of the next
+			want := 300 * (round + 1)
+			for _, s := range r.streams {
+				info, _ := r.m.StreamInfo(s)
+				if info.Sent != want || r.totals[info.ID] != want || info.Held != 0 {
+					t.Fatalf("%d halves of %d arrived, round %d: sent %d, held %d, the receiver has %d", halves, lose, round, info.Sent, info.Held, r.totals[info.ID])
+				}
+			}
+			r.payTen(want)
+			r.run(20 * second)
+		}
+	}
 }
 
 func TestPacketOfManyStreamsInDoubtIsSettledForEachOfThem(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		for halves := range Amount(3) {
-			r, streams, totals := paysThree(t, 3, 5, halves)
+			r := payThree(t, 3, halves, 0)
 			if cut {
 				r.m.LinkLost(r.now, r.link)
 				r.m.LinkUp(r.now, r.link)
 			}
-			for _, s := range streams {
+			for _, s := range r.streams {
 				if info, _ := r.m.StreamInfo(s); info.Held != 90 || info.Sent != 210 || (info.Unknown == 90) != cut {
 					t.Fatalf("link cut %v: %+v", cut, info)
 				}
 			}
 			r.run(60 * second)
-			for _, s := range streams {
+			for _, s := range r.streams {
 				info, _ := r.m.StreamInfo(s)
-				if info.Sent != 300 || info.Delivered != 300 || totals[info.ID] != 300 || info.Held != 0 || info.Unknown != 0 {
-					t.Errorf("link cut %v, %d halves arrived: %+v, the receiver has %d", cut, halves, info, totals[info.ID])
+				if info.Sent != 300 || info.Delivered != 300 || r.totals[info.ID] != 300 || info.Held != 0 || info.Unknown != 0 {
+					t.Errorf("link cut %v, %d halves arrived: %+v, the receiver has %d", cut, halves, info, r.totals[info.ID])
 				}
 			}
 			if info, _ := r.m.ConnInfo(r.conn); info.Sent != 900 || info.Held != 0 || info.Unknown != 0 {
@@ -120,7 +158,7 @@ func TestPacketOfManyStreamsInDoubtIsSettledForEachOfThem(t *testing.T) {
 
 func TestDoubtOfAClosedConnectionIsSettledByWhatWasTold(t *testing.T) {
 	for _, halves := range []Amount{0, 2} {
-		r, streams, totals := paysThree(t, 3, 5, halves) // the packets after those told totals
+		r := payThree(t, 3, halves, 0) // the packets after those told totals
 		if info, _ := r.m.ConnInfo(r.conn); info.Held != 270 || info.Sent != 630 {
 			t.Fatalf("%+v", info)
 		}
@@ -131,9 +169,9 @@ func TestDoubtOfAClosedConnectionIsSettledByWhatWasTold(t *testing.T) {
 		if info, _ := r.m.ConnInfo(r.conn); info.Sent != 630+270*halves/2 || info.Held != 0 || info.Unknown != 0 {
 			t.Errorf("%d halves arrived: %+v", halves, info)
 		}
-		for _, s := range streams {
-			if i, _ := r.m.StreamInfo(s); i.Held != 0 || i.Unknown != 0 || i.Sent != totals[i.ID] {
-				t.Errorf("%d halves arrived: %+v, the receiver has %d", halves, i, totals[i.ID])
+		for _, s := range r.streams {
+			if i, _ := r.m.StreamInfo(s); i.Held != 0 || i.Unknown != 0 || i.Sent != r.totals[i.ID] {
+				t.Errorf("%d halves arrived: %+v, the receiver has %d", halves, i, r.totals[i.ID])
 			}
 		}
 	}

@@ -123,6 +123,9 @@ func TestMoneyOfAReleasedStreamIsToldOnce(t *testing.T) {
 		if e.Kind == EventMoneyReceived {
 			told += e.Amount
 			packets += e.Packets
+			if e.Packets == 0 {
+				t.Fatalf("told of nothing: %+v", e)
+			}
 		}
 	}
 	if told != 30 || packets != 3 {

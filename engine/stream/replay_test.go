@@ -144,7 +144,7 @@ func TestSequenceFarAheadLeavesTheWholeGrownWindowBehind(t *testing.T) {
 	for _, c := range []struct {
 		seq  uint64
 		want bool
-	}{{99 + 2*size, true}, {100 + 2*size, false}, {101 + size, true}, {100, false}, {100 + size, false}} {
+	}{{99 + 2*size, true}, {40 + 2*size, true}, {1 + 2*size, true}, {100 + 2*size, false}, {101 + size, true}, {100, false}, {100 + size, false}} {
 		if words, ok = w.accept(c.seq, words); ok != c.want {
 			t.Errorf("%d is taken: %v", c.seq, ok)
 		}
