@@ -155,22 +155,12 @@ func (m *Machine) LinkUp(now Instant, h LinkHandle) {
 
 // RemoveLink forgets a link for good. Its connections close.
 func (m *Machine) RemoveLink(now Instant, h LinkHandle) {
-	l, ok := m.links.Get(slab.Handle(h))
-	if !ok {
+	if _, ok := m.links.Get(slab.Handle(h)); !ok {
 		return
 	}
 	m.LinkLost(now, h)
 	m.now = now
 	index := slab.Handle(h).Index()
-	for {
-		c, queued := l.ready.Pop()
-		if !queued {
-			break
-		}
-		if m.liveConn(c) {
-			m.conns.At(c).flags &^= flagQueued
-		}
-	}
 	for c := uint32(1); c < uint32(len(m.cold)); c++ {
 		if m.liveConn(c) && m.conns.At(c).link == index {
 			m.endConn(c, 0, nil, false)
