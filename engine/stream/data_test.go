@@ -38,8 +38,8 @@ func readAll(t *testing.T, m *Machine, now Instant, s StreamHandle) (all []byte)
 func TestOctetsArriveWholeInAnyOrderAndAnySplit(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 2))
-	want := pattern(16_000)
-	for round := range 20 {
+	want := pattern(6_000)
+	for round := range 10 {
 		h := newHand(t, Options{}, Config{})
 		have := make([]bool, len(want))
 		for missing := len(want); missing > 0; {
