@@ -198,7 +198,7 @@ func TestUnreadDataOfClosedStreamsGivesTheWindowBack(t *testing.T) {
 
 func TestIDSetHoldsOnlyWhatWasClosed(t *testing.T) {
 	var s idSet
-	var far map[uint64]struct{}
+	var far []idRange
 	s.add(ordinal(401), &far) // the peer's 201st stream is over
 	if s.has(ordinal(201), far) {
 		t.Fatal("stream 201, which was never opened, counts as closed; MaxRemoteStreams may be 1<<20")

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -213,7 +212,7 @@ func TestIDSetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	for range 50 {
 		var s idSet
-		var far map[uint64]struct{}
+		var far []idRange
 		model := map[uint64]bool{}
 		spread := 1 + rng.Uint64N(300)
 		for range 2000 {
@@ -230,10 +229,36 @@ func TestIDSetKnowsWhatWasAddedAndNothingElse(t *testing.T) {
 				}
 			}
 		}
-		for k := range far {
-			if k < s.floor+64 {
-				t.Fatalf("seed %d: %d is kept far from the floor of %d: %v", seed, k, s.floor, slices.Sorted(maps.Keys(far)))
+		for k, r := range far {
+			if r.first < s.floor+64 || r.last < r.first || k > 0 && r.first <= far[k-1].last+1 {
+				t.Fatalf("seed %d: ranges %v with a floor of %d", seed, far, s.floor)
 			}
+		}
+	}
+}
+
+// The stream that stays open keeps the others from being told by a floor alone.
+func TestClosedStreamsAreRememberedInBoundedMemory(t *testing.T) {
+	for _, step := range []uint64{2, 4, 20} {
+		h := newHand(t, Options{ReceiveMax: maxAmount, MaxRemoteStreams: 10}, Config{})
+		h.send(0, frame.StreamMaxData{StreamID: 1, MaxOffset: 1})
+		opened := 0
+		for id := uint64(3); opened < 20_000; id += step {
+			if a := h.send(0, frame.StreamMaxData{StreamID: id, MaxOffset: 1}, frame.StreamClose{StreamID: id, Code: frame.NoError}); !a.fulfilled {
+				break
+			}
+			opened++
+			for _, e := range h.events() {
+				if e.Kind == EventStreamClosed {
+					h.m.ReleaseStream(e.Stream)
+				}
+			}
+		}
+		if far := len(h.m.coldOf(1).farRemote); far > 11 {
+			t.Errorf("ids in steps of %d: %d ranges of closed ones are remembered after %d streams", step, far, opened)
+		}
+		if step == 2 && opened < 20_000 {
+			t.Errorf("only %d streams could be opened", opened)
 		}
 	}
 }

@@ -108,11 +108,11 @@ type coldConn struct {
 	local        []byte       // our address of this connection
 	tag          []byte
 	closeMessage []byte
-	id           [16]byte            // for the ledger, once it was needed
-	farLocal     map[uint64]struct{} // of localClosed
-	farRemote    map[uint64]struct{} // of remoteClosed
-	candidate    []byte              // a new address of the peer's, on trial
-	assetCode    []byte              // the peer's
+	id           [16]byte  // for the ledger, once it was needed
+	farLocal     []idRange // of localClosed
+	farRemote    []idRange // of remoteClosed
+	candidate    []byte    // a new address of the peer's, on trial
+	assetCode    []byte    // the peer's
 	assetScale   uint8
 	hasAsset     bool
 }
@@ -267,46 +267,3 @@ func (m *Machine) slotOf(id uint32) (uint32, *slot) {
 	}
 	return i, m.slots.At(i)
 }
-
-// idSet remembers which stream ids of one parity are closed: all below floor,
-// those of bits above it and, beyond, those of a map of its own. Ids are counted
-// 0, 1, 2 within their parity.
-type idSet struct {
-	floor uint64
-	bits  uint64
-}
-
-func (s *idSet) has(n uint64, far map[uint64]struct{}) bool {
-	if n < s.floor || n-s.floor < 64 && s.bits>>(n-s.floor)&1 != 0 {
-		return true
-	}
-	_, ok := far[n]
-	return ok
-}
-
-// add marks n. far holds what lies 64 and more above the lowest open id: at most
-// as many as the peer may have open (or we, of ours).
-func (s *idSet) add(n uint64, far *map[uint64]struct{}) {
-	switch {
-	case n < s.floor:
-		return
-	case n-s.floor >= 64:
-		if *far == nil {
-			*far = make(map[uint64]struct{})
-		}
-		(*far)[n] = struct{}{}
-		return
-	}
-	s.bits |= 1 << (n - s.floor)
-	for s.bits&1 != 0 {
-		s.bits >>= 1
-		s.floor++
-		if _, ok := (*far)[s.floor+63]; ok {
-			delete(*far, s.floor+63)
-			s.bits |= 1 << 63
-		}
-	}
-}
-
-// ordinal counts a stream id within its parity: 1 and 2 are 0.
-func ordinal(id uint64) uint64 { return (id - 1) / 2 }
