@@ -173,7 +173,7 @@ func (d *duel) flush() {
 	d.m.Handle(d.now, vector, d)
 	d.turn()
 	d.serve()
-	if len(d.waiting) > d.m.Stats().Holds+int(d.m.links.At(uint32(d.link)).echoes) {
+	if len(d.waiting) > d.m.Stats().Holds+int(d.m.links.At(uint32(d.link)).echoes.packets) {
 		d.t.Errorf("%d prepares have no answer, %d are held", len(d.waiting), d.m.Stats().Holds)
 	}
 }

@@ -41,8 +41,12 @@ func (m *Machine) answerEcho(e *Entry, p ilp.Prepare, out Output) {
 		return
 	}
 	size := ilp.PrepareLen(len(source), echo.ResponseLen)
-	if l.echoes >= maxEchoes || l.full() || out.Room(e.Link) < size+replyOverhead {
+	switch {
+	case l.echoes.packets >= maxEchoes || out.Room(e.Link) < size+replyOverhead:
 		m.reject(e, ilp.T03, out)
+		return
+	case p.Amount() > l.echoes.room(l.windowMoney):
+		m.reject(e, ilp.T04, out)
 		return
 	}
 	i, s, ok := m.newSlot()
@@ -63,7 +67,6 @@ func (m *Machine) answerEcho(e *Entry, p ilp.Prepare, out Output) {
 	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(e.Link).Index(), slotPeer|slotEcho, m.now, expires
 	s.amount, s.octets, s.sequence = p.Amount(), uint32(echo.ResponseLen), Sequence(e.Request)
 	copy(s.expect[:], p.Condition())
-	l.echoes++
 	m.track(i, s)
 	m.slotTimers.Set(i, expires*1e6)
 }
@@ -108,6 +111,5 @@ func (m *Machine) echoExpired(i uint32, s *slot, out Output) {
 }
 
 func (m *Machine) endEcho(i uint32, s *slot) {
-	m.links.At(s.link).echoes--
 	m.retire(i, s)
 }

@@ -93,8 +93,8 @@ func TestEchoRequestGoesBackToItsSource(t *testing.T) {
 	if want := (w.now + 29*second).unixMs(); p.ExpiryUnixMs() != want {
 		t.Errorf("it expires at %d, want %d: before the request", p.ExpiryUnixMs(), want)
 	}
-	if i, _ := w.m.LinkInfo(w.link); i.InFlight != 1 {
-		t.Errorf("%d in flight, want 1", i.InFlight)
+	if n := w.m.Stats().InFlight; n != 1 {
+		t.Errorf("%d in flight, want 1", n)
 	}
 	fulfill := must(ilp.AppendFulfill(nil, &echoFulfillment, []byte("data")))
 	w.handle(Entry{Kind: Fulfill, Request: e.Request, Packet: fulfill})
@@ -210,12 +210,62 @@ func TestEchoRequestsThatCannotBeServedAreRefused(t *testing.T) {
 	}
 }
 
-func TestEchoesShareTheLinksWindow(t *testing.T) {
-	w := newEchoed(t, LinkConfig{Echo: true, WindowAmount: 600})
+func TestEchoesHaveAWindowOfMoneyOfTheirOwn(t *testing.T) {
+	w := newEchoed(t, LinkConfig{Echo: true, WindowAmount: 900})
 	w.ask(1)
 	w.wrote()
 	w.ask(2)
-	w.wrote()
-	w.ask(3)
-	w.wroteReject(3, ilp.T03)
+	w.wroteReject(2, ilp.T04)
+}
+
+// Nobody pays for an echo that is never fulfilled: it must not keep us from paying.
+func TestEchoesLeaveOurWindowsAlone(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		link   LinkConfig
+		amount Amount
+		n      uint32
+	}{
+		{"one of everything", LinkConfig{Echo: true}, maxAmount, 1},
+		{"as many as the window has packets", LinkConfig{Echo: true, Window: 32}, 1, 32},
+		{"all the money of the window", LinkConfig{Echo: true, WindowAmount: 100}, 100, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newEchoed(t, c.link)
+			for i := range c.n {
+				data := must(echo.AppendRequestData(nil, []byte("test.sender")))
+				w.handle(Entry{Kind: Prepare, Request: i, Packet: prepare("test.hub.node", c.amount, echoCondition, w.now+30*second, data)})
+			}
+			if uint32(len(w.out)) != c.n || w.out[0].Kind != Prepare {
+				t.Fatalf("%d packets for %d echoes", len(w.out), c.n)
+			}
+			w.out = nil
+			conn, err := w.m.Connect(w.now, ConnectConfig{Link: w.link, Destination: []byte("test.shop.x"), Options: Options{RateNum: 1, RateDen: 1}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := w.m.OpenStream(w.now, conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = w.m.SetSendMax(w.now, s, 5)
+			if w.m.Transmit(w.now, w.link, w) == 0 {
+				t.Error("our own connection sends nothing while strangers' echoes wait")
+			}
+		})
+	}
+}
+
+func TestLoadBeyondEverythingForgetsNothing(t *testing.T) {
+	var l load
+	mine, most := &slot{amount: 100}, &slot{amount: maxAmount}
+	l.add(mine)
+	l.add(most)
+	if !l.full(10, 10, maxAmount) || l.room(maxAmount) != 0 {
+		t.Error("there is room beyond 2^64-1")
+	}
+	l.remove(most)
+	if l.money != 100 || l.above != 0 {
+		t.Errorf("%d in flight (%d times 2^64 above), want 100", l.money, l.above)
+	}
 }

@@ -1,11 +1,15 @@
 package stream
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // load is what is in flight, and limits are the windows that bound it: in
 // packets, in money and in octets, of a connection and of a link.
 type load struct {
 	packets uint32
+	above   uint32 // how often money has passed 2^64-1
 	octets  uint64
 	money   Amount
 }
@@ -13,18 +17,28 @@ type load struct {
 func (l *load) add(s *slot) {
 	l.packets++
 	l.octets += uint64(s.octets)
-	l.money = satAdd(l.money, s.amount)
+	sum, carry := bits.Add64(uint64(l.money), uint64(s.amount), 0)
+	l.money, l.above = Amount(sum), l.above+uint32(carry)
 }
 
 func (l *load) remove(s *slot) {
 	l.packets--
 	l.octets -= uint64(s.octets)
-	l.money = floorSub(l.money, s.amount)
+	rest, borrow := bits.Sub64(uint64(l.money), uint64(s.amount), 0)
+	l.money, l.above = Amount(rest), l.above-uint32(borrow)
 }
 
 // full says whether windows of so much leave no room for another packet.
 func (l *load) full(packets uint32, octets uint64, money Amount) bool {
-	return l.packets >= packets || l.octets >= octets || l.money >= money
+	return l.packets >= packets || l.octets >= octets || l.above > 0 || l.money >= money
+}
+
+// room is how much money a window has room for.
+func (l *load) room(window Amount) Amount {
+	if l.above > 0 {
+		return 0
+	}
+	return floorSub(window, l.money)
 }
 
 func (l *link) full() bool { return l.flight.full(l.window, l.windowOctets, l.windowMoney) }
@@ -37,7 +51,7 @@ func (m *Machine) flightFull(c *conn) bool {
 // moneyRoom is how much money the windows let into the next packet.
 func (m *Machine) moneyRoom(c *conn) Amount {
 	l := m.links.At(c.link)
-	return min(floorSub(m.optionsOf(c).MaxInFlightAmount, c.flight.money), floorSub(l.windowMoney, l.flight.money))
+	return min(c.flight.room(m.optionsOf(c).MaxInFlightAmount), l.flight.room(l.windowMoney))
 }
 
 // enterFlight counts a packet that is written, and leaveFlight one that is

@@ -31,7 +31,8 @@ type LinkConfig struct {
 	// Child is what we answer to peer.config when we are the parent: the other
 	// end's address. Empty refuses.
 	Child []byte
-	// Echo answers echo requests to Address (package echo).
+	// Echo answers echo requests to Address (package echo): up to 64 at a time, of
+	// WindowAmount together.
 	Echo bool
 	// Window bounds the prepares in flight on the link, WindowOctets their octets
 	// and WindowAmount their money. Zero means 1024 prepares, and no other limit.
@@ -45,15 +46,15 @@ type link struct {
 	up           bool
 	proxy        bool
 	echo         bool
-	echoes       uint8 // that wait for their answer
-	starved      bool  // in Machine.starved
-	marked       bool  // in Machine.readyLinks
+	starved      bool // in Machine.starved
+	marked       bool // in Machine.readyLinks
 	account      uint32
 	server       uint32
 	window       uint32
 	windowOctets uint64
 	windowMoney  Amount
 	flight       load
+	echoes       load   // not in flight: strangers' packets do not fill our windows
 	first        uint32 // in flight, oldest first
 	last         uint32
 	config       uint32 // request id of a pending peer.config
@@ -133,7 +134,7 @@ func (m *Machine) LinkLost(now Instant, h LinkHandle) {
 		m.becomeUnknown(i, s)
 		i = next
 	}
-	l.first, l.last, l.flight = 0, 0, load{}
+	l.first, l.last, l.flight, l.echoes = 0, 0, load{}, load{}
 	m.buryDead()
 }
 
@@ -187,7 +188,15 @@ func (m *Machine) track(i uint32, s *slot) {
 		l.first = i
 	}
 	l.last = i
-	l.flight.add(s)
+	l.loadOf(s).add(s)
+}
+
+// loadOf is what a slot counts for.
+func (l *link) loadOf(s *slot) *load {
+	if s.flags.has(slotEcho) {
+		return &l.echoes
+	}
+	return &l.flight
 }
 
 func (m *Machine) untrack(s *slot) {
@@ -202,7 +211,7 @@ func (m *Machine) untrack(s *slot) {
 	} else {
 		l.last = s.prev
 	}
-	l.flight.remove(s)
+	l.loadOf(s).remove(s)
 }
 
 // AskConfig sends peer.config over the link (ILDCP, IL-RFC 0031);

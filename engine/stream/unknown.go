@@ -23,7 +23,6 @@ func (m *Machine) becomeUnknown(i uint32, s *slot) {
 		return
 	}
 	if s.flags.has(slotEcho) {
-		m.links.At(s.link).echoes--
 		m.freeSlot(i, s)
 		return
 	}
