@@ -93,7 +93,7 @@ func (s *shard) tell(h Handler, events []stream.Event) {
 		if r == nil {
 			return
 		}
-		if s.isInvariant(r) || panickedInMachine() {
+		if panickedInMachine() {
 			panic(r)
 		}
 		s.e.log.Error("a Handler panicked", "panic", fmt.Sprint(r))
@@ -108,13 +108,19 @@ func (s *shard) tell(h Handler, events []stream.Event) {
 // of the machine was running.
 func panickedInMachine() bool {
 	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
-	for {
-		f, more := frames.Next()
-		switch {
-		case strings.Contains(f.Function, "/engine/stream.(*Machine)."):
-			return true
-		case strings.HasSuffix(f.Function, "/engine.(*shard).tell") || !more:
+	for skip := 1; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs[:])
+		for frames, more := runtime.CallersFrames(pcs[:n]), n > 0; more; {
+			var f runtime.Frame
+			f, more = frames.Next()
+			switch {
+			case strings.Contains(f.Function, "/engine/stream.(*Machine)."):
+				return true
+			case strings.HasSuffix(f.Function, "/engine.(*shard).tell"):
+				return false
+			}
+		}
+		if n < len(pcs) {
 			return false
 		}
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"crypto/rand"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -203,14 +202,6 @@ func (s *shard) guard() {
 	}
 	s.stop(fmt.Errorf("engine: shard %d stopped: %v", s.index, r))
 	panic(r)
-}
-
-func (s *shard) isInvariant(r any) bool {
-	text, ok := r.(string)
-	if err, isErr := r.(error); isErr {
-		text, ok = err.Error(), true
-	}
-	return ok && strings.HasPrefix(text, "stream: ")
 }
 
 // stop ends the shard: links close and every call fails.

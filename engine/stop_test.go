@@ -99,6 +99,53 @@ func TestPanicInTheMachineStopsTheShardOfAHandler(t *testing.T) {
 	}
 }
 
+// A panic with an error of the machine's is still the Handler's own: a peer can bring it
+// about, by closing a stream in time.
+func TestPanicWithAnErrorOfTheMachineStopsNoShard(t *testing.T) {
+	told := make(chan struct{})
+	bad := HandlerFunc(func(lp *OnLoop, events []stream.Event) {
+		for _, e := range events {
+			if e.Kind != stream.EventStreamClosed {
+				continue
+			}
+			if _, err := lp.Machine().Write(lp.Now(), e.Stream, []byte("bye")); err != nil {
+				close(told)
+				panic(err)
+			}
+		}
+	})
+	w := newWorld(t, Config{Loops: 1}, ServerConfig{Handler: bad})
+	creds, err := w.srv.Credentials(stream.CredentialOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := w.link.Connect(w.ctx, creds.Address, creds.Secret, ConnectConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := conn.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	_ = st.Close()
+	select {
+	case <-told:
+	case <-w.ctx.Done():
+		t.Fatal("the Handler never panicked")
+	}
+	select {
+	case <-conn.Done():
+	case <-w.ctx.Done():
+		t.Fatal("the connection lives on")
+	}
+	if err := w.parent.Err(); err != nil {
+		t.Errorf("the shard was stopped: %v", err)
+	}
+}
+
 func TestPanicOfAHandlerCostsItsConnections(t *testing.T) {
 	bad := HandlerFunc(func(_ *OnLoop, events []stream.Event) {
 		if events[0].Kind == stream.EventAccepted {
