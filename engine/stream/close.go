@@ -94,7 +94,7 @@ func (m *Machine) failConn(i uint32, c *conn, code frame.ErrorCode, message stri
 	c.flags |= flagEnding
 	c.flags &^= flagProbing | flagDirtyStreams
 	c.closeCode = code
-	m.coldOf(i).closeMessage = []byte(message[:min(len(message), maxCloseWords)])
+	m.coldOf(i).closeMessage = []byte(cut(message, maxCloseWords))
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		s := m.streams.At(k)
 		s.code = code

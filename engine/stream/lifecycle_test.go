@@ -262,3 +262,15 @@ func TestClosedStreamsAreRememberedInBoundedMemory(t *testing.T) {
 		}
 	}
 }
+
+func TestMessagesAreCutBetweenCharacters(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		n    int
+		want string
+	}{{"short", 5, "short"}, {"longer", 5, "longe"}, {"größer", 4, "grö"}, {"größer", 5, "grö"}, {"größer", 3, "gr"}, {"\u20ac", 2, ""}, {"", 0, ""}} {
+		if got := cut(c.text, c.n); got != c.want {
+			t.Errorf("%d octets of %q are %q, want %q", c.n, c.text, got, c.want)
+		}
+	}
+}

@@ -245,13 +245,24 @@ func (m *Machine) DestroyStream(now Instant, h StreamHandle, code frame.ErrorCod
 	return nil
 }
 
+// cut shortens a UTF-8 text to at most n octets, between two characters.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && text[n]&0xc0 == 0x80 {
+		n--
+	}
+	return text[:n]
+}
+
 // MaxCloseMessage bounds what is kept of a StreamClose frame's message.
 const MaxCloseMessage = 256
 
 // say keeps the message that a stream is closed with.
 func (m *Machine) say(i uint32, message string) {
 	if message != "" {
-		m.words[i] = message[:min(len(message), MaxCloseMessage)]
+		m.words[i] = cut(message, MaxCloseMessage)
 	}
 }
 
