@@ -21,6 +21,9 @@ const (
 	// maxAccepts bounds the connections that wait for Server.Accept, and the
 	// streams of a connection that wait for Connection.AcceptStream.
 	maxAccepts = 1024
+	// maxUnaccepted bounds the octets of a shard that wait in streams which have ended
+	// before anybody accepted them.
+	maxUnaccepted = 16 << 20
 	// graceNs is how long an account's link without a socket is kept.
 	graceNs = int64(90e9)
 )

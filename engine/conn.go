@@ -164,6 +164,7 @@ func (c Connection) AcceptStream(ctx context.Context) (Stream, error) {
 	if err != nil {
 		return Stream{}, err
 	}
+	st.accepted()
 	return Stream{st}, nil
 }
 

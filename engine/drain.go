@@ -142,6 +142,7 @@ func (s *shard) tellConn(c *connState, e *stream.Event) {
 		c.change(func() { c.connected = true })
 	case stream.EventStreamOpened:
 		st := s.newStreamState(c, e.Stream)
+		st.offered = true
 		if !c.offer(st) {
 			_ = s.m.CloseStream(s.now(), e.Stream)
 		}
@@ -197,19 +198,27 @@ func (s *shard) settled(c *connState, e *stream.Event) {
 	s.m.ReleaseStream(e.Stream)
 }
 
-// endStream takes what a stream still holds, before its record goes.
+// endStream takes what a stream still holds, before its record goes. Nobody may ever
+// accept a peer's stream: beyond maxUnaccepted what it holds is dropped, and a reader told.
 func (s *shard) endStream(st *streamState, code errorCode, remote bool) {
 	var rest []byte
 	var chunk [4096]byte
 	var end error
+	message := ""
 	for {
 		n, err := s.m.Read(s.now(), st.h, chunk[:])
+		if !st.hold(n) {
+			message = "too many octets of streams that nobody accepts"
+			break
+		}
 		rest = append(rest, chunk[:n]...)
 		if end = err; n == 0 || err != nil {
 			break
 		}
 	}
-	message := ""
+	if message != "" {
+		code, rest = frame.InternalError, nil
+	}
 	if code == frame.NoError && errors.Is(end, stream.ErrClosed) {
 		// A reader must not take what is there for all.
 		code, message = frame.InternalError, "closed before all octets had arrived"

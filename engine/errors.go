@@ -14,7 +14,7 @@ import (
 var (
 	// ErrClosed says that a connection or stream is over. A *CloseError, which
 	// says how it ended, is an ErrClosed too.
-	ErrClosed = errors.New("engine: closed")
+	ErrClosed = stream.ErrClosed
 	// ErrEngineClosed says that the engine is closed, or that the shard was
 	// stopped because of a broken invariant (Engine.Err tells).
 	ErrEngineClosed = errors.New("engine: engine closed")

@@ -38,10 +38,13 @@ type shard struct {
 	stopped   bool
 	inbox     inbox
 	live      atomic.Int64 // connections
-	dead      chan struct{}
-	deadOnce  sync.Once
-	decider   decider
-	committer committer
+	// unaccepted is how many octets wait in streams that have ended before anybody
+	// accepted them. Any goroutine.
+	unaccepted atomic.Int64
+	dead       chan struct{}
+	deadOnce   sync.Once
+	decider    decider
+	committer  committer
 }
 
 // owner says who is told of a connection's events.

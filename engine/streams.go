@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
@@ -29,6 +30,9 @@ type streamState struct {
 	changed chan struct{} // closed at the next change
 	info    stream.StreamInfo
 	rest    []byte // what was not read when the stream ended
+	offered bool   // it waits for AcceptStream
+	held    int    // octets of rest that count for the shard meanwhile
+	uncount runtime.Cleanup
 	closed  *CloseError
 	done    chan struct{}
 
@@ -85,6 +89,39 @@ func (st *streamState) end(rest []byte, info stream.StreamInfo, ok bool, closed 
 		}
 		close(st.done)
 	})
+}
+
+// hold counts octets of a stream that nobody has accepted yet, until somebody does or
+// the stream is forgotten. It says false when too many wait. On the loop.
+func (st *streamState) hold(n int) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	s := st.c.s
+	switch {
+	case !st.offered || n == 0:
+		return true
+	case s.unaccepted.Add(int64(n)) > maxUnaccepted:
+		s.unaccepted.Add(int64(-n))
+		return false
+	}
+	if st.held > 0 {
+		st.uncount.Stop()
+	}
+	st.held += n
+	st.uncount = runtime.AddCleanup(st, func(held int) { s.unaccepted.Add(int64(-held)) }, st.held)
+	return true
+}
+
+// accepted notes that somebody has the stream.
+func (st *streamState) accepted() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.offered = false
+	if st.held > 0 {
+		st.uncount.Stop()
+		st.c.s.unaccepted.Add(int64(-st.held))
+		st.held = 0
+	}
 }
 
 func (st *streamState) snapshot() (info stream.StreamInfo, closed *CloseError, changed chan struct{}) {
