@@ -90,3 +90,16 @@ type UndeliverableError struct {
 func (e *UndeliverableError) Error() string {
 	return fmt.Sprintf("engine: nothing would arrive of what is left to send: it takes at least %d", e.Least)
 }
+
+// UnsettledError says that all is sent but what may have arrived already: its answers
+// were lost, and the receiver does not tell its totals (StreamMaxMoney, IL-RFC 0029
+// §5.3.9). It is not sent again, so that it can not be paid twice.
+type UnsettledError struct {
+	// Amount is how much, in our units.
+	Amount stream.Amount
+}
+
+// Error says it in words.
+func (e *UnsettledError) Error() string {
+	return fmt.Sprintf("engine: %d may have arrived or not, and the receiver does not tell", e.Amount)
+}

@@ -188,7 +188,7 @@ func (s Stream) Receipt() []byte {
 
 // SendTotal sets the send maximum to total and returns when that much was sent and
 // fulfilled over the stream's life. Otherwise it tells how much was, with a
-// *CloseError, an *UndeliverableError or ctx's error; after the last sending goes
+// *CloseError, an *UndeliverableError, an *UnsettledError or ctx's error; after the last sending goes
 // on, until SetSendMax says otherwise.
 func (s Stream) SendTotal(ctx context.Context, total stream.Amount) (sent stream.Amount, err error) {
 	if err := s.SetSendMax(total); err != nil {
@@ -241,6 +241,8 @@ func (st *streamState) total(ctx context.Context, want stream.Amount, sending bo
 			return have, closed
 		case sending && info.LeastSource > 0:
 			return have, &UndeliverableError{info.LeastSource}
+		case sending && info.Unsettled > 0 && info.Sent+info.Held >= info.SendMax:
+			return have, &UnsettledError{info.Unsettled}
 		}
 		if err := st.wait(ctx, changed); err != nil {
 			return have, err

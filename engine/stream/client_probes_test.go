@@ -204,6 +204,8 @@ func (r *probeReceiver) note(e Event) {
 		r.events = append(r.events, fmt.Sprintf("stream: outgoing_money %d", e.Amount))
 	case EventStreamClosed:
 		r.events = append(r.events, "stream: close")
+	case EventUnsettled:
+		r.events = append(r.events, "stream: unsettled")
 	case EventClosed:
 		r.events = append(r.events, "connection: close")
 	}

@@ -114,6 +114,9 @@ const (
 	// is so little that nothing would arrive; Amount is the least of which
 	// something would.
 	EventUndeliverable
+	// EventUnsettled: StreamInfo.Unsettled of Stream may have arrived, and the receiver
+	// does not tell. It is not sent again.
+	EventUnsettled
 	// EventReceiveLimit: the peer's receive maximum for Stream rose.
 	EventReceiveLimit
 	// EventReadable: Stream has octets to read, or its end was reached.

@@ -209,7 +209,7 @@ func (m *Machine) remoteMaxMoney(i uint32, f frame.StreamMaxMoney) {
 		m.limitEvent(i, s)
 	}
 	s.remoteReceived = max(s.remoteReceived, f.TotalReceived)
-	if m.fresh {
+	if m.fresh && (f.TotalReceived > 0 || s.delivered == 0) { // some receivers always say zero
 		s.flags |= streamTotalHeard
 	}
 	m.noteMoneyBlocked(s)

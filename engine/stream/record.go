@@ -37,6 +37,7 @@ const (
 	flagDecide                              // incoming money waits for Machine.Decide
 	flagReceipts                            // fulfills carry receipts
 	flagReleased                            // the application has let go of it
+	flagUntold                              // the receiver does not tell totals: what is in doubt stays so
 )
 
 // flagTell are the flags of what is due to be told.

@@ -141,6 +141,7 @@ type StreamInfo struct {
 	Received, ReceiveMax Amount
 	Sent, SendMax        Amount
 	Held, Unknown        Amount // in flight, and the part of it whose link was lost
+	Unsettled            Amount // of Unknown, what the receiver does not tell about: it is not sent again
 	Delivered            Amount
 	DeliverMax           Amount // 2^64-1 unless set
 	LeastSource          Amount // of what is left to send, when that is too little for anything to arrive
@@ -173,6 +174,9 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 		Closed: s.flags.has(streamClosed), RemoteClosed: s.flags.has(streamRemoteClosed), Code: s.code,
 		CloseMessage: m.words[slab.Handle(h).Index()],
 		Conn:         ConnHandle(m.conns.Handle(s.conn)), User: s.user,
+	}
+	if m.conns.At(s.conn).flags.has(flagUntold) {
+		info.Unsettled = s.unknown
 	}
 	if s.receipt != 0 {
 		info.Receipt, info.HasReceipt = *m.receipts.At(s.receipt), true

@@ -13,8 +13,9 @@ import (
 // doubt the connection has one packet with money in flight at a time, so that
 // the total can be compared with what was delivered.
 //
-// A receiver that does not tell its totals resolves nothing. Then the amounts in
-// doubt go out again, one packet at a time.
+// A receiver that does not tell its totals resolves nothing. Then what is in doubt stays
+// held and is never sent again: it may have arrived. The rest goes on, and
+// EventUnsettled tells of it.
 
 // becomeUnknown takes a slot whose link was lost. Its money stays held; the
 // rest goes out again.
@@ -116,6 +117,7 @@ func (m *Machine) beginDoubt(i uint32, s *slot, c *conn) {
 	c.lastDoubt = i
 	c.doubtSince = m.now
 	c.freshAnswers = 0
+	c.flags &^= flagUntold
 	m.forgetTotals(s)
 	m.askTotals(s, c)
 }
@@ -177,7 +179,9 @@ func (m *Machine) endDoubt(s *slot) {
 
 // paysOneByOne says that no money may be sent until what is in flight is
 // answered.
-func (c *conn) paysOneByOne() bool { return c.firstDoubt != 0 && c.heldOut > c.unknown }
+func (c *conn) paysOneByOne() bool {
+	return c.firstDoubt != 0 && !c.flags.has(flagUntold) && c.heldOut > c.unknown
+}
 
 // afterAnswer looks at what is in doubt when an answer was taken. It is fresh when
 // the receiver gave it to a packet that was sent after all that.
@@ -191,17 +195,24 @@ func (m *Machine) afterAnswer(i uint32, c *conn) {
 	switch untold := m.untold(c); {
 	case untold == 0:
 		m.settleDoubts(c, true)
+	case c.flags.has(flagUntold):
 	case c.freshAnswers < maxFresh:
 		m.askTotals(m.slots.At(untold), c)
 	default:
-		// It answers, and does not tell this total: the packet goes out again, and
-		// the answer to that may tell.
-		s := m.slots.At(untold)
-		m.askTotals(s, c)
-		m.unspend(s, c)
-		m.retire(untold, s)
+		m.leaveUntold(c)
 	}
 	m.goOn(i, c)
+}
+
+// leaveUntold lets a connection go on whose receiver answers and does not tell its
+// totals: what is in doubt stays held.
+func (m *Machine) leaveUntold(c *conn) {
+	c.flags |= flagUntold
+	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
+		if rec := m.streams.At(k); rec.unknown > 0 {
+			m.streamEvent(EventUnsettled, k, rec)
+		}
+	}
 }
 
 // settleIfLast decides about everything in doubt of a closed connection, by what

@@ -47,21 +47,54 @@ func doubtful(t *testing.T, first, last int, script probeScript) *probeReceiver 
 	return r
 }
 
-func TestReceiverWithoutTotalsGetsWhatIsInDoubtOneByOne(t *testing.T) {
-	most := 0
-	r := doubtful(t, 4, 6, func(a *probeAnswer, n int) []byte {
-		if n > 10 && a.prepare.Amount() > 0 {
-			info, _ := a.r.m.ConnInfo(a.r.conn)
-			most = max(most, int((info.Held-info.Unknown)/100))
+// Whether packets 4 to 6 have arrived nobody tells: they are not paid again.
+func TestWhatAReceiverWithoutTotalsMayHaveIsNotSentAgain(t *testing.T) {
+	for _, totals := range []struct {
+		name   string
+		frames []appender
+	}{{"none", nil}, {"always zero", []appender{frame.StreamMaxMoney{StreamID: 1, ReceiveMax: maxAmount}}}} {
+		var taken Amount
+		most := 0
+		r := doubtful(t, 4, 6, func(a *probeAnswer, n int) []byte {
+			if a.fulfillable {
+				taken += a.prepare.Amount()
+			}
+			if n > 12 {
+				info, _ := a.r.m.ConnInfo(a.r.conn)
+				most = max(most, int((info.Held-info.Unknown)/100))
+			}
+			return a.fulfill(totals.frames...)
+		})
+		info, _ := r.m.ConnInfo(r.conn)
+		if taken != 700 || info.Sent != 700 || info.Held != 300 || info.Unknown != 300 || info.Closed {
+			t.Errorf("%s: taken %d, sent %d, held %d, unknown %d, closed %v", totals.name, taken, info.Sent, info.Held, info.Unknown, info.Closed)
 		}
-		return nil
-	})
-	info, _ := r.m.ConnInfo(r.conn)
-	if info.Sent != 1000 || info.Held != 0 || info.Unknown != 0 || info.Closed {
-		t.Fatalf("sent %d, held %d, unknown %d, closed %v", info.Sent, info.Held, info.Unknown, info.Closed)
-	}
-	if most != 1 {
-		t.Fatalf("%d packets in flight while others were in doubt", most)
+		si, _ := r.m.StreamInfo(r.stream)
+		if si.Unsettled != 300 {
+			t.Errorf("%s: unsettled %d, want 300", totals.name, si.Unsettled)
+		}
+		told := 0
+		for _, e := range r.events {
+			if e == "stream: unsettled" {
+				told++
+			}
+		}
+		if told != 1 {
+			t.Errorf("%s: it is told %d times, want once", totals.name, told)
+		}
+		// New money goes on beside it, and what stays unsettled ends with the connection.
+		if err := r.m.SetSendMax(r.now, r.stream, 2000); err != nil {
+			t.Fatal(err)
+		}
+		r.run(10 * second)
+		if info, _ := r.m.ConnInfo(r.conn); info.Sent != 1700 || info.Held != 300 {
+			t.Errorf("%s: sent %d, held %d of 2000", totals.name, info.Sent, info.Held)
+		}
+		_ = r.m.CloseConn(r.now, r.conn)
+		r.run(20 * second)
+		if info, _ := r.m.ConnInfo(r.conn); !info.Closed || info.Sent != 1700 || info.Held != 0 {
+			t.Errorf("%s: closed %v, sent %d, held %d", totals.name, info.Closed, info.Sent, info.Held)
+		}
 	}
 }
 
