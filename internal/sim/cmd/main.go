@@ -4,6 +4,7 @@
 //	go run ./internal/sim/cmd -seeds 1-2000 -for 3m
 //	go run ./internal/sim/cmd -seeds 7-          # until interrupted
 //	go run ./internal/sim/cmd -seed 0x1f -shrink # make a failing seed smaller
+//	go run ./internal/sim/cmd -seeds 1-50 -hashes # what another build must give too
 //
 // It exits with 1 when any check is violated, with 2 when it is called wrongly.
 package main
@@ -12,9 +13,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +36,8 @@ type flags struct {
 	shrink      bool
 	least       uint64
 	verbose     bool
+	hashes      bool
+	safety      time.Duration
 }
 
 func run() int {
@@ -40,6 +45,9 @@ func run() int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sim:", err)
 		return 2
+	}
+	if f.hashes {
+		return printHashes(f)
 	}
 	total := &sim.Report{}
 	began := time.Now()
@@ -56,7 +64,7 @@ func run() int {
 				}
 			}
 			if f.shrink {
-				fmt.Println("  shrunk:", sim.Shrink(sim.Config{Seed: r.Seed, Faults: f.faults}, r))
+				fmt.Println("  shrunk:", sim.Shrink(sim.Config{Seed: r.Seed, Faults: f.faults, MaxSafety: int64(f.safety)}, r))
 			}
 		}
 		total.Add(r)
@@ -70,6 +78,24 @@ func run() int {
 		return 1
 	}
 	return 0
+}
+
+// printHashes writes the fingerprint of each seed, in their order, for a build to
+// be compared with another.
+func printHashes(f *flags) int {
+	hashes := map[uint64]uint64{}
+	status := 0
+	for r := range results(f) {
+		hashes[r.Seed] = r.Hash
+		if r.Violation != nil {
+			fmt.Fprintln(os.Stderr, r.Violation)
+			status = 1
+		}
+	}
+	for _, seed := range slices.Sorted(maps.Keys(hashes)) {
+		fmt.Printf("%d %016x\n", seed, hashes[seed])
+	}
+	return status
 }
 
 // hang is how long one seed may take: a machine that never returns can not be
@@ -108,7 +134,7 @@ func results(f *flags) <-chan *sim.Result {
 					fmt.Printf("T3 violated: seed %d does not come to an end within %v\n", s, hang)
 					os.Exit(1)
 				})
-				r := sim.Run(sim.Config{Seed: s, Faults: f.faults})
+				r := sim.Run(sim.Config{Seed: s, Faults: f.faults, MaxSafety: int64(f.safety)})
 				watch.Stop()
 				out <- &r
 			}
@@ -132,6 +158,8 @@ func parse(args []string) (*flags, error) {
 	set.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "seeds at a time")
 	set.BoolVar(&f.shrink, "shrink", false, "look for fewer faults and less time that still fail")
 	set.BoolVar(&f.verbose, "v", false, "a line for each seed")
+	set.BoolVar(&f.hashes, "hashes", false, "only the fingerprint of each seed")
+	set.DurationVar(&f.safety, "safety", 0, "bound on the virtual time with faults; 0 means what each seed says")
 	set.Uint64Var(&f.least, "least", 0, "fail if a fault, reject code or frame was seen less often")
 	if err := set.Parse(args); err != nil {
 		return nil, err
