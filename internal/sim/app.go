@@ -81,19 +81,20 @@ func (n *node) connect(proof bool) {
 	if err != nil {
 		panic(err)
 	}
-	destination := []byte(fmt.Sprintf("test.n%d.%s", to.id, segment))
+	from, at := n.ports[n.r.IntN(len(n.ports))], to.ports[n.r.IntN(len(to.ports))]
+	destination := fmt.Appendf(nil, "%s.%s", at.address, segment)
 	c := &appConn{n: n, client: true, proof: proof, options: w.options(n, proof)}
 	if proof {
 		c.options.IdleTimeout = -1
 	}
-	h, err := n.d.Connect(n.now(), stream.ConnectConfig{Link: n.link, Destination: destination, SharedSecret: secret, Options: c.options})
+	h, err := n.d.Connect(n.now(), stream.ConnectConfig{Link: from.link, Destination: destination, SharedSecret: secret, Options: c.options})
 	if err != nil {
 		w.violate("L1", "node %d can not connect: %v", n.id, err)
 		return
 	}
 	info, _ := n.d.m.ConnInfo(h)
 	c.h = h
-	c.oc = w.oracle.connect(n, to, secret, destination, info.Local, h)
+	c.oc = w.oracle.connect(from, at, secret, destination, info.Local, h)
 	c.oc.proof = proof
 	c.oc.nonce, c.oc.secret, c.oc.receipts = nonce, receiptSecret, credentials.ReceiptNonce != nil
 	for range 1 + n.r.IntN(4) {
@@ -195,7 +196,7 @@ func (n *node) accepted(h stream.ConnHandle) {
 		}
 	}
 	f.to, f.other().from = h, h
-	c := &appConn{n: n, h: h, oc: f.c, options: n.w.serverOptions[n.id]}
+	c := &appConn{n: n, h: h, oc: f.c, options: n.options}
 	n.add(c)
 	n.touch(f)
 	if n.r.IntN(3) == 0 && !f.c.proof {

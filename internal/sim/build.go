@@ -15,7 +15,6 @@ func (w *World) build() {
 	w.rejects = map[ilp.Code]uint64{}
 	w.faults = newSwarm(seed, w.cfg.Faults, &w.count)
 	w.oracle = &oracle{w: w, address: map[string]*flow{}, honest: w.faults.on&hostile == 0}
-	w.serverOptions = map[int]stream.Options{}
 	r := fork(seed, "topology")
 	w.vector = []int{1, 4, 16, 64}[r.IntN(4)]
 	w.amountMax = []uint64{1000, 1e6, 1e12, 1 << 62, ^uint64(0)}[r.IntN(5)]
@@ -32,9 +31,6 @@ func (w *World) build() {
 			at = w.connectors[len(w.connectors)-1]
 		}
 		w.addNode(fork(seed, fmt.Sprint("node ", i)), at, i < senders, skew)
-	}
-	for i := range w.nodes {
-		w.connectRoutes(w.nodes[i])
 	}
 	w.start(r)
 }
@@ -62,75 +58,6 @@ func (w *World) buildConnectors(r *rand.Rand) {
 	}
 }
 
-// connectRoutes enters a node into every connector's routes.
-func (w *World) connectRoutes(n *node) {
-	for _, k := range w.connectors {
-		for len(k.route) <= n.id {
-			k.route = append(k.route, 0) // the other connector
-		}
-	}
-	n.k.route[n.id] = n.socket.ends[1].peer
-}
-
-// addNode makes an end point with a link to a connector.
-func (w *World) addNode(r *rand.Rand, k *connector, client bool, skew int64) {
-	n := &node{
-		w: w, id: len(w.nodes), r: r, k: k, linkUp: true, room: 1 << 20,
-		inbound: map[uint32]*inbound{}, byConn: map[stream.ConnHandle]*appConn{}, byStream: map[stream.StreamHandle]*appStream{},
-		margin: between(r, 0, 5e8), grace: between(r, 1e9, 6e9), lazy: r.IntN(4) == 0,
-	}
-	n.clock = clock{between(r, -skew, skew), between(r, -200, 200)}
-	n.asks, n.ledger = r.IntN(3) == 0, r.IntN(2) == 0
-	cfg := stream.Config{
-		Decide: n.asks, Ledger: n.ledger, FulfillMargin: max(n.margin, 1), ExpiryMargin: n.grace,
-		MaxConnections: 256, MaxStreams: 1024, MaxRequests: 8192, MaxHolds: []int{8, 512}[r.IntN(2)], MaxTombstones: 256,
-		MaxBuffered: []int{200_000, 16 << 20}[r.IntN(2)],
-	}
-	n.margin = cfg.FulfillMargin
-	for i := range cfg.Seed {
-		cfg.Seed[i] = byte(r.Uint32())
-	}
-	n.recvMax = []uint64{0, w.amountMax / 8, ^uint64(0), ^uint64(0)}[r.IntN(4)]
-	n.tokens, _ = stream.NewTokens(serverSecret)
-	options := w.options(n, false)
-	options.ReceiveMax = stream.Amount(n.recvMax)
-	w.serverOptions[n.id] = options
-	peerNo := len(k.peers)
-	n.socket = w.newSocket(end{node: n}, end{k: k, peer: peerNo}, int64(logUniform(r, 1e5, 1e8)), between(r, 0, 1e7))
-	k.peers = append(k.peers, peer{socket: n.socket, side: 1, upstream: client})
-	window := []int{0, 8, 64}[r.IntN(3)]
-	make := func() (*stream.Machine, stream.LinkHandle) {
-		m := stream.New(cfg)
-		if w.cfg.prepare != nil {
-			w.cfg.prepare(m)
-		}
-		lc := stream.LinkConfig{Address: []byte(fmt.Sprintf("test.n%d", n.id)), AssetCode: []byte("USD"), AssetScale: uint8(n.id), Account: 1, Window: window}
-		if !client {
-			id, err := m.AddServer(stream.ServerConfig{Tokens: n.tokens, Options: options})
-			if err != nil {
-				panic(err)
-			}
-			lc.Server, n.server = id, id
-		}
-		h, err := m.AddLink(lc)
-		if err != nil {
-			panic(err)
-		}
-		return m, h
-	}
-	n.d.n = n
-	n.d.m, n.link = make()
-	if r.IntN(8) == 0 {
-		n.d.tape = &tape{make: func() *stream.Machine { m, _ := make(); return m }}
-	}
-	w.nodes = append(w.nodes, n)
-	if client {
-		w.clients = append(w.clients, n)
-	} else {
-		w.servers = append(w.servers, n)
-	}
-}
-
 // options draws the options of a connection.
 func (w *World) options(n *node, calm bool) stream.Options {
 	r := n.r
@@ -142,25 +69,6 @@ func (w *World) options(n *node, calm bool) stream.Options {
 	}
 	if r.IntN(4) == 0 {
 		o.MaxPacketAmount = stream.Amount(logUniform(r, 1+w.amountMax/500, w.amountMax))
-	}
-	if r.IntN(60) == 0 {
-		o.Padding = true
-	}
-	o.Congestion = []stream.Congestion{stream.CongestionAIMD, stream.CongestionAIMD, stream.CongestionDelay, stream.CongestionDelay, stream.CongestionSerial}[r.IntN(5)]
-	if r.IntN(6) == 0 {
-		o.MaxInFlightAmount = stream.Amount(logUniform(r, 1+w.amountMax/100, w.amountMax))
-	}
-	if r.IntN(6) == 0 {
-		o.MaxInFlightOctets = int(logUniform(r, 1000, 100_000))
-	}
-	if r.IntN(16) == 0 {
-		o.PacketsPerSecond = int(logUniform(r, 20, 5000))
-	}
-	if r.IntN(4) == 0 {
-		o.MaxStreamWindow = int(logUniform(r, 16384, 1<<20))
-	}
-	if r.IntN(8) == 0 && !calm { // a fixed rate, which the path may keep or not
-		o.RateNum, o.RateDen = logUniform(r, 1, 1000), logUniform(r, 1, 1000)
 	}
 	if r.IntN(60) == 0 {
 		o.Padding = true

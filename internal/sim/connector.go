@@ -18,7 +18,6 @@ type connector struct {
 	clock   clock
 	name    []byte
 	peers   []peer
-	route   []int // node -> peer
 	pending []pending
 	unused  []int
 	live    int
@@ -40,7 +39,8 @@ type peer struct {
 	socket   *socket
 	side     int  // its end of the socket
 	upstream bool // on the senders' side
-	in, out  sum  // money it owes us, money we owe it
+	port     *port
+	in, out  sum // money it owes us, money we owe it
 }
 
 // pending is a prepare that was passed on.
@@ -352,18 +352,6 @@ func (k *connector) sweep() {
 	if k.sweeps {
 		k.w.schedule(k.w.now+5e8, evSweep, int32(k.id), 0, nil)
 	}
-}
-
-// lookUp is the peer that leads to an address, or -1.
-func (k *connector) lookUp(address []byte) int {
-	const prefix = len("test.n")
-	if len(address) < prefix+2 || string(address[:prefix]) != "test.n" || address[prefix+1] != '.' {
-		return -1
-	}
-	if n := int(address[prefix]) - '0'; n >= 0 && n < len(k.route) {
-		return k.route[n]
-	}
-	return -1
 }
 
 // maxFrom is the maximum packet amount in the units of a peer.

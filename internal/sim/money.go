@@ -11,18 +11,6 @@ import (
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
-// inbound is a prepare that a node's machine was handed.
-type inbound struct {
-	packet    *packet
-	amount    uint64
-	expiresMs int64
-	clean     bool
-	condition [32]byte
-	epoch     uint32
-	answers   int
-	known     bool
-}
-
 // forwarded checks the amount that a connector passed on.
 func (o *oracle) forwarded(k *connector, p *packet, link int, in, out, honestOut uint64) {
 	if o.honest && out != honestOut {
@@ -33,7 +21,7 @@ func (o *oracle) forwarded(k *connector, p *packet, link int, in, out, honestOut
 // book enters a valid fulfill that reached the payer of a link: it owes the
 // amount to the payee from here on.
 func (o *oracle) book(p *packet, link int, amount uint64) {
-	last := max(p.flow.origin.k.id-p.flow.dest.k.id, p.flow.dest.k.id-p.flow.origin.k.id) + 2
+	last := p.flow.links()
 	if p.booked[link-1] != 0 {
 		return // a copy
 	}
@@ -50,7 +38,7 @@ func (o *oracle) book(p *packet, link int, amount uint64) {
 
 // answerWritten takes the answer to a prepare that an end point writes.
 func (o *oracle) answerWritten(n *node, m *message) {
-	in := n.inbound[m.request]
+	in := m.port.inbound[m.request]
 	if in == nil || !in.known {
 		o.violate("T2", "node %d answers request %d, which nobody made", n.id, m.request)
 		return

@@ -23,16 +23,17 @@ func (c *clock) read(now int64) stream.Instant {
 	return stream.Instant(epoch + now + c.offset + now/1_000_000*c.drift)
 }
 
-// node is an end point: a production machine with a socket, a clock, an
-// application and perhaps a ledger.
+// node is an end point: a production machine with links, a clock, an application
+// and perhaps a ledger.
 type node struct {
 	w      *World
 	id     int
 	r      *rand.Rand
-	k      *connector
-	socket *socket // its end is the first
+	client bool
+	ports  []*port
 	d      driver
-	link   stream.LinkHandle
+	cfg    stream.Config
+	taped  bool
 	server stream.ServerID
 	tokens *stream.Tokens
 	clock  clock
@@ -40,18 +41,17 @@ type node struct {
 	grace  int64 // Config.ExpiryMargin
 	asks   bool
 	ledger bool
-	linkUp bool
 
 	room     int
 	out      []*message
 	in       []stream.Entry
-	inbound  map[uint32]*inbound
 	touched  []*flow
 	conns    []*appConn
 	byConn   map[stream.ConnHandle]*appConn
 	byStream map[stream.StreamHandle]*appStream
-	recvMax  uint64 // Options.ReceiveMax of its server
-	lazy     bool   // reads late
+	options  stream.Options // of its server
+	recvMax  uint64         // ReceiveMax of those
+	lazy     bool           // reads late
 	staged   []stream.Credit
 	timerAt  int64
 	instant  int64 // when HandleTimeout was last called, and how often then
@@ -63,15 +63,17 @@ type node struct {
 func (n *node) Room(stream.LinkHandle) int { return n.room }
 
 // Reply implements stream.Output.
-func (n *node) Reply(_ stream.LinkHandle, request uint32, size int) []byte {
+func (n *node) Reply(h stream.LinkHandle, request uint32, size int) []byte {
 	m := n.w.newMessage(stream.Fulfill, request, size)
+	m.port = n.portOf(h)
 	n.out = append(n.out, m)
 	return m.buf
 }
 
 // Request implements stream.Output.
-func (n *node) Request(_ stream.LinkHandle, request uint32, size int) []byte {
+func (n *node) Request(h stream.LinkHandle, request uint32, size int) []byte {
 	m := n.w.newMessage(stream.Prepare, request, size)
+	m.port = n.portOf(h)
 	n.out = append(n.out, m)
 	return m.buf
 }
@@ -100,9 +102,9 @@ func (n *node) begin() {
 }
 
 // arrive hands a vector that came over the socket to the machine.
-func (n *node) arrive(batch []*message) {
+func (n *node) arrive(at *port, batch []*message) {
 	w := n.w
-	if !n.linkUp {
+	if !at.up {
 		for _, m := range batch {
 			w.free(m)
 		}
@@ -113,10 +115,10 @@ func (n *node) arrive(batch []*message) {
 	for _, m := range batch {
 		w.packets++
 		w.hashPacket(n.id, m)
-		n.in = append(n.in, stream.Entry{Kind: m.kind, Link: n.link, Request: m.request, Packet: m.buf})
+		n.in = append(n.in, stream.Entry{Kind: m.kind, Link: at.link, Request: m.request, Packet: m.buf})
 		switch m.kind {
 		case stream.Prepare:
-			n.prepareArrives(m)
+			n.prepareArrives(at, m)
 			if !m.clean && len(batch) == 1 {
 				odd = m
 			}
@@ -147,9 +149,9 @@ func (n *node) arrive(batch []*message) {
 }
 
 // prepareArrives notes a prepare as the machine gets it.
-func (n *node) prepareArrives(m *message) {
+func (n *node) prepareArrives(at *port, m *message) {
 	in := n.w.newInbound()
-	n.inbound[m.request] = in
+	at.inbound[m.request] = in
 	in.known = true
 	p, err := ilp.ParsePrepare(m.buf)
 	if err != nil {
@@ -161,7 +163,7 @@ func (n *node) prepareArrives(m *message) {
 	}
 	in.packet, in.amount, in.expiresMs, in.clean = m.packet, uint64(p.Amount()), p.ExpiryUnixMs(), m.clean
 	in.condition = [32]byte(p.Condition())
-	in.epoch = n.socket.epoch
+	in.epoch = at.socket.epoch
 	if m.packet != nil && m.clean {
 		n.touch(m.packet.flow)
 		n.w.oracle.heard(m.packet.flow, m.packet.text)
@@ -219,7 +221,7 @@ func (n *node) flush() {
 		} else {
 			w.oracle.answerWritten(n, m)
 		}
-		n.socket.write(0, m)
+		m.port.socket.write(0, m)
 	}
 }
 
@@ -305,21 +307,6 @@ func (n *node) timeout(at int64) {
 	if t, ok := n.d.m.NextTimeout(); ok && t < n.now() {
 		n.w.violate("T3", "node %d: after HandleTimeout the next timeout is %d ns in the past", n.id, n.now()-t)
 	}
-	n.settle()
-}
-
-func (n *node) lost() {
-	if n.linkUp {
-		n.linkUp = false
-		n.d.LinkLost(n.now(), n.link)
-		n.settle()
-	}
-}
-
-func (n *node) up() {
-	n.lost()
-	n.linkUp = true
-	n.d.LinkUp(n.now(), n.link)
 	n.settle()
 }
 

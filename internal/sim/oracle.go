@@ -35,6 +35,7 @@ type oconn struct {
 	name     [16]byte // Credit.ConnID
 	aead     cipher.AEAD
 	ivs      map[[12]byte]struct{}
+	ports    [2]*port // the client's, the server's
 	flows    [2]*flow // from the client, from the server
 }
 
@@ -104,7 +105,14 @@ type packet struct {
 
 // linkOf is the number of the link by which a packet reaches a connector.
 func (p *packet) linkOf(k *connector) int {
-	return max(k.id-p.flow.origin.k.id, p.flow.origin.k.id-k.id) + 1
+	from := p.flow.c.ports[p.flow.dir].k
+	return max(k.id-from.id, from.id-k.id) + 1
+}
+
+// links is how many links there are on a flow's path.
+func (f *flow) links() int {
+	a, b := f.c.ports[0].k, f.c.ports[1].k
+	return max(a.id-b.id, b.id-a.id) + 2
 }
 
 func deriveKey(secret []byte, label string) []byte {
@@ -114,7 +122,7 @@ func deriveKey(secret []byte, label string) []byte {
 }
 
 // connect tells the oracle of a connection that will be.
-func (o *oracle) connect(client, server *node, secret [32]byte, destination, local []byte, h stream.ConnHandle) *oconn {
+func (o *oracle) connect(from, to *port, secret [32]byte, destination, local []byte, h stream.ConnHandle) *oconn {
 	block, err := aes.NewCipher(deriveKey(secret[:], "ilp_stream_encryption"))
 	if err != nil {
 		panic(err)
@@ -123,7 +131,8 @@ func (o *oracle) connect(client, server *node, secret [32]byte, destination, loc
 	if err != nil {
 		panic(err)
 	}
-	c := &oconn{id: len(o.conns), aead: aead, name: [16]byte(deriveKey(secret[:], "millrace_connection_id")), ivs: map[[12]byte]struct{}{}}
+	client, server := from.n, to.n
+	c := &oconn{id: len(o.conns), ports: [2]*port{from, to}, aead: aead, name: [16]byte(deriveKey(secret[:], "millrace_connection_id")), ivs: map[[12]byte]struct{}{}}
 	for dir := range c.flows {
 		c.flows[dir] = &flow{c: c, dir: dir, sequences: map[uint64]uint8{}, window: assumedConnWindow}
 	}

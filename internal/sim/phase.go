@@ -186,9 +186,11 @@ func (w *World) settleBooks() {
 		}
 	}
 	for _, n := range w.nodes {
-		for request, in := range n.inbound {
-			if in.answers == 0 && in.epoch == n.socket.epoch {
-				o.violate("T2", "node %d never answered request %#x", n.id, request)
+		for _, p := range n.ports {
+			for request, in := range p.inbound {
+				if in.answers == 0 && in.epoch == p.socket.epoch {
+					o.violate("T2", "node %d never answered request %#x", n.id, request)
+				}
 			}
 		}
 	}

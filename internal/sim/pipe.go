@@ -12,6 +12,7 @@ type message struct {
 	clean   bool    // its data are as the end point wrote them
 	text    []byte  // the plaintext of clean data; nil when there is none
 	peer    int     // of the connector that emits it, for evEmit
+	port    *port   // of the end point that writes it
 }
 
 // newMessage takes a message from the pool, with room for n octets.
@@ -55,7 +56,7 @@ type pipe struct {
 
 // end is who is at an end of a socket: a node, or a connector's peer.
 type end struct {
-	node *node
+	port *port
 	k    *connector
 	peer int
 }
@@ -123,8 +124,8 @@ func (s *socket) deliver(side int) {
 	batch := p.q[p.head : p.head+n]
 	p.head += n
 	if n > 0 {
-		if p.to.node != nil {
-			p.to.node.arrive(batch)
+		if at := p.to.port; at != nil {
+			at.n.arrive(at, batch)
 		} else {
 			for _, m := range batch {
 				p.to.k.arrive(p.to.peer, m)
@@ -155,12 +156,12 @@ func (s *socket) cut() {
 			w.free(m)
 		}
 		p.q, p.head, p.last = p.q[:0], 0, 0
-		if n := s.ends[i].node; n != nil {
+		if at := s.ends[i].port; at != nil {
 			delay := int64(0)
 			if w.faults.hits(LateNotice) {
 				delay = between(w.faults.r, 1, 2e9)
 			}
-			w.schedule(w.now+delay, evLinkLost, int32(n.id), 0, nil)
+			w.schedule(w.now+delay, evLinkLost, int32(at.n.id), uint64(at.i), nil)
 		}
 	}
 }
@@ -172,8 +173,8 @@ func (s *socket) restore() {
 	}
 	s.up, s.swallow, s.stall = true, false, 0
 	for i := range s.ends {
-		if n := s.ends[i].node; n != nil {
-			s.w.schedule(s.w.now, evLinkUp, int32(n.id), 0, nil)
+		if at := s.ends[i].port; at != nil {
+			s.w.schedule(s.w.now, evLinkUp, int32(at.n.id), uint64(at.i), nil)
 		}
 	}
 }

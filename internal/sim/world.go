@@ -69,12 +69,12 @@ type World struct {
 	count  [faultCount]uint64
 	oracle *oracle
 
-	nodes         []*node
-	servers       []*node
-	clients       []*node
-	connectors    []*connector
-	sockets       []*socket
-	serverOptions map[int]stream.Options
+	nodes      []*node
+	servers    []*node
+	clients    []*node
+	connectors []*connector
+	sockets    []*socket
+	tapes      []*tape
 
 	amountMax uint64
 	least     uint64 // an amount that arrives as thousands, once healed
@@ -243,12 +243,12 @@ func (w *World) step(e *event) {
 	case evDecide:
 		w.nodes[e.who].decide(stream.HoldHandle(e.arg))
 	case evLinkLost:
-		if n := w.nodes[e.who]; !n.socket.up {
-			n.lost()
+		if p := w.nodes[e.who].ports[e.arg]; !p.socket.up {
+			p.lost()
 		}
 	case evLinkUp:
-		if n := w.nodes[e.who]; n.socket.up {
-			n.up()
+		if p := w.nodes[e.who].ports[e.arg]; p.socket.up {
+			p.comesUp()
 		}
 	case evCut:
 		w.cutNext(w.sockets[e.who])
@@ -342,12 +342,9 @@ func (w *World) jumpNext(n *node) {
 
 // replay holds the machines whose calls are on tape to the law V1.
 func (w *World) replay() {
-	for _, n := range w.nodes {
-		if n.d.tape == nil {
-			continue
-		}
-		if how := n.d.tape.play(fork(w.cfg.Seed, "replay")); how != "" {
-			w.violate("V1", "node %d: with other vectors %s", n.id, how)
+	for i, t := range w.tapes {
+		if how := t.play(fork(w.cfg.Seed, "replay")); how != "" {
+			w.violate("V1", "machine %d: with other vectors %s", i, how)
 		}
 	}
 }
