@@ -292,7 +292,7 @@ func TestLateFulfillmentsSettleWhatIsInDoubtInAnyOrder(t *testing.T) {
 		r.script = func(a *probeAnswer, _ int) []byte {
 			for i := uint32(1); i < 20 && a.prepare.Amount() > 0; i++ {
 				if m := r.m; m.slots.Generation(i)&1 == 1 && m.slots.At(i).sequence == a.packet.Sequence {
-					late = append(late, Entry{Kind: Fulfill, Link: r.link, Request: requestID(m.slots.Handle(i)), Packet: a.fulfill()})
+					late = append(late, Entry{Kind: Fulfill, Link: r.link, Request: m.requestID(m.slots.Handle(i)), Packet: a.fulfill()})
 				}
 			}
 			return []byte{} // nor are questions answered

@@ -54,7 +54,7 @@ func (m *Machine) answerEcho(e *Entry, p ilp.Prepare, out Output) {
 		m.reject(e, ilp.T03, out)
 		return
 	}
-	region := out.Request(e.Link, requestID(m.slots.Handle(i)), size)
+	region := out.Request(e.Link, m.requestID(m.slots.Handle(i)), size)
 	if region == nil {
 		s.answered = true
 		m.freeSlot(i, s)

@@ -231,7 +231,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(h).Index(), slotPeer|slotCanFulfil, now, expires
 	m.track(i, s)
 	m.slotTimers.Set(i, expires*1e6+m.cfg.ExpiryMargin)
-	id := requestID(m.slots.Handle(i))
+	id := m.requestID(m.slots.Handle(i))
 	region := out.Request(h, id, len(request))
 	if region == nil {
 		m.untrack(s)

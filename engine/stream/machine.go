@@ -36,6 +36,7 @@ type Machine struct {
 	holdTimers *slab.Wheel // deadline of a decision
 
 	oldestGrave, newestGrave uint32 // tombstones in order of age
+	requestMask              uint32 // see requestID
 
 	readyLinks []LinkHandle // links to transmit on
 	starved    []uint32     // links without room
@@ -107,6 +108,7 @@ func New(cfg Config) *Machine {
 		holdTimers: slab.NewWheel(8e6, 8192),
 		trips:      new(Histogram),
 	}
+	m.requestMask = requestMask(cfg.Seed)
 	m.cfg.Seed = [48]byte{}
 	m.stats.RejectsIn = make(map[ilp.Code]uint64, 32)
 	m.events.limit = cfg.MaxEvents

@@ -1,6 +1,9 @@
 package stream
 
 import (
+	"encoding/binary"
+
+	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
@@ -255,12 +258,27 @@ type morePart struct {
 // requestIndexBits is how much of a request id is the slot's index.
 const requestIndexBits = 20
 
-func requestID(h slab.Handle) uint32 {
-	return h.Index() | h.Generation()>>1<<requestIndexBits
+// requestID is the id that a slot's request has. Each machine has a mask of its
+// own: a peer may give the answer to a request of the process before over a link
+// of this one, and it must not pass for that of a new request.
+func (m *Machine) requestID(h slab.Handle) uint32 {
+	return m.requestMask ^ (h.Index() | h.Generation()>>1<<requestIndexBits)
+}
+
+// requestMask draws a machine's mask, from a generator of its own: no IV that the
+// machine draws tells of it.
+func requestMask(seed [48]byte) uint32 {
+	for i := range seed {
+		seed[i] ^= 0x5a
+	}
+	var mask [4]byte
+	aesni.NewIVSource(&seed).Fill(mask[:])
+	return binary.BigEndian.Uint32(mask[:])
 }
 
 // slotOf is the live slot of a request id, or nil.
 func (m *Machine) slotOf(id uint32) (uint32, *slot) {
+	id ^= m.requestMask
 	i := id & (1<<requestIndexBits - 1)
 	g := m.slots.Generation(i)
 	if g&1 == 0 || g>>1<<requestIndexBits != id&^(1<<requestIndexBits-1) {

@@ -254,7 +254,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	}
 	text := b[from:]
 	n := len(text) + frame.Overhead
-	rid := requestID(m.slots.Handle(id))
+	rid := m.requestID(m.slots.Handle(id))
 	region := out.Request(h, rid, ilp.PrepareLen(len(destination), n))
 	if region == nil {
 		m.abandon(id, s, c)
