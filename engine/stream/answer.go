@@ -222,7 +222,7 @@ func (m *Machine) noteSettled(k uint32, rec *streamRec) {
 // refused takes a packet that was not fulfilled: its money is free again, its
 // data goes out again unless the receiver's own reply proves it was applied.
 func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Packet, authentic bool, code ilp.Code) {
-	ci, flags, amount, sentAt := s.conn, s.flags, s.amount, s.sentAt
+	ci, flags, amount, sentAt, sequence := s.conn, s.flags, s.amount, s.sentAt, s.sequence
 	applied := false
 	if authentic {
 		applied = !m.refusedBeforeFrames(packet)
@@ -248,7 +248,7 @@ func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Pac
 		return
 	}
 	if flags.has(slotTest) {
-		m.addressTested(ci, c, authentic)
+		m.addressTested(ci, c, sequence, authentic)
 		m.goOn(ci, c)
 		return
 	}

@@ -40,18 +40,27 @@ func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
 func (m *Machine) composeTest(b []byte, c *conn, s *slot) []byte {
 	s.flags |= slotTest
 	c.flags &^= flagTestAddress
+	m.coldOf(s.conn).trial = s.sequence
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)
 	frame.SetCount(b, countAt, 0)
 	return b
 }
 
-// addressTested takes the answer to it.
-func (m *Machine) addressTested(i uint32, c *conn, authentic bool) {
-	cold := m.coldOf(i)
-	if c.flags.has(flagTestAddress) {
-		return // there is a newer one
+// tryAgain has an address tried again whose trial was not written, or went down
+// with its link.
+func (m *Machine) tryAgain(s *slot, c *conn) {
+	if cold := m.coldOf(s.conn); cold.candidate != nil && cold.trial == s.sequence {
+		c.flags |= flagTestAddress
 	}
-	if authentic && cold.candidate != nil {
+}
+
+// addressTested takes the answer to the packet of that sequence, which tried one.
+func (m *Machine) addressTested(i uint32, c *conn, sequence Sequence, authentic bool) {
+	cold := m.coldOf(i)
+	if c.flags.has(flagTestAddress) || cold.candidate == nil || cold.trial != sequence {
+		return // there is a newer one, or none any more
+	}
+	if authentic {
 		cold.peer = cold.candidate
 		m.connEvent(EventPeerAddress, i)
 	}

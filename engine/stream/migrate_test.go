@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // A new address where nobody knows the secret is tried and not used.
@@ -35,5 +37,85 @@ func TestAddressWhereNobodyAnswersIsNotUsed(t *testing.T) {
 	}
 	if after, _ := w.b.m.ConnInfo(h); string(after.Peer) != peerBefore {
 		t.Fatalf("the peer is at %s now", after.Peer)
+	}
+}
+
+// moving is a world in which the peer of b's connection tells b new addresses at
+// will, by the hand of one who has its secret.
+func moving(t *testing.T) (w *world, server ConnHandle, tell func(address string)) {
+	w = newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	c, _ := w.pay(Options{}, 10)
+	secret, _ := w.a.m.SharedSecret(c)
+	p := newPeer(t, secret[:])
+	sequence := uint64(1000)
+	info, _ := w.a.m.ConnInfo(c)
+	to := string(info.Peer)
+	tell = func(address string) {
+		sequence++
+		data := p.seal(streamText(ilp.TypePrepare, sequence, 0, frame.ConnectionNewAddress{Address: []byte(address)}))
+		_, condition := p.prove(data)
+		packet := prepare(to, 0, condition, w.now+30*second, data)
+		w.b.m.Handle(w.now, []Entry{{Kind: Prepare, Link: w.b.link, Request: uint32(sequence), Packet: packet}}, &recorderOne{})
+	}
+	return w, w.b.expect(EventAccepted).Conn, tell
+}
+
+// The trial of an address that the peer has taken back is not repeated, though
+// its link is lost: there is nothing left to try.
+func TestTrialOfAnAddressThatWasTakenBackIsNotRepeated(t *testing.T) {
+	w, h, tell := moving(t)
+	before, _ := w.b.m.ConnInfo(h)
+	home := string(before.Peer)
+	tried := 0
+	w.hook = func(from *node, e *Entry) bool {
+		if from != w.b || e.Kind != Prepare {
+			return true
+		}
+		p, err := ilp.ParsePrepare(e.Packet)
+		if err != nil {
+			t.Fatalf("a prepare that does not parse: %v", err)
+		}
+		if string(p.Destination()) != "test.elsewhere.x" {
+			return true
+		}
+		tried++
+		return false
+	}
+	tell("test.elsewhere.x")
+	w.run(second)
+	tell(home)
+	w.b.m.LinkLost(w.now, w.b.link)
+	w.b.m.LinkUp(w.now, w.b.link)
+	w.run(second)
+	if after, _ := w.b.m.ConnInfo(h); tried != 1 || string(after.Peer) != home {
+		t.Errorf("tried %d times, the peer is at %s", tried, after.Peer)
+	}
+}
+
+// An answer vouches for the address that it came from, not for one that was told
+// while it was on its way.
+func TestAnswerVouchesForNoLaterAddress(t *testing.T) {
+	w, h, tell := moving(t)
+	w.refuse = func(from *node, p *ilp.Prepare) []byte {
+		if string(p.Destination()) == "test.elsewhere.x" {
+			return must(ilp.AppendReject(nil, ilp.F02, []byte("test.hub"), nil, nil))
+		}
+		return nil
+	}
+	tried := false
+	w.hook = func(from *node, e *Entry) bool {
+		if p, err := ilp.ParsePrepare(e.Packet); from == w.b && e.Kind == Prepare && err == nil && !tried &&
+			bytes.HasPrefix(p.Destination(), []byte("test.hub.alicia.")) {
+			tried = true
+			tell("test.elsewhere.x")
+			w.b.m.Transmit(w.now, w.b.link, w.b)
+		}
+		return true
+	}
+	l, _ := w.a.m.links.Get(slab.Handle(w.a.link))
+	w.a.m.setAddress(slab.Handle(w.a.link).Index(), l, []byte("test.hub.alicia"))
+	w.run(second)
+	if after, _ := w.b.m.ConnInfo(h); !tried || string(after.Peer) == "test.elsewhere.x" {
+		t.Errorf("tried: %v; the peer is at %s, where nobody has answered", tried, after.Peer)
 	}
 }

@@ -116,6 +116,7 @@ type coldConn struct {
 	farLocal     []idRange // of localClosed
 	farRemote    []idRange // of remoteClosed
 	candidate    []byte    // a new address of the peer's, on trial
+	trial        Sequence  // of the packet that tries it
 	assetCode    []byte    // the peer's
 	assetScale   uint8
 	hasAsset     bool

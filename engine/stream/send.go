@@ -330,7 +330,7 @@ func (m *Machine) abandon(id uint32, s *slot, c *conn) {
 		c.flags = c.flags&^flagCloseSent | flagCloseDue
 	}
 	if s.flags.has(slotTest) {
-		c.flags |= flagTestAddress
+		m.tryAgain(s, c)
 	}
 	m.freeSlot(id, s)
 }

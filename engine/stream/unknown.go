@@ -39,7 +39,7 @@ func (m *Machine) becomeUnknown(i uint32, s *slot) {
 	switch {
 	case s.flags.has(slotMoney):
 	case s.flags.has(slotTest):
-		c.flags |= flagTestAddress
+		m.tryAgain(s, c)
 		m.freeSlot(i, s)
 	case s.flags.has(slotProbe):
 		m.probeLost(ci, c)
