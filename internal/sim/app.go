@@ -82,6 +82,10 @@ func (n *node) connect(proof bool) {
 		panic(err)
 	}
 	from, at := n.ports[n.r.IntN(len(n.ports))], to.ports[n.r.IntN(len(to.ports))]
+	if proof && !bytes.Equal(from.told, from.address) { // first it must know where it is
+		w.schedule(w.now+1e9, evConnect, int32(n.id), 1, nil)
+		return
+	}
 	destination := fmt.Appendf(nil, "%s.%s", at.address, segment)
 	c := &appConn{n: n, client: true, proof: proof, options: w.options(n, proof)}
 	if proof {
@@ -91,6 +95,9 @@ func (n *node) connect(proof bool) {
 	if err != nil {
 		w.violate("L1", "node %d can not connect: %v", n.id, err)
 		return
+	}
+	if proof {
+		w.awaited--
 	}
 	info, _ := n.d.m.ConnInfo(h)
 	c.h = h
@@ -134,6 +141,8 @@ func (n *node) event(e *stream.Event) {
 	w.log(0x20|uint64(e.Kind)<<8, uint64(n.id), uint64(e.Amount))
 	w.mix(uint64(e.Kind)<<56 ^ uint64(e.Amount) ^ uint64(e.Packets)<<32)
 	switch e.Kind {
+	case stream.EventLinkConfigured:
+		n.configured(e.Link)
 	case stream.EventAccepted:
 		n.accepted(e.Conn)
 	case stream.EventConnected:
@@ -166,7 +175,7 @@ func (n *node) event(e *stream.Event) {
 		if w.faults.hits(SlowDecide) {
 			delay = between(w.faults.r, 1e8, 40e9)
 		}
-		w.schedule(w.now+delay, evDecide, int32(n.id), uint64(e.Hold), nil)
+		n.schedule(w.now+delay, evDecide, uint64(e.Hold))
 	case stream.EventStreamClosed:
 		if s := n.byStream[e.Stream]; s != nil {
 			n.streamClosed(s)
@@ -185,13 +194,14 @@ func (n *node) accepted(h stream.ConnHandle) {
 	if !ok {
 		return
 	}
-	f := n.w.oracle.address[string(info.Local)]
-	if f == nil {
+	at := n.w.oracle.address[string(info.Local)]
+	if at == nil {
 		n.w.violate("C2", "node %d accepts a connection that nobody opened", n.id)
 		return
 	}
+	f := at.flow
 	if f.to != 0 {
-		if _, ok := n.d.m.ConnInfo(f.to); ok || f.released != (sum{}) {
+		if _, ok := n.d.m.ConnInfo(f.to); ok || f.here() != (sum{}) {
 			n.w.violate("M5", "node %d accepts connection %d twice", n.id, f.c.id)
 		}
 	}
@@ -329,7 +339,7 @@ func (n *node) ended(s *appStream) {
 	}
 	s.ended = true
 	peer := n.w.peerOf(s)
-	if peer == nil || !peer.graceful || peer.destroyed || s.graceful || s.destroyed {
+	if peer == nil || !peer.graceful || peer.destroyed || s.graceful || s.destroyed || s.c.oc.forgotten {
 		return
 	}
 	info, _ := n.d.m.StreamInfo(s.h)
@@ -362,6 +372,7 @@ func (n *node) decide(h stream.HoldHandle) {
 // act does something at random, as applications do.
 func (n *node) act() {
 	w := n.w
+	n.askAgain()
 	if n.server == 0 && len(n.conns) < 80 && n.r.IntN(8) == 0 {
 		live := 0
 		for _, c := range n.conns {

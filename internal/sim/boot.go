@@ -41,17 +41,25 @@ func (n *node) boot() {
 	for i := range cfg.Seed {
 		cfg.Seed[i] = byte(n.r.Uint32())
 	}
+	if n.w.cfg.mistake == sameSeed {
+		cfg.Seed = [48]byte{byte(n.id)}
+	}
 	n.byConn, n.byStream = map[stream.ConnHandle]*appConn{}, map[stream.StreamHandle]*appStream{}
-	n.d = driver{n: n, m: n.machine(cfg)}
+	var addresses [][]byte
+	for _, p := range n.ports {
+		p.told = p.address
+		addresses = append(addresses, p.address)
+	}
+	n.d = driver{n: n, m: n.machine(cfg, addresses)}
 	if n.taped {
-		n.d.tape = &tape{make: func() *stream.Machine { return n.machine(cfg) }}
+		n.d.tape = &tape{make: func() *stream.Machine { return n.machine(cfg, addresses) }}
 		n.w.tapes = append(n.w.tapes, n.d.tape)
 	}
 }
 
 // machine makes a machine with the node's links and server. Handles are the same
 // each time.
-func (n *node) machine(cfg stream.Config) *stream.Machine {
+func (n *node) machine(cfg stream.Config, addresses [][]byte) *stream.Machine {
 	m := stream.New(cfg)
 	if n.w.cfg.prepare != nil {
 		n.w.cfg.prepare(m)
@@ -65,7 +73,7 @@ func (n *node) machine(cfg stream.Config) *stream.Machine {
 	}
 	for _, p := range n.ports {
 		h, err := m.AddLink(stream.LinkConfig{
-			Address: p.address, AssetCode: []byte("USD"), AssetScale: uint8(n.id), Account: uint32(p.i + 1), Window: p.window, Server: n.server,
+			Address: addresses[p.i], AssetCode: []byte("USD"), AssetScale: uint8(n.id), Account: uint32(p.i + 1), Window: p.window, Server: n.server,
 		})
 		if err != nil {
 			panic(err)

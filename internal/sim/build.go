@@ -14,7 +14,7 @@ func (w *World) build() {
 	w.tie, w.net = fork(seed, "tie"), fork(seed, "net")
 	w.rejects = map[ilp.Code]uint64{}
 	w.faults = newSwarm(seed, w.cfg.Faults, &w.count)
-	w.oracle = &oracle{w: w, address: map[string]*flow{}, honest: w.faults.on&hostile == 0}
+	w.oracle = &oracle{w: w, address: map[string]*place{}, honest: w.faults.on&hostile == 0}
 	r := fork(seed, "topology")
 	w.vector = []int{1, 4, 16, 64}[r.IntN(4)]
 	w.amountMax = []uint64{1000, 1e6, 1e12, 1 << 62, ^uint64(0)}[r.IntN(5)]
@@ -123,24 +123,6 @@ func (w *World) start(r *rand.Rand) {
 		w.schedule(between(r, 0, 1e9), evApp, int32(n.id), 0, nil)
 		n.arm()
 	}
-	on := w.faults.on
-	for _, s := range w.sockets {
-		if on.Has(Cut) {
-			w.schedule(w.gap(Cut), evCut, int32(s.id), 0, nil)
-		}
-		if on.Has(BlackHole) {
-			w.schedule(w.gap(BlackHole), evBlackHole, int32(s.id), 1, nil)
-		}
-	}
-	if on.Has(RateStep) || on.Has(RateDrift) || on.Has(MaxPacket) || on.Has(Liquidity) {
-		for _, k := range w.connectors {
-			w.schedule(between(r, 1e8, 5e9), evDrift, int32(k.id), 0, nil)
-		}
-	}
-	if on.Has(ClockJump) {
-		for _, n := range w.nodes {
-			w.schedule(w.gap(ClockJump), evJump, int32(n.id), 0, nil)
-		}
-	}
+	w.plan()
 	w.schedule(w.safety, evPhase, 0, 0, nil)
 }

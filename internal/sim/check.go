@@ -59,7 +59,7 @@ func (n *node) checkReceiver(f *flow) {
 	if !ok {
 		return
 	}
-	if !f.released.is(uint64(info.Received)) {
+	if !f.here().is(uint64(info.Received)) {
 		o.violate("M3", "%d is received, but fulfills say otherwise: %s", info.Received, f.describe())
 	}
 	if n.ledger && f.durable.less(f.released) {

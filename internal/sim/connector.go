@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"math/rand/v2"
 
+	"github.com/millrace-ilp/millrace/codec/ildcp"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
@@ -140,6 +141,10 @@ func (k *connector) prepare(from int, m *message) {
 	expires := p.ExpiryUnixMs() - k.window
 	if expires <= now {
 		k.say(from, m, ilp.R02, nil)
+		return
+	}
+	if ildcp.IsRequest(p) {
+		k.configure(from, m)
 		return
 	}
 	to := k.lookUp(p.Destination())

@@ -13,6 +13,15 @@
 // (swarm testing). A run has two phases: safety, with faults; then they are
 // healed and everything must come to rest within a bounded virtual time.
 //
+// A node's process may end at any instant between two things that its owner does,
+// and starts again with nothing but its server secret and what its ledger's disk
+// holds: records that were synced, and of the others what the power failure has
+// left. A machine keeps its totals, receive maxima and replay floors in memory
+// only, so a receiver that comes back has forgotten them, and the checks that lean
+// on them hold within one process: see the comment in amnesia.go for each. What
+// must hold across all processes is that nothing was paid, and nothing fulfilled,
+// whose credit is not on the disk.
+//
 // The oracle is fed only by what crosses the links, decrypts it with the
 // standard library, and keeps double-entry books of its own. What it checks has
 // a name, listed in [Checks]; a breach ends the run with a [Violation].

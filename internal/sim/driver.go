@@ -53,6 +53,13 @@ func (d *driver) Refuse(now stream.Instant, h stream.HoldHandle, out stream.Outp
 	return err
 }
 
+func (d *driver) AskConfig(now stream.Instant, h stream.LinkHandle, out stream.Output) error {
+	from := len(d.n.out)
+	err := d.m.AskConfig(now, h, out)
+	d.record(from, func(m *stream.Machine, out stream.Output) { _ = m.AskConfig(now, h, out) })
+	return err
+}
+
 func (d *driver) LinkLost(now stream.Instant, h stream.LinkHandle) {
 	d.m.LinkLost(now, h)
 	d.quiet(func(m *stream.Machine) { m.LinkLost(now, h) })

@@ -57,6 +57,15 @@ const (
 	SlowCommit // the ledger's disk is slow
 	NoRoom     // the link's output has no room
 	LateNotice // the loss of a socket is noticed late
+
+	Trickle        // a socket delivers one message at a time, slowly
+	ReconnectStorm // a socket is cut and made again many times in a row
+	Crash          // a node's process ends, and starts again with its disk
+	SyncFails      // the disk fails to sync: the process must end
+	WriteLost      // the power fails: sectors that were not synced are lost
+	Torn           // the power fails in the midst of a write
+	NewAddress     // a client's address changes
+	FalseAddress   // a client is told an address that is not its own
 	faultCount
 )
 
@@ -65,7 +74,8 @@ var faultNames = [faultCount]string{
 	"corrupt-amount", "corrupt-address", "garble", "strip-reply", "replace-reply", "swap-reply", "retype-reply", "wrong-preimage",
 	"reject-fulfilled", "fail-link", "R00", "R01", "R02", "F02", "F08", "F08-numbers", "F99", "T00", "T01", "T02", "T03", "T04", "T05", "other-code",
 	"rate-step", "rate-drift", "liquidity", "max-packet", "expiry-cut", "expiry-far", "clock-jump", "slow-decide", "decline",
-	"slow-commit", "no-room", "late-notice",
+	"slow-commit", "no-room", "late-notice", "trickle", "reconnect-storm", "crash", "sync-fails", "write-lost", "torn", "new-address",
+	"false-address",
 }
 
 // String is the fault's name.
@@ -93,7 +103,7 @@ func (s Faults) String() string {
 
 // hostile are the faults that no honest connector has, however bad its links.
 const hostile Faults = 1<<CorruptData | 1<<CorruptCondition | 1<<CorruptAmount | 1<<CorruptAddress | 1<<Garble | 1<<StripReply | 1<<ReplaceReply |
-	1<<SwapReply | 1<<RetypeReply | 1<<WrongPreimage | 1<<RejectFulfilled | 1<<ExpiryFar | 1<<Replay | 1<<AnswerTwice
+	1<<SwapReply | 1<<RetypeReply | 1<<WrongPreimage | 1<<RejectFulfilled | 1<<ExpiryFar | 1<<Replay | 1<<AnswerTwice | 1<<FalseAddress
 
 // swarm is what one seed turns on, and how strong.
 type swarm struct {
@@ -144,11 +154,11 @@ func newSwarm(seed uint64, mask Faults, count *[faultCount]uint64) *swarm {
 }
 
 // rare are the faults with few chances.
-const rare Faults = 1<<SlowDecide | 1<<Decline | 1<<SlowCommit | 1<<LateNotice
+const rare Faults = 1<<SlowDecide | 1<<Decline | 1<<SlowCommit | 1<<LateNotice | 1<<FalseAddress
 
 // byItself are the faults that come with time, or whose chances are rare.
 const byItself Faults = 1<<Cut | 1<<BlackHole | 1<<RateStep | 1<<RateDrift | 1<<Liquidity | 1<<MaxPacket | 1<<ClockJump | 1<<SlowDecide | 1<<Decline |
-	1<<SlowCommit | 1<<LateNotice
+	1<<SlowCommit | 1<<LateNotice | 1<<FalseAddress
 
 // hits says whether a fault happens at this chance, and counts it.
 func (s *swarm) hits(f Fault) bool {

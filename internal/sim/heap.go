@@ -25,6 +25,11 @@ const (
 	evDrift                          // a connector changes a rate or a limit
 	evJump                           // a node's clock jumps
 	evPhase                          // the next phase begins
+	evCrash                          // a node's process ends
+	evRestart                        // and starts again
+	evMove                           // a node's address changes
+	evStorm                          // a socket is cut, and back at once
+	evTrickle                        // a socket becomes slow, or fast again
 	evProbe                          // the world looks whether it has come to rest
 )
 
@@ -36,6 +41,7 @@ type event struct {
 	ord  uint64 // number of insertion
 	arg  uint64
 	kind eventKind
+	boot uint32 // of the node that it is for
 	m    *message
 }
 

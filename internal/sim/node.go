@@ -26,21 +26,27 @@ func (c *clock) read(now int64) stream.Instant {
 // node is an end point: a production machine with links, a clock, an application
 // and perhaps a ledger.
 type node struct {
-	w      *World
-	id     int
-	r      *rand.Rand
-	client bool
-	ports  []*port
-	d      driver
-	cfg    stream.Config
-	taped  bool
-	server stream.ServerID
-	tokens *stream.Tokens
-	clock  clock
-	margin int64 // Config.FulfillMargin
-	grace  int64 // Config.ExpiryMargin
-	asks   bool
-	ledger bool
+	w       *World
+	id      int
+	r       *rand.Rand
+	client  bool
+	ports   []*port
+	d       driver
+	cfg     stream.Config
+	taped   bool
+	boots   uint32 // how often its process was started again
+	down    bool
+	doom    int // its process ends at this many points from here
+	doomBy  Fault
+	disk    disk
+	failing bool // the next sync fails
+	server  stream.ServerID
+	tokens  *stream.Tokens
+	clock   clock
+	margin  int64 // Config.FulfillMargin
+	grace   int64 // Config.ExpiryMargin
+	asks    bool
+	ledger  bool
 
 	room     int
 	out      []*message
@@ -80,6 +86,9 @@ func (n *node) Request(h stream.LinkHandle, request uint32, size int) []byte {
 
 // Forward implements stream.Output; there is one shard.
 func (n *node) Forward(int, stream.Entry) { panic("sim: no other shard") }
+
+// is says whether the node's process is still the one that something was for.
+func (n *node) is(boot uint32) bool { return !n.down && n.boots == boot }
 
 func (n *node) now() stream.Instant { return n.clock.read(n.w.now) }
 
@@ -164,7 +173,7 @@ func (n *node) prepareArrives(at *port, m *message) {
 	in.packet, in.amount, in.expiresMs, in.clean = m.packet, uint64(p.Amount()), p.ExpiryUnixMs(), m.clean
 	in.condition = [32]byte(p.Condition())
 	in.epoch = at.socket.epoch
-	if m.packet != nil && m.clean {
+	if m.packet != nil && m.clean && m.packet.flow.dest == n {
 		n.touch(m.packet.flow)
 		n.w.oracle.heard(m.packet.flow, m.packet.text)
 	}
@@ -177,6 +186,7 @@ func (n *node) settle() {
 		if turns > 5000 {
 			n.w.violate("T3", "node %d: the machine has something to send without end at one instant", n.id)
 		}
+		n.point()
 		n.flush()
 		if n.ledger {
 			n.stage()
@@ -222,6 +232,7 @@ func (n *node) flush() {
 			w.oracle.answerWritten(n, m)
 		}
 		m.port.socket.write(0, m)
+		n.point()
 	}
 }
 
@@ -231,22 +242,33 @@ func (n *node) stage() {
 	if len(records) == 0 {
 		return
 	}
+	n.point()
 	for i := range records {
 		c := &records[i]
 		if f := n.flowTo(c.Conn); f != nil {
 			n.w.oracle.credit(f, c)
 		}
+		n.disk.write(c)
 	}
+	n.point()
+	last := records[len(records)-1].Seq
 	n.staged = append(n.staged, records...)
 	delay := between(n.r, 1e5, 5e6)
 	if n.w.faults.hits(SlowCommit) {
 		delay = between(n.w.faults.r, 1e8, 40e9)
 	}
-	n.w.schedule(n.w.now+delay, evCommit, int32(n.id), uint64(records[len(records)-1].Seq), nil)
+	n.schedule(n.w.now+delay, evCommit, uint64(last))
 }
 
-// commit makes all records up to a number durable.
+// commit makes all records up to a number durable. When the disk fails to, the
+// process ends: nobody knows what a second try would find.
 func (n *node) commit(upTo stream.CommitSeq) {
+	failed := n.failing
+	if n.failing = false; failed && n.w.cfg.mistake != goesOn {
+		n.crash(SyncFails)
+		return
+	}
+	n.point()
 	i := 0
 	for i < len(n.staged) && n.staged[i].Seq <= upTo {
 		c := &n.staged[i]
@@ -255,7 +277,11 @@ func (n *node) commit(upTo stream.CommitSeq) {
 		}
 		i++
 	}
+	if !failed && n.w.cfg.mistake != neverSyncs {
+		n.disk.sync(i)
+	}
 	n.staged = n.staged[:copy(n.staged, n.staged[i:])]
+	n.point()
 	n.begin()
 	n.d.Committed(n.now(), upTo, n)
 	n.settle()
@@ -267,13 +293,18 @@ func (n *node) flowTo(h stream.ConnHandle) *flow {
 		return c.in()
 	}
 	if info, ok := n.d.m.ConnInfo(h); ok { // before EventAccepted was polled
-		return n.w.oracle.address[string(info.Local)]
+		if at := n.w.oracle.address[string(info.Local)]; at != nil {
+			return at.flow
+		}
 	}
 	return nil
 }
 
 // arm schedules the machine's next timeout.
 func (n *node) arm() {
+	if n.down {
+		return
+	}
 	t, ok := n.d.m.NextTimeout()
 	if !ok {
 		n.timerAt = 0
@@ -291,7 +322,7 @@ func (n *node) arm() {
 }
 
 func (n *node) timeout(at int64) {
-	if at != n.timerAt {
+	if n.down || at != n.timerAt {
 		return
 	}
 	n.timerAt = 0
@@ -321,7 +352,7 @@ type snapshot struct {
 func (n *node) snapshot(m *message) snapshot {
 	s := n.d.m.Stats()
 	x := snapshot{connections: s.Connections, streams: s.Streams, holds: s.Holds, inFlight: s.InFlight}
-	if m.packet == nil || m.packet.flow.to == 0 {
+	if m.packet == nil || m.packet.flow.dest != n || m.packet.flow.to == 0 {
 		return x
 	}
 	h := m.packet.flow.to

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ildcp"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
@@ -18,7 +19,7 @@ import (
 type oracle struct {
 	w       *World
 	conns   []*oconn
-	address map[string]*flow // destination -> the flow of packets sent there
+	address map[string]*place // by destination
 	gcmText []byte
 	gcmIn   []byte
 	frames  [32]uint64 // STREAM frames seen, by type
@@ -27,16 +28,31 @@ type oracle struct {
 
 // oconn is a connection as the oracle sees it.
 type oconn struct {
-	id       int
-	proof    bool     // see appConn
-	nonce    [16]byte // of its receipts, when receipts
-	secret   [32]byte
-	receipts bool
-	name     [16]byte // Credit.ConnID
-	aead     cipher.AEAD
-	ivs      map[[12]byte]struct{}
-	ports    [2]*port // the client's, the server's
-	flows    [2]*flow // from the client, from the server
+	id        int
+	proof     bool     // see appConn
+	nonce     [16]byte // of its receipts, when receipts
+	secret    [32]byte
+	receipts  bool
+	forgotten bool     // the server has started anew since it knew of it
+	orphaned  bool     // the client's process has ended
+	name      [16]byte // Credit.ConnID
+	aead      cipher.AEAD
+	ivs       map[[12]byte]struct{}
+	ports     [2]*port // the client's, the server's
+	flows     [2]*flow // from the client, from the server
+}
+
+// place is an address that packets of a flow are sent to.
+type place struct {
+	flow   *flow
+	proven bool // somebody there has answered who knows the secret
+}
+
+// at notes that a flow's packets go to an address.
+func (o *oracle) at(address []byte, f *flow) {
+	if o.address[string(address)] == nil {
+		o.address[string(address)] = &place{flow: f}
+	}
 }
 
 // flow is one direction of a connection.
@@ -47,6 +63,7 @@ type flow struct {
 	dest     *node
 	from, to stream.ConnHandle // at origin and dest; zero while unknown
 
+	first        *place // that was used, without a trial
 	lastSequence uint64
 	sequences    map[uint64]uint8 // what was credited, by sequence: 1 staged, 2 durable, 4 released
 
@@ -63,10 +80,13 @@ type flow struct {
 
 	// At the receiver.
 	released      sum
-	source        sum // what the packets that were released cost their sender
-	paid          sum // fulfills that reached the last connector in time
-	durable       sum // of the model disk: credits less voids
-	moneyReceived sum // by events
+	source        sum              // what the packets that were released cost their sender
+	paid          sum              // fulfills that reached the last connector in time
+	durable       sum              // of the model disk: credits less voids
+	moneyReceived sum              // by events
+	before        sum              // released by processes that have ended
+	durableBefore sum              // on the disk when the present one started
+	lost          map[uint64]uint8 // sequences of the one before
 
 	streams []*ostream // what is sent in this direction
 	window  uint64     // octets that the peer's ConnectionMaxData lets go
@@ -99,6 +119,9 @@ type packet struct {
 	answered  bool
 	aged      bool // past expiry and margin
 	released  bool
+	place     *place
+	sentBy    uint32    // which of its sender's processes
+	boot      uint32    // which of its receiver's processes released it
 	arrived   uint64    // amount of the copy that was released
 	booked    [4]uint64 // by link, from 1: amount of the valid fulfill, plus one
 }
@@ -138,8 +161,8 @@ func (o *oracle) connect(from, to *port, secret [32]byte, destination, local []b
 	}
 	c.flows[0].origin, c.flows[0].dest, c.flows[0].from = client, server, h
 	c.flows[1].origin, c.flows[1].dest, c.flows[1].to = server, client, h
-	o.address[string(destination)] = c.flows[0]
-	o.address[string(local)] = c.flows[1]
+	o.at(destination, c.flows[0])
+	o.at(local, c.flows[1])
 	o.conns = append(o.conns, c)
 	return c
 }
@@ -194,11 +217,15 @@ func (o *oracle) prepareWritten(n *node, m *message) {
 		o.w.violate("C3", "node %d writes a prepare that does not parse: %v", n.id, err)
 		return
 	}
-	f := o.address[string(p.Destination())]
-	if f == nil || f.origin != n {
+	if ildcp.IsRequest(p) {
+		return
+	}
+	place := o.address[string(p.Destination())]
+	if place == nil || place.flow.origin != n {
 		o.w.violate("C3", "node %d sends to %q, which no connection of it has", n.id, p.Destination())
 		return
 	}
+	f := place.flow
 	text, ok := o.open(f.c, p.Data())
 	if !ok {
 		o.w.violate("C3", "connection %d: a prepare does not decrypt", f.c.id)
@@ -214,6 +241,10 @@ func (o *oracle) prepareWritten(n *node, m *message) {
 	r.flow, r.sequence, r.minimum, r.amount = f, v.Sequence, uint64(v.PrepareAmount), uint64(p.Amount())
 	r.expiresMs, r.condition = p.ExpiryUnixMs(), [32]byte(p.Condition())
 	r.text = append(r.text[:0], text...)
+	r.place, r.sentBy = place, n.boots
+	if f.first == nil && v.Count() > 0 { // a packet that only tries an address has none
+		f.first = place
+	}
 	m.packet, m.clean = r, true
 	if r.sequence <= f.lastSequence {
 		o.w.violate("C1", "connection %d: sequence %d after %d", f.c.id, r.sequence, f.lastSequence)
@@ -228,6 +259,9 @@ func (o *oracle) prepareWritten(n *node, m *message) {
 		f.fresh.add(r.amount)
 		f.inFlight = append(f.inFlight, r)
 		o.checkMinimum(f, r)
+		if place != f.first && !place.proven {
+			o.w.violate("C5", "connection %d: money goes to %q, where nobody has shown that he knows the secret", f.c.id, p.Destination())
+		}
 	}
 	n.touch(f)
 }
@@ -269,7 +303,7 @@ func (o *oracle) told(f *flow, t frame.Type, body []byte) {
 		o.w.violate("M7", "connection %d stream %d: the total received falls from %d to %d", f.c.id, s.id, s.told, b.TotalReceived)
 	}
 	s.advertised, s.told = uint64(b.ReceiveMax), uint64(b.TotalReceived)
-	if !f.other().released.atLeast(s.told) {
+	if !f.other().here().atLeast(s.told) {
 		o.w.violate("M7", "connection %d stream %d: tells %d received of a connection that released less", f.c.id, s.id, s.told)
 	}
 }

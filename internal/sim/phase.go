@@ -50,7 +50,13 @@ func (w *World) nextPhase() {
 func (w *World) heal() {
 	w.faults.healed = true
 	for _, s := range w.sockets {
-		s.swallow, s.stall = false, 0
+		s.swallow, s.stall, s.trickle = false, 0, 0
+	}
+	for _, n := range w.nodes {
+		n.doom, n.failing = 0, false
+		n.restart()
+	}
+	for _, s := range w.sockets {
 		s.restore()
 	}
 	least := uint64(10_000)
@@ -58,17 +64,25 @@ func (w *World) heal() {
 		k.num = k.baseNum
 		least *= max(1, k.den/k.num)
 	}
+	need := 1 + w.amountMax/1000
 	for _, k := range w.connectors {
 		// Large enough to tell the rate; dust is lost to it, not refused.
 		k.zeroIsR01 = false
-		k.maxPacket = max(k.maxPacket, 1+w.amountMax/1000, least)
+		k.maxPacket = max(k.maxPacket, need, least)
+		if out, ok := mulDiv(need, k.num, k.den); ok {
+			need = out // as large in the units of the next
+		}
 	}
 	w.least = least
 	for _, n := range w.nodes {
 		n.finish()
 	}
 	for _, n := range w.clients {
+		w.awaited++
 		w.schedule(w.now+between(n.r, 1e8, 3e9), evConnect, int32(n.id), 1, nil)
+		if w.faults.on.Has(NewAddress) { // also on a healthy path, and all must go on
+			w.schedule(w.now+between(n.r, 1e9, 6e9), evMove, int32(n.id), uint64(NewAddress)|lastMove, nil)
+		}
 	}
 }
 
@@ -108,7 +122,10 @@ func (w *World) probeLive() {
 	for _, n := range w.nodes {
 		n.finish()
 	}
-	busy := false
+	busy := w.awaited > 0
+	if busy && w.now-w.since > liveFor {
+		w.violate("L1", "%d clients are not told their address", w.awaited)
+	}
 	for _, n := range w.nodes {
 		for _, c := range n.conns {
 			rest, why := n.atRest(c)
@@ -177,7 +194,7 @@ func (w *World) settleBooks() {
 			if w.faults.on == 0 && (f.paid != f.released || f.open != (sum{}) || f.must != f.source) {
 				o.violate("M3", "the books differ though nothing went wrong: %s", f.describe())
 			}
-			if f.dest.ledger && f.durable != f.released {
+			if f.dest.ledger && f.durable.minus(f.durableBefore) != f.here() {
 				o.violate("M3", "credits less voids are not what was released: %s", f.describe())
 			}
 			if f.moneyReceived != f.released {

@@ -71,6 +71,7 @@ type socket struct {
 	latency int64
 	jitter  int64
 	stall   int64 // nothing is delivered before
+	trickle int64 // ns from one message to the next, at least
 	pipes   [2]pipe
 	ends    [2]end
 }
@@ -100,6 +101,10 @@ func (s *socket) write(side int, m *message) {
 	at := w.now + s.latency
 	if s.jitter > 0 {
 		at += w.net.Int64N(s.jitter)
+	}
+	if s.trickle > 0 {
+		w.count[Trickle]++
+		p.last += s.trickle
 	}
 	p.last = max(p.last, at, s.stall)
 	m.at = p.last
@@ -168,10 +173,12 @@ func (s *socket) cut() {
 
 // restore brings the socket back.
 func (s *socket) restore() {
-	if s.up {
-		return
+	for _, x := range s.ends {
+		if s.up || x.port != nil && x.port.n.down {
+			return
+		}
 	}
-	s.up, s.swallow, s.stall = true, false, 0
+	s.up, s.swallow, s.stall, s.trickle = true, false, 0, 0
 	for i := range s.ends {
 		if at := s.ends[i].port; at != nil {
 			s.w.schedule(s.w.now, evLinkUp, int32(at.n.id), uint64(at.i), nil)

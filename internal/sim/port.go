@@ -18,7 +18,12 @@ type port struct {
 	up      bool // as the machine was told
 	inbound map[uint32]*inbound
 
-	address []byte // below which the connectors route packets to it
+	address     []byte // below which the connectors route packets to it
+	former      []byte // the one before
+	formerUntil int64
+	moves       int
+	told        []byte // as the machine knows it
+	asked       int64  // when it last asked
 }
 
 // inbound is a prepare that a node's machine was handed.
@@ -85,7 +90,7 @@ func (k *connector) lookUp(address []byte) int {
 	}
 	p := k.w.nodes[n].ports[i]
 	switch {
-	case !below(address, p.address):
+	case !p.routes(address):
 		return -1
 	case p.k == k:
 		return p.socket.ends[1].peer

@@ -10,6 +10,7 @@ import (
 // octets read.
 func (n *node) finish() {
 	n.lazy = false
+	n.askAgain()
 	for _, c := range n.conns {
 		if c.closed {
 			if !c.proof {
@@ -35,6 +36,12 @@ func (n *node) finish() {
 func (n *node) atRest(c *appConn) (bool, string) {
 	if c.closed {
 		return true, ""
+	}
+	if c.oc.orphaned {
+		return false, "its client's process has ended"
+	}
+	if c.oc.forgotten {
+		return true, "" // one end knows less than the other
 	}
 	if len(c.plan) > 0 && c.client {
 		return false, "streams are yet to be opened"

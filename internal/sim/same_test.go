@@ -12,9 +12,9 @@ import (
 // short: a difference shows within the first packets, or in those of any later
 // seed.
 const (
-	same     = 50
-	sameNs   = int64(25e9)
-	sameSeed = "1-50"
+	same      = 50
+	sameNs    = int64(25e9)
+	sameSeeds = "1-50"
 )
 
 func TestASeedGivesTheSameRunTwice(t *testing.T) {
@@ -42,7 +42,7 @@ func TestASeedGivesTheSameRunWithoutAssembly(t *testing.T) {
 		t.Skip("there is no go command to build the other build with")
 	}
 	var stderr bytes.Buffer
-	cmd := exec.Command(goTool, "run", "-tags", "purego", "./cmd", "-seeds", sameSeed, "-hashes", "-safety", fmt.Sprint(time.Duration(sameNs)))
+	cmd := exec.Command(goTool, "run", "-tags", "purego", "./cmd", "-seeds", sameSeeds, "-hashes", "-safety", fmt.Sprint(time.Duration(sameNs)))
 	cmd.Stderr = &stderr
 	var want bytes.Buffer
 	for seed := uint64(1); seed <= same; seed++ {

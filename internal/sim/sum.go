@@ -32,6 +32,11 @@ func (s sum) plus(o sum) sum {
 	return sum{s.hi + o.hi + carry, lo}
 }
 
+func (s sum) minus(o sum) sum {
+	lo, borrow := bits.Sub64(s.lo, o.lo, 0)
+	return sum{s.hi - o.hi - borrow, lo}
+}
+
 // is says whether the total is exactly an amount.
 func (s sum) is(a uint64) bool { return s.hi == 0 && s.lo == a }
 

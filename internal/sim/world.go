@@ -12,7 +12,7 @@ import (
 
 // Checks names everything that a run is held to.
 var Checks = []string{
-	"M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M11", "D1", "D2", "D3", "C1", "C2", "C3", "C4",
+	"M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M11", "D1", "D2", "D3", "C1", "C2", "C3", "C4", "C5",
 	"T1", "T2", "T3", "L1", "L2", "L3", "L4", "L5", "R1", "R2", "R3", "R4", "V1", "PANIC",
 }
 
@@ -38,6 +38,7 @@ type Config struct {
 	MaxSafety int64
 
 	prepare func(*stream.Machine) // for tests: what is done to a new machine
+	mistake mistake               // for tests: of the machines' owner
 }
 
 // Result is what a run has done.
@@ -83,11 +84,13 @@ type World struct {
 	since     int64  // when the phase began
 	before    uint64 // packets until then
 	done      bool
+	unwinding bool // a process ends in the midst of an event
 	packets   uint64
 	events    uint64
 	hash      uint64
 	rejects   map[ilp.Code]uint64
 	completed int
+	awaited   int // connections that must succeed, and are not made yet
 	violation *Violation
 	ring      [200][4]uint64
 	ringAt    int
@@ -146,6 +149,13 @@ func (w *World) result() Result {
 func (w *World) schedule(at int64, kind eventKind, who int32, arg uint64, m *message) {
 	w.ord++
 	w.heap.push(event{at: max(at, w.now), tie: w.tie.Uint32(), ord: w.ord, kind: kind, who: who, arg: arg, m: m})
+}
+
+// schedule plans an event of the node's present process.
+func (n *node) schedule(at int64, kind eventKind, arg uint64) {
+	w := n.w
+	w.ord++
+	w.heap.push(event{at: max(at, w.now), tie: w.tie.Uint32(), ord: w.ord, kind: kind, who: int32(n.id), arg: arg, boot: n.boots})
 }
 
 // mix adds a figure to the fingerprint.
@@ -224,30 +234,47 @@ func (w *World) loop() {
 }
 
 func (w *World) step(e *event) {
+	defer w.survive(e)
 	switch e.kind {
 	case evDeliver:
 		w.sockets[e.who].deliver(int(e.arg))
 	case evTimer:
 		w.nodes[e.who].timeout(int64(e.arg))
 	case evConnect:
-		if e.arg == 1 || w.phase == phaseSafety {
-			w.nodes[e.who].connect(e.arg == 1)
+		if n := w.nodes[e.who]; !n.down && (e.arg == 1 || w.phase == phaseSafety) {
+			n.connect(e.arg == 1)
 		}
 	case evApp:
-		if w.phase == 0 {
-			w.nodes[e.who].act()
-			w.schedule(w.now+between(w.nodes[e.who].r, 1e7, 6e8), evApp, e.who, 0, nil)
+		if n := w.nodes[e.who]; w.phase == phaseSafety {
+			if !n.down {
+				n.act()
+			}
+			w.appNext(n)
 		}
 	case evCommit:
-		w.nodes[e.who].commit(stream.CommitSeq(e.arg))
+		if n := w.nodes[e.who]; n.is(e.boot) {
+			n.commit(stream.CommitSeq(e.arg))
+		}
 	case evDecide:
-		w.nodes[e.who].decide(stream.HoldHandle(e.arg))
+		if n := w.nodes[e.who]; n.is(e.boot) {
+			n.decide(stream.HoldHandle(e.arg))
+		}
+	case evCrash:
+		w.crashNext(w.nodes[e.who], Fault(e.arg))
+	case evRestart:
+		w.nodes[e.who].restart()
+	case evMove:
+		w.moveNext(w.nodes[e.who], Fault(e.arg), e.arg&lastMove != 0)
+	case evStorm:
+		w.stormNext(w.sockets[e.who], e.arg)
+	case evTrickle:
+		w.trickle(w.sockets[e.who], e.arg == 1)
 	case evLinkLost:
 		if p := w.nodes[e.who].ports[e.arg]; !p.socket.up {
 			p.lost()
 		}
 	case evLinkUp:
-		if p := w.nodes[e.who].ports[e.arg]; p.socket.up {
+		if p := w.nodes[e.who].ports[e.arg]; p.socket.up && !p.n.down {
 			p.comesUp()
 		}
 	case evCut:
@@ -273,71 +300,9 @@ func (w *World) step(e *event) {
 	}
 }
 
-// cutNext cuts a socket, has it come back, and plans the next cut.
-func (w *World) cutNext(s *socket) {
-	if w.phase != 0 {
-		return
-	}
-	if s.up {
-		w.count[Cut]++
-		s.cut()
-		down := between(w.faults.r, 1e6, 8e9)
-		w.schedule(w.now+down, evSocketUp, int32(s.id), 0, nil)
-	}
-	w.schedule(w.now+w.gap(Cut), evCut, int32(s.id), 0, nil)
-}
-
-// gap is how long it is to the next fault of a kind that comes with time.
-func (w *World) gap(f Fault) int64 {
-	mean := int64(3e14) / int64(w.faults.strength[f]) // 1 s at the strongest, 300 s at the weakest
-	return between(w.faults.r, mean/10, 2*mean)
-}
-
-func (w *World) blackHole(s *socket, on bool) {
-	s.swallow = on && w.phase == 0
-	if w.phase != 0 {
-		return
-	}
-	if on {
-		w.schedule(w.now+between(w.faults.r, 1e7, 20e9), evBlackHole, int32(s.id), 0, nil)
-		return
-	}
-	w.schedule(w.now+w.gap(BlackHole), evBlackHole, int32(s.id), 1, nil)
-}
-
-// driftNext changes a connector's rate or limits.
-func (w *World) driftNext(k *connector) {
-	if w.phase != 0 {
-		return
-	}
-	r := w.faults.r
-	if w.faults.on.Has(RateStep) && r.IntN(4) == 0 {
-		w.count[RateStep]++
-		k.num = max(1, k.baseNum/100*uint64(50+r.IntN(100)))
-	}
-	if w.faults.on.Has(RateDrift) {
-		w.count[RateDrift]++
-		k.num = max(1, k.num+k.num/1000*uint64(r.IntN(3))-k.num/1000)
-	}
-	if w.faults.on.Has(MaxPacket) && r.IntN(3) == 0 {
-		w.count[MaxPacket]++
-		k.maxPacket = logUniform(r, 1+w.amountMax/1000, w.amountMax)
-	}
-	if w.faults.on.Has(Liquidity) {
-		k.liquidity = logUniform(r, 1, w.amountMax)
-	}
-	w.schedule(w.now+between(r, 1e8, 5e9), evDrift, int32(k.id), 0, nil)
-}
-
-// jumpNext sets a node's clock ahead.
-func (w *World) jumpNext(n *node) {
-	if w.phase != 0 {
-		return
-	}
-	w.count[ClockJump]++
-	n.clock.offset += between(w.faults.r, 1e6, 2e9)
-	n.arm()
-	w.schedule(w.now+w.gap(ClockJump)*4, evJump, int32(n.id), 0, nil)
+// appNext plans when a node's application does something again.
+func (w *World) appNext(n *node) {
+	w.schedule(w.now+between(n.r, 1e7, 6e8), evApp, int32(n.id), 0, nil)
 }
 
 // replay holds the machines whose calls are on tape to the law V1.
