@@ -60,7 +60,7 @@ func (m *Machine) addressTested(i uint32, c *conn, sequence Sequence, authentic 
 	if c.flags.has(flagTestAddress) || cold.candidate == nil || cold.trial != sequence {
 		return // there is a newer one, or none any more
 	}
-	if authentic {
+	if authentic || m.plant.untried() {
 		cold.peer = cold.candidate
 		m.connEvent(EventPeerAddress, i)
 	}

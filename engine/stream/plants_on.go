@@ -41,6 +41,8 @@ const (
 	Leak               // every twentieth answered packet keeps its connection
 	HastyClose         // a stream is closed before its octets have arrived
 	LostIsFailed       // what was in flight on a lost link is spent again
+	UntriedAddress     // a peer's new address is used though nobody there has answered
+	SameRequests       // the ids of requests begin anew with every process
 	bugs
 )
 
@@ -48,7 +50,7 @@ var bugNames = [bugs]string{
 	"none", "lost-credit", "early-fulfill", "late-fulfill", "replay-top", "answer-twice", "no-minimum", "forged-counts", "narrow-shares",
 	"drop-rest", "any-fulfillment", "any-sequence", "only-readable", "same-iv", "same-sequence", "early-receipt", "no-promise",
 	"lower-maximum", "lost-octet", "past-window", "no-void", "no-tombstone", "lost-event", "no-wake", "past-timer", "leak", "hasty-close",
-	"lost-is-failed",
+	"lost-is-failed", "untried-address", "same-requests",
 }
 
 // String is the bug's name.
@@ -64,7 +66,12 @@ func Bugs() []Bug {
 }
 
 // Plant builds a bug into the machine.
-func (m *Machine) Plant(b Bug) { m.plant.bug = b }
+func (m *Machine) Plant(b Bug) {
+	m.plant.bug = b
+	if b == SameRequests {
+		m.requestMask = 0
+	}
+}
 
 // plant is the bug of a machine and what it needs to remember.
 type plant struct {
@@ -131,6 +138,7 @@ func (p *plant) unvoided() bool        { return p.bug == NoVoid }
 func (p *plant) unburied() bool        { return p.bug == NoTombstone }
 func (p *plant) asleep() bool          { return p.bug == NoWake }
 func (p *plant) hasty() bool           { return p.bug == HastyClose }
+func (p *plant) untried() bool         { return p.bug == UntriedAddress }
 
 func (p *plant) iv(iv *[12]byte) {
 	if p.each(SameIV, 50) {

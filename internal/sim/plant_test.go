@@ -41,6 +41,8 @@ var caughtBy = map[stream.Bug]string{
 	stream.Leak:           "L4",
 	stream.HastyClose:     "D1",
 	stream.LostIsFailed:   "M1",
+	stream.UntriedAddress: "C5",
+	stream.SameRequests:   "M1",
 }
 
 // TestEveryPlantedBugIsCaught searches seeds that nobody chose until the check
