@@ -209,8 +209,13 @@ func (n *node) accepted(h stream.ConnHandle) {
 	c := &appConn{n: n, h: h, oc: f.c, options: n.options}
 	n.add(c)
 	n.touch(f)
-	if n.r.IntN(3) == 0 && !f.c.proof {
+	switch {
+	case !f.c.proof && n.r.IntN(3) == 0:
 		c.plan = append(c.plan, n.newPlan())
+	case f.c.proof && n.w.even() && n.options.RateDen == 0 && n.r.IntN(2) == 0: // money back, to wherever the client is by then
+		p := n.newPlan()
+		p.money = max(min(p.money, 1e9), 1)
+		c.plan = append(c.plan, p)
 	}
 }
 

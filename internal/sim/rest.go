@@ -86,14 +86,22 @@ func (n *node) checkGuesses(c *appConn) {
 	if !ok || !w.oracle.honest || w.faults.on&(1<<RateStep|1<<RateDrift) != 0 {
 		return
 	}
-	for _, k := range w.connectors {
-		if k.num != k.den {
-			return
-		}
+	if !w.even() {
+		return
 	}
 	if !f.source.atLeast(uint64(info.Sent)) {
 		w.violate("M1", "%d is sent, but what was released cost %d: %s", info.Sent, f.source.lo, f.describe())
 	}
+}
+
+// even says that every connector passes on what it gets.
+func (w *World) even() bool {
+	for _, k := range w.connectors {
+		if k.num != k.den {
+			return false
+		}
+	}
+	return true
 }
 
 // dust says that an amount is too small to arrive as anything.
