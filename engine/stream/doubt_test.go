@@ -126,6 +126,67 @@ func TestDoubtOfManyStreamsWaitsForTheTotalOfEach(t *testing.T) {
 	}
 }
 
+// Packets of one size are told apart by the streams that they pay: with those of the
+// first taken for those of the second, the second's total would stay ahead, and the
+// next packet of it that is lost would pass for sent.
+func TestPacketsOfOneSizeAreToldApartByTheirStreams(t *testing.T) {
+	r := newProbeClient(t, Config{}, Options{MaxPacketAmount: 100, Expiry: 5e9})
+	totals, n, lose := map[uint64]Amount{}, 0, 0
+	r.script = func(a *probeAnswer, _ int) []byte {
+		var tell []appender
+		silent := false
+		for it := a.packet.Frames(); it.Next(); {
+			var id uint64
+			switch it.Type() {
+			case frame.TypeStreamMoney:
+				f, _ := frame.ParseStreamMoney(it.Body())
+				id = f.StreamID
+				switch n++; {
+				case n <= lose && id == 1: // these are lost
+					silent = true
+				case n <= lose && lose > 2: // and the answers to these
+					silent = true
+					totals[id] += Amount(f.Shares)
+				default:
+					totals[id] += Amount(f.Shares)
+				}
+			case frame.TypeStreamMoneyBlocked:
+				f, _ := frame.ParseStreamMoneyBlocked(it.Body())
+				id = f.StreamID
+			default:
+				continue
+			}
+			tell = append(tell, frame.StreamMaxMoney{StreamID: id, ReceiveMax: maxAmount, TotalReceived: totals[id]})
+		}
+		if silent {
+			return []byte{}
+		}
+		return a.fulfill(tell...)
+	}
+	other, err := r.m.OpenStream(r.now, r.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.run(second)
+	streams := []StreamHandle{r.stream, other}
+	for _, lose = range []int{4, 8, 0} {
+		n = 0
+		for _, s := range streams {
+			info, _ := r.m.StreamInfo(s)
+			if err := r.m.SetSendMax(r.now, s, info.Sent+400); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.run(40 * second)
+		for _, s := range streams {
+			info, _ := r.m.StreamInfo(s)
+			if info.Sent != totals[info.ID] || info.Delivered != totals[info.ID] || info.Held != 0 {
+				t.Fatalf("stream %d: sent %d, delivered %d, held %d; the receiver has %d", info.ID, info.Sent, info.Delivered, info.Held, totals[info.ID])
+			}
+		}
+	}
+}
+
 func TestPacketOfManyStreamsInDoubtIsSettledForEachOfThem(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		for halves := range Amount(3) {

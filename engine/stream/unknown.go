@@ -261,6 +261,9 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 		ahead = sums.ahead
 	}
 	arrived, rest := likeliest(ahead, sizes)
+	if ofStreams, exact := m.likeliestOfStreams(slots, sizes); exact {
+		arrived, rest = ofStreams, 0
+	}
 	if !told {
 		rest = 0
 	}
@@ -279,6 +282,45 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 		}
 		m.retire(i, s)
 	}
+}
+
+// likeliestOfStreams decides stream by stream. It is exact when each packet in doubt
+// pays one stream, and some of each stream's packets are just what its total is ahead
+// by. Packets of one size are not alike then: with those of another stream taken in
+// their place, a total would stay ahead, and later pass for a packet that was lost.
+func (m *Machine) likeliestOfStreams(slots []uint32, sizes []Amount) (arrived []bool, exact bool) {
+	arrived = make([]bool, len(slots))
+	decided := make([]bool, len(slots))
+	var of []int // packets of one stream
+	var some []Amount
+	for i, streams := 0, 0; i < len(slots); i++ {
+		if decided[i] {
+			continue
+		}
+		if streams++; streams > maxParts {
+			return nil, false // so many passes at most
+		}
+		stream := m.slots.At(slots[i]).stream
+		of, some = of[:0], some[:0]
+		for k := i; k < len(slots); k++ {
+			s := m.slots.At(slots[k])
+			if s.more != 0 {
+				return nil, false
+			}
+			if s.stream == stream {
+				of, some, decided[k] = append(of, k), append(some, sizes[k]), true
+			}
+		}
+		rec := m.streams.At(stream)
+		got, rest := likeliest(floorSub(rec.remoteReceived, rec.delivered), some)
+		if rest > 0 || rec.delivered > rec.remoteReceived {
+			return nil, false
+		}
+		for k, at := range of {
+			arrived[at] = got[k]
+		}
+	}
+	return arrived, true
 }
 
 // cutDown frees of a packet in doubt what goes beyond the share dest of size that
