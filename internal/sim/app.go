@@ -82,7 +82,7 @@ func (n *node) connect(proof bool) {
 		panic(err)
 	}
 	from, at := n.ports[n.r.IntN(len(n.ports))], to.ports[n.r.IntN(len(to.ports))]
-	if proof && !bytes.Equal(from.told, from.address) { // first it must know where it is
+	if proof && !from.knows() { // first it must
 		w.schedule(w.now+1e9, evConnect, int32(n.id), 1, nil)
 		return
 	}

@@ -58,10 +58,23 @@ func (n *node) ask(p *port) {
 	n.settle()
 }
 
+// knows says whether the machine has the link's address, and no answer that was
+// given before all was healed can tell it another.
+func (p *port) knows() bool {
+	w := p.n.w
+	if w.faults.on.Has(FalseAddress) && w.faults.healed && (p.asked < w.since || p.answered < p.asked) {
+		return false
+	}
+	return bytes.Equal(p.told, p.address)
+}
+
 // askAgain asks where the answer was lost, or was a false one.
 func (n *node) askAgain() {
+	if !n.client {
+		return
+	}
 	for _, p := range n.ports {
-		if !bytes.Equal(p.told, p.address) && n.w.now-p.asked > 5e9 {
+		if !p.knows() && (n.w.now-p.asked > 5e9 || p.asked < n.w.since) {
 			n.ask(p)
 		}
 	}
@@ -73,6 +86,7 @@ func (n *node) configured(h stream.LinkHandle) {
 	p := n.portOf(h)
 	info, _ := n.d.m.LinkInfo(h)
 	p.told = bytes.Clone(info.Address)
+	p.answered = n.w.now
 	for _, c := range n.conns {
 		if !c.client || c.oc.ports[0] != p {
 			continue

@@ -59,6 +59,9 @@ func (w *World) heal() {
 	for _, s := range w.sockets {
 		s.restore()
 	}
+	if w.faults.on.Has(ClockJump) {
+		w.setClocks()
+	}
 	least := uint64(10_000)
 	for _, k := range w.connectors {
 		k.num = k.baseNum
@@ -83,6 +86,25 @@ func (w *World) heal() {
 		if w.faults.on.Has(NewAddress) { // also on a healthy path, and all must go on
 			w.schedule(w.now+between(n.r, 1e9, 6e9), evMove, int32(n.id), uint64(NewAddress)|lastMove, nil)
 		}
+	}
+}
+
+// setClocks brings all clocks to within a second of the one that is most ahead: a
+// jump is made up for by the others, as no clock goes back.
+func (w *World) setClocks() {
+	ahead := w.connectors[0].clock.offset
+	for _, k := range w.connectors {
+		ahead = max(ahead, k.clock.offset)
+	}
+	for _, n := range w.nodes {
+		ahead = max(ahead, n.clock.offset)
+	}
+	for _, k := range w.connectors {
+		k.clock.offset = max(k.clock.offset, ahead-between(k.r, 0, 1e9))
+	}
+	for _, n := range w.nodes {
+		n.clock.offset = max(n.clock.offset, ahead-between(n.r, 0, 1e9))
+		n.arm()
 	}
 }
 

@@ -24,6 +24,7 @@ type port struct {
 	moves       int
 	told        []byte // as the machine knows it
 	asked       int64  // when it last asked
+	answered    int64
 }
 
 // inbound is a prepare that a node's machine was handed.
