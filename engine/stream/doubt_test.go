@@ -187,6 +187,63 @@ func TestPacketsOfOneSizeAreToldApartByTheirStreams(t *testing.T) {
 	}
 }
 
+// Two packets of one size that divide it otherwise: when the wrong one is taken for
+// the one that has arrived, the streams' totals say nothing false later.
+func TestDivisionAmongStreamsIsAsTheReceiverTellsIt(t *testing.T) {
+	r := newProbeClient(t, Config{}, Options{MaxPacketAmount: 100, Expiry: 5e9})
+	totals, n := map[uint64]Amount{}, 0
+	r.script = func(a *probeAnswer, _ int) []byte {
+		pays := a.prepare.Amount() > 0 && a.fulfillable
+		if pays {
+			n++
+		}
+		var tell []appender
+		for it := a.packet.Frames(); it.Next(); {
+			var id uint64
+			switch it.Type() {
+			case frame.TypeStreamMoney:
+				f, _ := frame.ParseStreamMoney(it.Body())
+				if id = f.StreamID; n != 1 && n != 4 { // those are lost
+					totals[id] += Amount(f.Shares)
+				}
+			case frame.TypeStreamMoneyBlocked:
+				f, _ := frame.ParseStreamMoneyBlocked(it.Body())
+				id = f.StreamID
+			default:
+				continue
+			}
+			tell = append(tell, frame.StreamMaxMoney{StreamID: id, ReceiveMax: maxAmount, TotalReceived: totals[id]})
+		}
+		if pays && (n <= 2 || n == 4) {
+			return []byte{}
+		}
+		return a.fulfill(tell...)
+	}
+	other, err := r.m.OpenStream(r.now, r.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.run(second)
+	pay := func(a, b Amount, d Instant) {
+		for i, s := range []StreamHandle{r.stream, other} {
+			if err := r.m.SetSendMax(r.now, s, [2]Amount{a, b}[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.run(d)
+	}
+	pay(60, 40, second/50)
+	pay(100, 100, 40*second)
+	if n != 3 || totals[1] != 80 || totals[3] != 120 {
+		t.Fatalf("%d packets, totals %v: not what this test is about", n, totals)
+	}
+	pay(100, 200, 40*second) // the first packet of these is lost
+	info, _ := r.m.ConnInfo(r.conn)
+	if all := totals[1] + totals[3]; info.Sent != all || info.Delivered != all || all != 300 || info.Held != 0 {
+		t.Errorf("sent %d, delivered %d, held %d; the receiver has %v", info.Sent, info.Delivered, info.Held, totals)
+	}
+}
+
 func TestPacketOfManyStreamsInDoubtIsSettledForEachOfThem(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		for halves := range Amount(3) {

@@ -250,9 +250,6 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 			m.count(&sums, m.parts.At(p).stream)
 		}
 	}
-	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
-		m.streams.At(i).flags &^= streamCounted
-	}
 	// Between its streams the receiver divides a packet otherwise than we reckon, by
 	// a unit or so; over all of them the difference is exact. Totals that were not
 	// heard of late say something only where they are ahead.
@@ -281,6 +278,28 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 			m.unspend(s, c)
 		}
 		m.retire(i, s)
+	}
+	m.level(c, told)
+}
+
+// level takes what the receiver says that it has of each stream for what was
+// delivered, where over all streams that were counted our books say the same: what
+// is ahead of one stream and behind of another would pass for packets later.
+func (m *Machine) level(c *conn, told bool) {
+	var received, delivered Amount
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
+			received, delivered = satAdd(received, rec.remoteReceived), satAdd(delivered, rec.delivered)
+		}
+	}
+	same := told && received == delivered && received < maxAmount
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
+			rec.flags &^= streamCounted
+			if same {
+				rec.delivered = rec.remoteReceived
+			}
+		}
 	}
 }
 
