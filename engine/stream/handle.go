@@ -67,7 +67,9 @@ func (m *Machine) Handle(now Instant, in []Entry, out Output) {
 			if octets += len(in[n].Packet); n > 0 && octets > maxVectorOctets {
 				break
 			}
-			n++
+			if n++; m.configures(&in[n-1]) {
+				break // what comes after it is looked up with the address that it tells
+			}
 		}
 		m.vector(in[:n], out)
 		in = in[n:]

@@ -227,6 +227,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 		return errors.New("stream: too many requests in flight")
 	}
 	expires := now.unixMs() + 60_000
+	m.configUntil = max(m.configUntil, Instant(expires*1e6+m.cfg.ExpiryMargin)+1e9)
 	request := ildcp.AppendRequest(nil, m.expiry.at(expires))
 	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(h).Index(), slotPeer|slotCanFulfil, now, expires
 	m.track(i, s)
@@ -242,6 +243,15 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 	copy(region, request)
 	l.config = id
 	return nil
+}
+
+// configures says whether a packet may tell a link's address.
+func (m *Machine) configures(e *Entry) bool {
+	if e.Kind != Fulfill || m.now > m.configUntil {
+		return false
+	}
+	_, s := m.slotOf(e.Request)
+	return s != nil && s.flags.has(slotPeer)
 }
 
 // configured takes the answer to peer.config.
