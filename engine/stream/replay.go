@@ -6,6 +6,7 @@ package stream
 type replayWindow struct {
 	top  uint64 // the highest sequence seen
 	bits uint64 // bit i: top-i was seen
+	low  uint64 // of those below it nobody knows whether they were seen
 	size uint32 // places; 64 while inline
 	used bool
 }
@@ -47,10 +48,10 @@ func (w *replayWindow) accept(seq uint64, words []uint64) ([]uint64, bool) {
 	return nil, true
 }
 
-// tooLate says whether a sequence lies before the window, so that nobody knows
-// whether it was seen.
+// tooLate says whether a sequence lies before the window, or did so when the window
+// was smaller, so that nobody knows whether it was seen.
 func (w *replayWindow) tooLate(seq uint64) bool {
-	return w.used && seq < w.top && w.top-seq >= uint64(w.size)
+	return w.used && seq < w.top && (w.top-seq >= uint64(w.size) || seq < w.low)
 }
 
 // acceptGrown is accept over a ring of words, place = sequence mod size.
@@ -107,6 +108,9 @@ func (w *replayWindow) grow(late uint64, old []uint64) []uint64 {
 		if seen {
 			words[seq%uint64(size)/64] |= 1 << (seq % 64)
 		}
+	}
+	if w.top >= uint64(w.size) {
+		w.low = max(w.low, w.top-uint64(w.size)+1)
 	}
 	w.size = size
 	return words

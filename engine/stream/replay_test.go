@@ -150,3 +150,23 @@ func TestSequenceFarAheadLeavesTheWholeGrownWindowBehind(t *testing.T) {
 		}
 	}
 }
+
+// A window that grows knows no more of what was below it than before.
+func TestWindowThatHasGrownDoesNotKnowWhatWasTooLate(t *testing.T) {
+	var w replayWindow
+	var words []uint64
+	for _, seq := range []uint64{1, 200} {
+		words, _ = w.accept(seq, words)
+	}
+	if words, _ = w.accept(100, words); w.size <= 100 {
+		t.Fatalf("the window has %d places", w.size)
+	}
+	for seq := uint64(2); seq <= 200; seq++ {
+		if late, want := w.tooLate(seq), seq <= 200-64; late != want {
+			t.Fatalf("sequence %d is too late: %v", seq, late)
+		}
+	}
+	if _, fresh := w.accept(90, words); fresh {
+		t.Error("what may have been seen is taken")
+	}
+}

@@ -19,6 +19,7 @@ var found = map[uint64]string{
 	13322: "of packets of one size in doubt, those of another stream were taken for those that had arrived",
 	13791: "the same",
 	14282: "the same",
+	22236: "octets too late for a replay window that has grown since were taken for arrived",
 	22486: "a packet was looked up before the address that its vector told",
 }
 
