@@ -264,10 +264,13 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 	if !told {
 		rest = 0
 	}
+	confirmed := c.lastRate.num > 0
 	for k, i := range slots {
 		s := m.slots.At(i)
-		if !arrived[k] && rest > 0 && rest < sizes[k] && m.cutDown(s, c, rest, sizes[k]) {
-			// It is amounts that count: what fits no whole packet is taken of one.
+		if !arrived[k] && rest > 0 && rest < sizes[k] && (confirmed || rest >= s.minDest) && m.cutDown(s, c, rest, sizes[k]) {
+			// It is amounts that count: what fits no whole packet is taken of one. But
+			// while no packet has borne the rate out, the others may have arrived at a
+			// better one.
 			arrived[k], sizes[k], s.minDest, rest = true, rest, 0, 0
 		}
 		if arrived[k] {
