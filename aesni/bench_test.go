@@ -7,20 +7,26 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash"
+	"math/rand/v2"
 	"testing"
 )
 
-// B is the length of the plaintext; every figure is for one packet. Each
-// Benchmark… has a BenchmarkStdlib… twin that does the same work directly on
-// the standard library with objects that are kept, so that a claim is always
-// measured against something in the same run.
+// B is the length of the plaintext; every figure is for one packet, n is how many
+// there are in a vector. Each Benchmark… has a BenchmarkStdlib… twin that does the
+// same work directly on the standard library with objects that are kept, one packet at
+// a time, so that a claim is always measured against something in the same run:
+//
+//	go test -run '^$' -bench . -count 7 ./aesni | go run ./internal/twins
 
 const (
 	replyLen = 40 // plaintext of a receiver's reply
 	benchLen = 100
 )
 
-var benchVectors = []int{1, 32}
+var (
+	benchVectors = []int{1, 32}
+	benchLengths = []int{32, 64, benchLen, 128, 200, 256, 512, 1400, 32 << 10}
+)
 
 // benchOps returns n genuine packets of one connection.
 func benchOps(b *testing.B, n, length int) (*Keys, []Op) {
@@ -37,7 +43,7 @@ func benchOps(b *testing.B, n, length int) (*Keys, []Op) {
 }
 
 func BenchmarkSeal(b *testing.B) {
-	for _, length := range []int{32, benchLen, 512, 1400} {
+	for _, length := range benchLengths {
 		b.Run(fmt.Sprintf("B=%d", length), func(b *testing.B) {
 			keys, ops := benchOps(b, 1, length)
 			b.SetBytes(int64(length))
@@ -50,7 +56,7 @@ func BenchmarkSeal(b *testing.B) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	for _, length := range []int{32, benchLen, 512, 1400} {
+	for _, length := range benchLengths {
 		b.Run(fmt.Sprintf("B=%d", length), func(b *testing.B) {
 			keys, ops := benchOps(b, 1, length)
 			b.SetBytes(int64(length))
@@ -110,6 +116,61 @@ func BenchmarkReceiveChain(b *testing.B) {
 	}
 }
 
+// coldConns is how many connections' keys the cold benchmarks use in random order:
+// more than any cache holds.
+const coldConns = 500_000
+
+// coldOrder is a random order of the connections.
+func coldOrder() []uint32 {
+	order := make([]uint32, coldConns)
+	for i, v := range rand.New(rand.NewPCG(1, 2)).Perm(coldConns) {
+		order[i] = uint32(v)
+	}
+	return order
+}
+
+// BenchmarkColdChain is the chain of packets whose connections were not heard of
+// lately. All have the same secret, each with keys of its own in memory.
+func BenchmarkColdChain(b *testing.B) {
+	for _, n := range benchVectors {
+		b.Run(fmt.Sprintf("B=%d/n=%d", benchLen, n), func(b *testing.B) {
+			keys, ops := benchOps(b, n, benchLen)
+			for slot := range uint32(coldConns) {
+				keys.DeriveEncryption(slot, secret(1))
+				keys.DeriveFulfillment(slot, secret(1))
+			}
+			order := coldOrder()
+			ivs := NewIVSource(ivSeed(1))
+			replies := make([]Op, n)
+			for i := range replies {
+				replies[i] = Op{Text: pattern(replyLen, byte(i)), Data: make([]byte, replyLen+Overhead)}
+			}
+			b.ReportAllocs()
+			for done, at := 0, 0; b.Loop(); done++ {
+				if done%n != 0 {
+					continue
+				}
+				for i := range ops {
+					ops[i].Key = order[at]
+					replies[i].Key = order[at]
+					if at++; at == coldConns {
+						at = 0
+					}
+				}
+				keys.OpenVector(ops)
+				keys.ProveVector(ops)
+				for i := range replies {
+					if !ops[i].OK {
+						b.Fatal("not genuine")
+					}
+					ivs.Next(&replies[i].IV)
+				}
+				keys.SealVector(replies)
+			}
+		})
+	}
+}
+
 // BenchmarkKeySetup derives and expands both keys of a connection.
 func BenchmarkKeySetup(b *testing.B) {
 	keys := NewKeys()
@@ -154,31 +215,35 @@ func newStdlibPeer(b *testing.B, sharedSecret []byte) stdlibPeer {
 }
 
 func BenchmarkStdlibSeal(b *testing.B) {
-	b.Run(fmt.Sprintf("B=%d", benchLen), func(b *testing.B) {
-		peer := newStdlibPeer(b, secret(1))
-		iv, text, out := make([]byte, 12), pattern(benchLen, 1), make([]byte, 0, 256)
-		b.SetBytes(benchLen)
-		b.ReportAllocs()
-		for b.Loop() {
-			out = peer.aead.Seal(out[:0], iv, text, nil)
-		}
-	})
+	for _, length := range benchLengths {
+		b.Run(fmt.Sprintf("B=%d", length), func(b *testing.B) {
+			peer := newStdlibPeer(b, secret(1))
+			iv, text, out := make([]byte, 12), pattern(length, 1), make([]byte, 0, length+Overhead)
+			b.SetBytes(int64(length))
+			b.ReportAllocs()
+			for b.Loop() {
+				out = peer.aead.Seal(out[:0], iv, text, nil)
+			}
+		})
+	}
 }
 
 func BenchmarkStdlibOpen(b *testing.B) {
-	b.Run(fmt.Sprintf("B=%d", benchLen), func(b *testing.B) {
-		peer := newStdlibPeer(b, secret(1))
-		iv, out := make([]byte, 12), make([]byte, 0, 256)
-		sealed := peer.aead.Seal(nil, iv, pattern(benchLen, 1), nil)
-		b.SetBytes(benchLen)
-		b.ReportAllocs()
-		for b.Loop() {
-			var err error
-			if out, err = peer.aead.Open(out[:0], iv, sealed, nil); err != nil {
-				b.Fatal(err)
+	for _, length := range benchLengths {
+		b.Run(fmt.Sprintf("B=%d", length), func(b *testing.B) {
+			peer := newStdlibPeer(b, secret(1))
+			iv, out := make([]byte, 12), make([]byte, 0, length)
+			sealed := peer.aead.Seal(nil, iv, pattern(length, 1), nil)
+			b.SetBytes(int64(length))
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if out, err = peer.aead.Open(out[:0], iv, sealed, nil); err != nil {
+					b.Fatal(err)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func BenchmarkStdlibFulfill(b *testing.B) {
@@ -197,30 +262,65 @@ func BenchmarkStdlibFulfill(b *testing.B) {
 	})
 }
 
+// stdlibChain is what a receiver does for one packet with the standard library.
+type stdlibChain struct {
+	ivs                    *IVSource
+	requestIV, data, reply []byte
+	replyIV                *[12]byte
+	text, fulfillment, out []byte
+	sealed                 []byte
+	condition              [32]byte
+}
+
+func newStdlibChain(peer *stdlibPeer) *stdlibChain {
+	c := &stdlibChain{
+		ivs: NewIVSource(ivSeed(1)), requestIV: make([]byte, 12), replyIV: new([12]byte), data: make([]byte, benchLen+Overhead),
+		reply: pattern(replyLen, 1), text: make([]byte, 0, 256), fulfillment: make([]byte, 0, 32), out: make([]byte, 0, 256),
+	}
+	c.sealed = peer.aead.Seal(nil, c.requestIV, pattern(benchLen, 1), nil)
+	return c
+}
+
+func (c *stdlibChain) do(b *testing.B, peer *stdlibPeer) {
+	var err error
+	if c.text, err = peer.aead.Open(c.text[:0], c.requestIV, c.sealed, nil); err != nil {
+		b.Fatal(err)
+	}
+	peer.mac.Reset()
+	peer.mac.Write(c.data)
+	c.fulfillment = peer.mac.Sum(c.fulfillment[:0])
+	c.condition = sha256.Sum256(c.fulfillment)
+	c.ivs.Next(c.replyIV)
+	c.out = peer.aead.Seal(c.out[:0], c.replyIV[:], c.reply, nil)
+}
+
 func BenchmarkStdlibReceiveChain(b *testing.B) {
 	b.Run(fmt.Sprintf("B=%d/n=1", benchLen), func(b *testing.B) {
 		peer := newStdlibPeer(b, secret(1))
-		ivs := NewIVSource(ivSeed(1))
-		requestIV, replyIV := make([]byte, 12), new([12]byte)
-		sealed := peer.aead.Seal(nil, requestIV, pattern(benchLen, 1), nil)
-		data := make([]byte, benchLen+Overhead)
-		reply := pattern(replyLen, 1)
-		text, fulfillment, out := make([]byte, 0, 256), make([]byte, 0, 32), make([]byte, 0, 256)
-		var condition [32]byte
+		c := newStdlibChain(&peer)
 		b.ReportAllocs()
 		for b.Loop() {
-			var err error
-			if text, err = peer.aead.Open(text[:0], requestIV, sealed, nil); err != nil {
-				b.Fatal(err)
-			}
-			peer.mac.Reset()
-			peer.mac.Write(data)
-			fulfillment = peer.mac.Sum(fulfillment[:0])
-			condition = sha256.Sum256(fulfillment)
-			ivs.Next(replyIV)
-			out = peer.aead.Seal(out[:0], replyIV[:], reply, nil)
+			c.do(b, &peer)
 		}
-		sinkHash = condition
+	})
+}
+
+func BenchmarkStdlibColdChain(b *testing.B) {
+	b.Run(fmt.Sprintf("B=%d/n=1", benchLen), func(b *testing.B) {
+		peers := make([]stdlibPeer, coldConns)
+		for i := range peers {
+			peers[i] = newStdlibPeer(b, secret(1))
+			peers[i].mac.Reset() // the first saves the midstates
+		}
+		order := coldOrder()
+		c := newStdlibChain(&peers[0])
+		b.ReportAllocs()
+		for at := 0; b.Loop(); {
+			c.do(b, &peers[order[at]])
+			if at++; at == coldConns {
+				at = 0
+			}
+		}
 	})
 }
 

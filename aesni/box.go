@@ -12,13 +12,24 @@ var ErrKeyLength = errors.New("aesni: AES-256 key must be 32 octets")
 // Box is one AES-256-GCM key used as it is, without derivation: a server keeps
 // one for its address tokens. It has no state but the key, so that many
 // goroutines may use it at once.
-type Box struct{ aead cipher.AEAD }
+type Box struct {
+	tier gcmTier
+	keys *block
+	aead cipher.AEAD // of the standard library's tier
+}
 
 // NewBox expands key, which must be 32 octets, or returns ErrKeyLength. The
 // key is borrowed until return.
-func NewBox(key []byte) (*Box, error) {
+func NewBox(key []byte) (*Box, error) { return newBox(key, chosen.gcm) }
+
+func newBox(key []byte, tier gcmTier) (*Box, error) {
 	if len(key) != 32 {
 		return nil, ErrKeyLength
+	}
+	if tier != gcmStdlib {
+		b := &Box{tier: tier, keys: new(block)}
+		expand((*[32]byte)(key), b.keys)
+		return b, nil
 	}
 	aead, err := newGCM(key)
 	if err != nil {
@@ -34,6 +45,10 @@ func (b *Box) Seal(dst []byte, iv *[12]byte, text []byte) []byte {
 	start, n := len(dst), len(text)
 	dst = slices.Grow(dst, n+Overhead)[:start+n+Overhead]
 	envelope := dst[start:]
+	if b.tier != gcmStdlib {
+		seal(b.tier, b.keys, iv, envelope, text)
+		return dst
+	}
 	copy(envelope, iv[:])
 	b.aead.Seal(envelope[ivLen:ivLen], envelope[:ivLen], text, nil)
 	// iv | ciphertext | tag so far, and stateless, so the tag moves in place.
@@ -55,6 +70,12 @@ func (b *Box) Open(dst, envelope []byte) ([]byte, bool) {
 		return dst, false
 	}
 	dst = slices.Grow(dst, n+tagLen)
+	if b.tier != gcmStdlib {
+		if !open(b.tier, b.keys, dst[start:start+n], envelope) {
+			return dst, false
+		}
+		return dst[:start+n], true
+	}
 	sealed := dst[start : start+n+tagLen]
 	copy(sealed, envelope[Overhead:])
 	copy(sealed[n:], envelope[ivLen:Overhead])

@@ -8,18 +8,28 @@ import (
 	"testing"
 )
 
-// tiers lists the implementations that this machine can run; a test body goes
-// over all of them with eachTier.
-var tiers = []struct {
-	name    string
-	newKeys func() *Keys
-}{
-	{tierStdlib, NewKeys},
+// eachTier runs a test body with tables of every implementation that this machine can
+// run, and says of the others that it can not.
+func eachTier(t *testing.T, body func(t *testing.T, newKeys func() *Keys)) {
+	eachImplementation(t, func(t *testing.T, use implementation) {
+		body(t, func() *Keys { return newKeys(use) })
+	})
 }
 
-func eachTier(t *testing.T, body func(t *testing.T, newKeys func() *Keys)) {
-	for _, tier := range tiers {
-		t.Run(tier.name, func(t *testing.T) { body(t, tier.newKeys) })
+func eachImplementation(t *testing.T, body func(t *testing.T, use implementation)) {
+	for g := range gcmTier(len(gcmNames)) {
+		for s := range shaTier(len(shaNames)) {
+			use := implementation{g, s}
+			if g > 0 && s > 0 && g < gcmVAES512 && int(g) != int(s)+1 && int(g) != int(s) {
+				continue // each is tested with some of the other
+			}
+			t.Run(use.String(), func(t *testing.T) {
+				if g > best.gcm || s > best.sha {
+					t.Skipf("this machine, or this build, can not run %v: its best is %v", use, best)
+				}
+				body(t, use)
+			})
+		}
 	}
 }
 

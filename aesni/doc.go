@@ -45,15 +45,54 @@
 // goroutine at a time. Two Keys do not influence each other. A [Box] alone may
 // be used by many goroutines at once.
 //
+// # What is promised
+//
+// Every tier gives the same octets, and those of the standard library: its tests hold
+// each to crypto/aes, crypto/cipher and crypto/hmac at every length, in every place in
+// memory, and to Wycheproof, RFC 4231 and the vectors of the GCM specification. The
+// chosen one shows at start that it works on this machine, or the program ends.
+//
+// Open writes nothing unless the tag is right: a forged envelope leaves its destination
+// as it was, and costs no more than a genuine one. Neither a branch nor an address
+// depends on a key, a plaintext or a tag, only on lengths and on whether the tag was
+// right, which is no secret. No tier uses tables. [Keys.Wipe] overwrites the keys of our
+// own tiers.
+//
+// Not promised: that keys never lie elsewhere (the Go runtime may have copied a caller's
+// secret, and a stack is not wiped), anything against somebody who shares the machine
+// and measures power or faults, or any certificate: in FIPS 140 mode the standard
+// library is used. The IVs are the caller's: sealing twice under one IV and key gives
+// both plaintexts and the authentication key away. One key must not seal more than 2^32
+// packets.
+//
 // # Tiers
 //
-// [Tier] names the implementation in use. Today there is one, "stdlib", over
-// the standard library's AES-GCM and SHA-256. The environment variable
-// MILLRACE_AESNI forces a tier; "stdlib" and "generic" both name this one, and
-// a name that is not known stops the program at its start rather than run
-// other code than was asked for.
+// A tier is an implementation of AES-256-GCM and one of SHA-256, chosen once at start for
+// the processor; [Tier] names it, such as "vaes512+sha16".
 //
-// With GODEBUG=fips140=on everything works. With fips140=only it cannot: that
-// mode refuses AES-GCM under IVs that the caller chooses, which STREAM needs,
-// and HMAC keys under 112 bits, which a short shared secret is.
+//	vaes512  AVX-512 with VAES and VPCLMULQDQ: sixteen blocks at a time, octet masks
+//	vaes256  AVX2 with VAES
+//	aesni    AES-NI and PCLMULQDQ with AVX
+//	sha16    AVX-512: sixteen packets at a time, four or one with the SHA extensions
+//	sha4     four packets at a time with the SHA extensions and AVX-512's registers
+//	sha2     two at a time with the SHA extensions
+//	stdlib, stdsha  the standard library: every other processor, and -tags purego
+//
+// The environment variable MILLRACE_AESNI forces a tier ("vaes256", "sha2",
+// "aesni+sha2"; "stdlib" or "generic" is both of the standard library's). A name that is
+// unknown, or that this machine can not run, stops the program at its start rather than
+// run other code than was asked for.
+//
+// With GODEBUG=fips140=on the standard library is used. With fips140=only nothing would
+// work, and the program ends at its start: that mode refuses AES-GCM under IVs that the
+// caller chooses, which STREAM needs, and HMAC keys under 112 bits, which a short shared
+// secret is.
+//
+// # Vectors
+//
+// Packets of a vector may belong to different connections. OpenVector and SealVector
+// fetch the keys of packets ahead of their turn; ProveVector hashes packets side by side
+// that have equally many blocks. Neither waits for a vector to fill: one packet is a
+// vector of one. No kernel works longer than a few dozen microseconds, so that the
+// goroutine can be preempted in between.
 package aesni

@@ -73,3 +73,26 @@ func FuzzTamper(f *testing.F) {
 		}
 	})
 }
+
+// FuzzEveryTier holds every tier that runs here to the standard library: any secret, text,
+// IV and place in memory, and one bit changed.
+func FuzzEveryTier(f *testing.F) {
+	f.Add(secret(1), []byte("hello"), pattern(12, 1), uint8(3), uint16(7))
+	for _, n := range []int{0, 16, 112, 113, 128, 240, 241, 256, 500, 4100} {
+		f.Add(secret(2), pattern(n, 2), pattern(12, 3), uint8(n), uint16(n))
+	}
+	f.Fuzz(func(t *testing.T, sharedSecret, text, iv []byte, place uint8, bit uint16) {
+		if len(text) > 32739 {
+			return
+		}
+		d := newDiffer(t, sharedSecret)
+		n, at := len(text), int(place%64)
+		from, to := make([]byte, n+64), make([]byte, n+Overhead+64)
+		copy(from[at:], text)
+		text, data := from[at:at+n:at+n], to[63-at:][:n+Overhead:n+Overhead]
+		var nonce [12]byte
+		copy(nonce[:], iv)
+		d.check(nonce, text, data)
+		d.forge(data, text, int(bit)%(8*len(data)))
+	})
+}

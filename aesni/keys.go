@@ -22,21 +22,29 @@ const (
 
 const (
 	segmentShift = 8
-	segmentSlots = 1 << segmentShift // 256 × 32 octets: 8 KiB a step, and a slot never moves
+	segmentSlots = 1 << segmentShift // 256 × 448 octets: 112 KiB a step, and a slot never moves
 	segmentMask  = segmentSlots - 1
 )
 
-// keyBlock holds the expanded keys of one slot, or nils.
-type keyBlock struct {
+// objects are the standard library's for one slot, or nils, where a tier uses it.
+type objects struct {
 	aead cipher.AEAD
 	mac  hash.Hash // HMAC-SHA-256 under the fulfillment key, reset before each use
+}
+
+// segment is 256 slots. Its blocks hold no pointers, so that the collector never looks
+// at them, and begin at a cache line: memory of that size is whole pages.
+type segment struct {
+	blocks  *[segmentSlots]block
+	objects *[segmentSlots]objects // nil where both tiers are our own
 }
 
 // Keys is a table of expanded keys by slot. It grows to the highest slot used,
 // in steps that never move what is there, so it is bounded by the bound on the
 // caller's slots. It is not safe for concurrent use.
 type Keys struct {
-	segments []*[segmentSlots]keyBlock
+	implementation
+	segments []segment
 
 	// Octets handed to the standard library go through interfaces, so they
 	// escape. These live here, so that an Op on the caller's stack stays there.
@@ -47,8 +55,14 @@ type Keys struct {
 }
 
 // NewKeys returns an empty table.
-func NewKeys() *Keys {
-	return &Keys{scratch: make([]byte, scratchLen)}
+func NewKeys() *Keys { return newKeys(chosen) }
+
+func newKeys(use implementation) *Keys {
+	k := &Keys{implementation: use}
+	if use.gcm == gcmStdlib {
+		k.scratch = make([]byte, scratchLen)
+	}
+	return k
 }
 
 // DeriveEncryption derives and expands the slot's encryption key from the
@@ -56,7 +70,7 @@ func NewKeys() *Keys {
 // enough for Open and Seal. What the slot held before, its fulfillment key too,
 // is dropped. The secret is borrowed until return.
 func (k *Keys) DeriveEncryption(slot uint32, sharedSecret []byte) {
-	HMAC(&k.key, sharedSecret, labelEncryption)
+	k.derive(sharedSecret, labelEncryption)
 	k.expandEncryption(slot, &k.key)
 	clear(k.key[:])
 }
@@ -65,71 +79,121 @@ func (k *Keys) DeriveEncryption(slot uint32, sharedSecret []byte) {
 // Prove. It comes after DeriveEncryption, usually once a packet was opened, and
 // leaves the encryption key alone.
 func (k *Keys) DeriveFulfillment(slot uint32, sharedSecret []byte) {
-	HMAC(&k.key, sharedSecret, labelFulfillment)
+	k.derive(sharedSecret, labelFulfillment)
 	k.expandFulfillment(slot, &k.key)
 	clear(k.key[:])
 }
 
+// derive sets k.key.
+func (k *Keys) derive(sharedSecret, label []byte) {
+	if k.sha == shaStdlib || len(sharedSecret) > sha256.BlockSize {
+		HMAC(&k.key, sharedSecret, label)
+		return
+	}
+	hmacShort(&k.key, sharedSecret, label)
+}
+
 // Move makes dst hold the keys of src, and leaves src empty. What dst held
-// is dropped. It costs a few words, so keys may be derived into a scratch slot
+// is dropped. It costs a few cache lines, so keys may be derived into a scratch slot
 // and moved once the connection turns out to be real.
 func (k *Keys) Move(dst, src uint32) {
 	if dst == src {
 		return
 	}
-	from := k.block(src)
-	*k.grow(dst) = *from
-	*from = keyBlock{}
+	from, fromObjects := k.slot(src)
+	to, toObjects := k.grow(dst)
+	*to, *from = *from, block{}
+	if toObjects != nil {
+		*toObjects, *fromObjects = *fromObjects, objects{}
+	}
 }
 
-// Wipe empties the slot. The expanded keys of this tier are objects of the
-// standard library that cannot be overwritten from outside: they are let go, and
+// Wipe empties the slot. Keys of our own tiers are overwritten; those of the standard
+// library are objects that cannot be overwritten from outside: they are let go, and
 // their memory is cleared when the collector gives it out again.
 // Wiping a slot that is empty, or was never used, does nothing.
 func (k *Keys) Wipe(slot uint32) {
 	s := int(slot >> segmentShift)
-	if s < len(k.segments) && k.segments[s] != nil {
-		k.segments[s][slot&segmentMask] = keyBlock{}
+	if s >= len(k.segments) || k.segments[s].blocks == nil {
+		return
+	}
+	b, o := k.slot(slot)
+	*b = block{}
+	if o != nil {
+		*o = objects{}
 	}
 }
 
-// block returns the slot's keys. A slot that was never used is the caller's
+// slot returns what a slot holds. One that was never used is the caller's
 // mistake, not a peer's.
-func (k *Keys) block(slot uint32) *keyBlock {
+func (k *Keys) slot(slot uint32) (*block, *objects) {
 	s := int(slot >> segmentShift)
-	if s >= len(k.segments) || k.segments[s] == nil {
+	if s >= len(k.segments) || k.segments[s].blocks == nil {
 		panic("aesni: slot was never given keys")
 	}
-	return &k.segments[s][slot&segmentMask]
+	g := &k.segments[s]
+	if g.objects == nil {
+		return &g.blocks[slot&segmentMask], nil
+	}
+	return &g.blocks[slot&segmentMask], &g.objects[slot&segmentMask]
 }
 
-// grow returns the slot's keys, and makes room for them first.
-func (k *Keys) grow(slot uint32) *keyBlock {
+// grow returns the slot, and makes room for it first.
+func (k *Keys) grow(slot uint32) (*block, *objects) {
 	s := int(slot >> segmentShift)
 	for s >= len(k.segments) {
-		k.segments = append(k.segments, nil)
+		k.segments = append(k.segments, segment{})
 	}
-	if k.segments[s] == nil {
-		k.segments[s] = new([segmentSlots]keyBlock)
+	if g := &k.segments[s]; g.blocks == nil {
+		g.blocks = new([segmentSlots]block)
+		if k.gcm == gcmStdlib || k.sha == shaStdlib {
+			g.objects = new([segmentSlots]objects)
+		}
 	}
-	return &k.segments[s][slot&segmentMask]
+	return k.slot(slot)
+}
+
+// holder is the slot's block if it holds such a key, or nil.
+func (k *Keys) holder(slot uint32, what uint32) *block {
+	s := int(slot >> segmentShift)
+	if s >= len(k.segments) || k.segments[s].blocks == nil {
+		panic("aesni: slot was never given keys")
+	}
+	if b := &k.segments[s].blocks[slot&segmentMask]; b.has&what != 0 {
+		return b
+	}
+	return nil
 }
 
 // expandEncryption empties the slot and gives it an AES-256 key.
 func (k *Keys) expandEncryption(slot uint32, key *[32]byte) {
+	b, o := k.grow(slot)
+	if o != nil {
+		*o = objects{}
+	}
+	b.has = hasEncryption
+	if k.gcm != gcmStdlib {
+		expand(key, b)
+		return
+	}
 	aead, err := newGCM(key[:])
 	if err != nil {
-		// Only GODEBUG=fips140=only gets here: see the package's doc.
 		panic("aesni: encryption key: " + err.Error())
 	}
-	*k.grow(slot) = keyBlock{aead: aead}
+	o.aead = aead
 }
 
 // expandFulfillment gives the slot an HMAC key.
 func (k *Keys) expandFulfillment(slot uint32, key *[32]byte) {
+	b, o := k.grow(slot)
+	b.has |= hasFulfillment
+	if k.sha != shaStdlib {
+		midstates(key[:], &b.inner, &b.outer)
+		return
+	}
 	mac := hmac.New(sha256.New, key[:])
 	mac.Reset() // the first Reset saves the midstates; later ones only load them
-	k.grow(slot).mac = mac
+	o.mac = mac
 }
 
 func newGCM(key []byte) (cipher.AEAD, error) {

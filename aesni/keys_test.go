@@ -100,11 +100,11 @@ func TestTableGrowsWithoutMovingKeys(t *testing.T) {
 	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
 		keys := newKeys()
 		keys.DeriveEncryption(0, secret(1))
-		first := keys.block(0)
+		first, _ := keys.slot(0)
 		for slot := uint32(1); slot < 5*segmentSlots; slot += 17 {
 			keys.DeriveEncryption(slot, secret(byte(slot)))
 		}
-		if keys.block(0) != first {
+		if now, _ := keys.slot(0); now != first {
 			t.Error("a slot moved")
 		}
 		for slot := uint32(1); slot < 5*segmentSlots; slot += 17 {
@@ -116,12 +116,33 @@ func TestTableGrowsWithoutMovingKeys(t *testing.T) {
 }
 
 func TestForcedTiers(t *testing.T) {
-	for _, name := range []string{"", "stdlib", "generic"} {
-		if got := chooseTier(name); got != "stdlib" {
-			t.Errorf("%q chooses %s", name, got)
+	full := implementation{gcmVAES512, sha16}
+	for _, c := range []struct {
+		forced string
+		best   implementation
+		fips   bool
+		want   string
+	}{
+		{"", full, false, "vaes512+sha16"},
+		{"", implementation{}, false, "stdlib"},
+		{"", full, true, "stdlib"},
+		{"stdlib", full, false, "stdlib"},
+		{"generic", full, false, "stdlib"},
+		{"aesni", full, false, "aesni+sha16"},
+		{"sha2", full, false, "vaes512+sha2"},
+		{"vaes256+stdsha", full, false, "vaes256+stdsha"},
+		{"stdlib+sha2", full, false, "stdlib+sha2"},
+		{"stdlib", full, true, "stdlib"},
+	} {
+		if got := choose(c.forced, c.best, c.fips).String(); got != c.want {
+			t.Errorf("%q of %v, FIPS %t, chooses %s, want %s", c.forced, c.best, c.fips, got, c.want)
 		}
 	}
-	mustPanic(t, "aesni: MILLRACE_AESNI=avx1024: no such tier; have stdlib (also called generic)", func() { chooseTier("avx1024") })
+	mustPanic(t, "aesni: MILLRACE_AESNI=avx1024: no such tier here; the best is vaes512+sha16", func() { choose("avx1024", full, false) })
+	mustPanic(t, "aesni: MILLRACE_AESNI=vaes512: no such tier here; the best is aesni+sha2", func() {
+		choose("vaes512", implementation{gcmAESNI, sha2}, false)
+	})
+	mustPanic(t, "aesni: MILLRACE_AESNI=aesni: no such tier here; the best is stdlib", func() { choose("aesni", full, true) })
 	if Tier() == "" {
 		t.Error("no tier was chosen")
 	}

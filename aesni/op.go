@@ -1,6 +1,9 @@
 package aesni
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"unsafe"
+)
 
 const (
 	ivLen  = 12
@@ -38,9 +41,8 @@ type Op struct {
 }
 
 // Open decrypts Data into Text[:len(Data)-Overhead] and sets OK if the tag is
-// right. Otherwise OK is false, and that part of Text is zero or, when Data is
-// shorter than Overhead or nil, untouched: nothing of the plaintext is left
-// behind. Data is never modified. Text and Data must not overlap.
+// right. Otherwise OK is false and Text is untouched. Data is never modified. Text and
+// Data must not overlap, but for the case that Text is Data[Overhead:], in place.
 // Open panics if Text has too little room or the slot no encryption key.
 func (k *Keys) Open(op *Op) {
 	op.OK = false
@@ -48,26 +50,34 @@ func (k *Keys) Open(op *Op) {
 	if n < 0 {
 		return
 	}
-	aead := k.block(op.Key).aead
-	if aead == nil {
+	b := k.holder(op.Key, hasEncryption)
+	if b == nil {
 		panic("aesni: open without an encryption key")
 	}
 	if n > cap(op.Text) {
 		panic("aesni: open: no room in Text")
 	}
+	if k.gcm == gcmStdlib {
+		op.OK = k.openStdlib(op, n)
+		return
+	}
+	op.OK = open(k.gcm, b, op.Text[:n:n], op.Data)
+}
 
-	// The standard library wants the tag last. Data is not ours to rearrange,
-	// so this is the one copy: to a scratch that stays in the cache.
-	text := op.Text[:n:n]
+// openStdlib opens into the scratch: Data is not ours to rearrange, the standard
+// library wants the tag last, and it does not promise what it leaves of a plaintext
+// that is not genuine.
+func (k *Keys) openStdlib(op *Op, n int) bool {
+	_, o := k.slot(op.Key)
 	copy(k.iv[:], op.Data)
 	sealed := k.scratchFor(n + tagLen)
 	copy(sealed, op.Data[Overhead:])
 	copy(sealed[n:], op.Data[ivLen:Overhead])
-	if _, err := aead.Open(text[:0], k.iv[:], sealed, nil); err != nil {
-		clear(text) // cipher.AEAD does not promise what it leaves
-		return
+	if _, err := o.aead.Open(sealed[:0], k.iv[:], sealed, nil); err != nil {
+		return false
 	}
-	op.OK = true
+	copy(op.Text[:n], sealed)
+	return true
 }
 
 // Seal encrypts Text under IV into Data, which must be exactly
@@ -82,17 +92,22 @@ func (k *Keys) Seal(op *Op) {
 	if len(op.Data) != n+Overhead {
 		panic("aesni: seal: Data must be Text and 28 octets long")
 	}
-	aead := k.block(op.Key).aead
-	if aead == nil {
+	b := k.holder(op.Key, hasEncryption)
+	if b == nil {
 		panic("aesni: seal without an encryption key")
+	}
+	if k.gcm != gcmStdlib {
+		seal(k.gcm, b, &op.IV, op.Data, op.Text)
+		return
 	}
 
 	// The standard library appends the tag, and there is no room for it behind
 	// Data. Sealing to the scratch and copying from there moves each octet once,
 	// as would sealing into Data[12:] and shifting by a tag's length; but it reads
 	// and writes forwards, and lets Text be in place.
+	_, o := k.slot(op.Key)
 	k.iv = op.IV
-	sealed := aead.Seal(k.scratchFor(n + tagLen)[:0], k.iv[:], op.Text, nil)
+	sealed := o.aead.Seal(k.scratchFor(n + tagLen)[:0], k.iv[:], op.Text, nil)
 	copy(op.Data, k.iv[:])
 	copy(op.Data[ivLen:], sealed[n:])
 	copy(op.Data[Overhead:], sealed[:n])
@@ -107,35 +122,138 @@ func (k *Keys) Prove(op *Op) {
 	if op.Data == nil {
 		return
 	}
-	mac := k.block(op.Key).mac
-	if mac == nil {
+	b := k.holder(op.Key, hasFulfillment)
+	if b == nil {
 		panic("aesni: prove without a fulfillment key")
 	}
-	mac.Reset()
-	mac.Write(op.Data)
-	mac.Sum(k.mac[:0])
+	if k.sha != shaStdlib {
+		prove(k.sha, b, op)
+		return
+	}
+	_, o := k.slot(op.Key)
+	o.mac.Reset()
+	o.mac.Write(op.Data)
+	o.mac.Sum(k.mac[:0])
 	op.Fulfillment = k.mac
 	op.Condition = sha256.Sum256(op.Fulfillment[:])
 }
 
+// ahead is how many packets before its turn a packet's keys are fetched.
+const ahead = 6
+
 // OpenVector does Open for each op. Ops with nil Data get OK false.
 func (k *Keys) OpenVector(ops []Op) {
+	k.fetch(ops, 0, ahead)
 	for i := range ops {
+		k.fetch(ops, i+ahead, i+ahead+1)
 		k.Open(&ops[i])
 	}
 }
 
 // SealVector does Seal for each op. Ops with nil Data are passed over.
 func (k *Keys) SealVector(ops []Op) {
+	k.fetch(ops, 0, ahead)
 	for i := range ops {
+		k.fetch(ops, i+ahead, i+ahead+1)
 		k.Seal(&ops[i])
+	}
+}
+
+// fetch begins to load the keys of ops[from:to].
+func (k *Keys) fetch(ops []Op, from, to int) {
+	if k.gcm == gcmStdlib {
+		return
+	}
+	for ; from < min(to, len(ops)); from++ {
+		slot := ops[from].Key
+		if s := int(slot >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
+			prefetch(&k.segments[s].blocks[slot&segmentMask])
+		}
 	}
 }
 
 // ProveVector does Prove for each op. Ops with nil Data are passed over.
 func (k *Keys) ProveVector(ops []Op) {
+	if k.sha == shaStdlib {
+		for i := range ops {
+			k.Prove(&ops[i])
+		}
+		return
+	}
+	for len(ops) > 0 {
+		n := batch(ops)
+		k.proveBatch(ops[:n])
+		ops = ops[n:]
+	}
+}
+
+// A batch has no more packets and no more octets than these: no kernel can be
+// preempted, and many lanes are the longest calls there are.
+const (
+	maxBatch       = 64
+	maxBatchOctets = 128 << 10
+)
+
+// batch is how many of ops go together: at least one.
+func batch(ops []Op) int {
+	octets := 0
 	for i := range ops {
-		k.Prove(&ops[i])
+		if octets += len(ops[i].Data); i == maxBatch || i > 0 && octets > maxBatchOctets {
+			return i
+		}
+	}
+	return len(ops)
+}
+
+// proveBatch proves up to maxBatch packets, those with equally many blocks side by
+// side in the lanes.
+func (k *Keys) proveBatch(ops []Op) {
+	var order [maxBatch]uint8
+	var blocks [maxBatch]int32
+	n := 0
+	for i := range ops {
+		if ops[i].Data == nil {
+			continue
+		}
+		if k.holder(ops[i].Key, hasFulfillment) == nil {
+			panic("aesni: prove without a fulfillment key")
+		}
+		// They come in order nearly always: insertion.
+		size := int32(len(ops[i].Data)+8) / 64
+		j := n
+		for ; j > 0 && blocks[j-1] > size; j-- {
+			blocks[j], order[j] = blocks[j-1], order[j-1]
+		}
+		blocks[j], order[j] = size, uint8(i)
+		n++
+	}
+	for from := 0; from < n; {
+		to := from + 1
+		for to < n && blocks[to] == blocks[from] {
+			to++
+		}
+		k.proveLanes(ops, order[from:to])
+		from = to
+	}
+}
+
+// proveLanes proves packets with equally many blocks, in as many lanes as are best.
+func (k *Keys) proveLanes(ops []Op, which []uint8) {
+	var p [maxLanes]proof
+	for len(which) > 0 {
+		n := lanes(k.sha, len(which), len(ops[which[0]].Data))
+		if n == 1 {
+			op := &ops[which[0]]
+			prove(k.sha, k.holder(op.Key, hasFulfillment), op)
+			which = which[1:]
+			continue
+		}
+		for lane := range n {
+			op := &ops[which[min(lane, len(which)-1)]] // a lane too many does one again
+			p[lane] = proof{k.holder(op.Key, hasFulfillment), unsafe.SliceData(op.Data), len(op.Data), &op.Fulfillment}
+		}
+		proveSome(n, &p)
+		which = which[min(n, len(which)):]
 	}
 }
 

@@ -1,0 +1,251 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// arguments loads what all kernels take.
+func arguments(in, out string) (g gp, iv Register) {
+	g.key = Load(Param("key"), GP64())
+	iv = Load(Param("iv"), GP64())
+	g.out = Load(Param(out), GP64())
+	g.in = Load(Param(in), GP64())
+	g.n = Load(Param("n"), GP64())
+	return g, iv
+}
+
+// blocksOf is the number of blocks of n octets.
+func blocksOf(n Register) Register {
+	m := GP64()
+	LEAQ(Mem{Base: n, Disp: 15}, m)
+	SHRQ(Imm(4), m)
+	return m
+}
+
+func bitsOf(n Register) Register {
+	bits := GP64()
+	MOVQ(n, bits)
+	SHLQ(Imm(3), bits)
+	return bits
+}
+
+// loadPowers loads the powers for a group that ends with the block of lengths and has
+// m blocks before it: H^(m+1) and so on.
+func loadPowers(key, m Register) {
+	p := GP64()
+	MOVQ(m, p)
+	NEGQ(p)
+	SHLQ(Imm(4), p)
+	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: powersAt + 7*16}, powers[0])
+	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: powersAt + 7*16 + 64}, powers[1])
+}
+
+func loadAllPowers(key Register) {
+	VMOVDQU64(Mem{Base: key, Disp: powersAt}, powers[0])
+	VMOVDQU64(Mem{Base: key, Disp: powersAt + 64}, powers[1])
+}
+
+// shortCounters makes the counter blocks of a message of one group.
+func shortCounters(iv Register) {
+	nonce(iv, Z4)
+	VPORQ(tables.first, Z4, Z0)
+	VPORQ(tables.oneGroup, Z4, Z1)
+}
+
+// counters prepares Z4 for nextCounters, with counter 2 in its first lane.
+func counters(iv Register) {
+	nonce(iv, counter)
+	VPORQ(tables.le, counter, counter)
+	VBROADCASTI32X4(tables.turnLast, turnLast)
+}
+
+func nextCounters(states []VecPhysical) {
+	for _, s := range states {
+		VPSHUFB(turnLast, counter, s)
+		VPADDD(tables.step, counter, counter)
+	}
+}
+
+// tagCounter puts counter 1 into the last lane of z. K5 is used.
+func tagCounter(iv Register, z VecPhysical) {
+	k, t := GP32(), Z14
+	nonce(iv, t)
+	VPORQ(tables.oneGroup, t, t)
+	MOVL(U32(0xc0), k)
+	KMOVB(k, K5)
+	VMOVDQA64(t, K5, z)
+}
+
+// storeTag writes the tag: GHASH, turned back, masked with the last lane of z.
+func storeTag(z VecPhysical, to Mem) {
+	VEXTRACTI32X4(Imm(3), z, X14)
+	VPSHUFB(X31, xmm(hash), xmm(hash))
+	VPXOR(X14, xmm(hash), xmm(hash))
+	VMOVDQU(xmm(hash), to)
+}
+
+// seal writes iv | tag | ciphertext.
+func seal() {
+	TEXT("sealAVX512", NOSPLIT, "func(key *[448]byte, iv *[12]byte, data *byte, text *byte, n int)")
+	Pragma("noescape")
+	Doc("sealAVX512 seals n octets of text into data, which has room for 28 more.")
+	g, iv := arguments("text", "data")
+	constants()
+	// The IV goes in front; out is where the ciphertext goes.
+	t := GP64()
+	MOVQ(Mem{Base: iv}, t)
+	MOVQ(t, Mem{Base: g.out})
+	MOVL(Mem{Base: iv, Disp: 8}, t.As32())
+	MOVL(t.As32(), Mem{Base: g.out, Disp: 8})
+	ADDQ(Imm(28), g.out)
+	tagAt := Mem{Base: g.out, Disp: -16}
+
+	CMPQ(g.n, Imm(oneGroup))
+	JA(LabelRef("long"))
+	{
+		m := blocksOf(g.n)
+		maskFor(g.n, 0, K1)
+		maskFor(g.n, 64, K2)
+		shortCounters(iv)
+		VMOVDQU8_Z(Mem{Base: g.in}, K1, Z2)
+		VMOVDQU8_Z(Mem{Base: g.in, Disp: 64}, K2, Z3)
+		encrypt(g.key, state[:2])
+		VPXORQ(Z0, Z2, Z2)
+		VPXORQ(Z1, Z3, Z3)
+		VMOVDQU8(Z2, K1, Mem{Base: g.out})
+		VMOVDQU8(Z3, K2, Mem{Base: g.out, Disp: 64})
+		VMOVDQU8_Z(Z2, K1, Z2)
+		VMOVDQU8_Z(Z3, K2, Z3)
+		turned(Z2, Z2)
+		turned(Z3, Z3)
+		lengths(bitsOf(g.n), m, Z2, Z3)
+		loadPowers(g.key, m)
+		multiply(Z2, Z3, powers[0], powers[1])
+		storeTag(Z1, tagAt)
+		VZEROUPPER()
+		RET()
+	}
+
+	Label("long")
+	tag, bits := GP64(), bitsOf(g.n)
+	LEAQ(tagAt, tag)
+	counters(iv)
+	VPXORQ(hash, hash, hash)
+	CMPQ(g.n, U32(twoGroup))
+	JBE(LabelRef("tail"))
+	loadResident(g.key)
+	raisePowers(g.key)
+	inChunks(g.n, "", func(states []VecPhysical) {
+		nextCounters(states)
+		encryptResident(states)
+		for i, s := range states {
+			VPXORQ(Mem{Base: g.in, Disp: 64 * i}, s, s)
+			VMOVDQU64(s, Mem{Base: g.out, Disp: 64 * i})
+			turned(s, s)
+		}
+		hashChunk(g.key, states)
+		advance(len(states), g.in, g.out)
+	})
+	Label("tail")
+	{
+		tailCounters(iv)
+		encrypt(g.key, state[:])
+		// The mask of the tag is in the last lane; no data is.
+		VMOVDQA64(Z3, Z16)
+		for i, s := range state {
+			maskFor(g.n, 64*i, masks[i])
+			VMOVDQU8_Z(Mem{Base: g.in, Disp: 64 * i}, masks[i], Z14)
+			VPXORQ(Z14, s, s)
+			VMOVDQU8(s, masks[i], Mem{Base: g.out, Disp: 64 * i})
+			VMOVDQU8_Z(s, masks[i], s)
+			turned(s, s)
+		}
+		hashTail(g, bits, "")
+		storeTag(Z16, Mem{Base: tag})
+		VZEROUPPER()
+		RET()
+	}
+}
+
+// inChunks does a message in pieces of 256 octets, and perhaps one of 128, until no
+// more than twoGroup are left in n. There are more than that before.
+func inChunks(n Register, name string, chunk func(states []VecPhysical)) {
+	CMPQ(n, U32(256))
+	JB(LabelRef("half" + name))
+	Label("loop" + name)
+	chunk(state[:])
+	SUBQ(U32(256), n)
+	CMPQ(n, U32(256))
+	JAE(LabelRef("loop" + name))
+	CMPQ(n, U32(twoGroup))
+	JBE(LabelRef("rest" + name))
+	Label("half" + name)
+	chunk(state[:2])
+	SUBQ(U32(128), n)
+	Label("rest" + name)
+}
+
+func advance(registers int, pointers ...Register) {
+	for _, p := range pointers {
+		ADDQ(U32(64*registers), p)
+	}
+}
+
+// raisePowers makes H^16 to H^9 of the powers in the key block: each times H^8.
+func raisePowers(key Register) {
+	VBROADCASTI32X4(Mem{Base: key, Disp: powersAt}, Z14)
+	for i, p := range powers {
+		VMOVDQU64(Mem{Base: key, Disp: powersAt + 64*i}, p)
+		product(true, p, Z14)
+		reduce(p)
+	}
+}
+
+// hashChunk hashes eight turned blocks, or sixteen with powers raised.
+func hashChunk(key Register, states []VecPhysical) {
+	low := [2]Mem{{Base: key, Disp: powersAt}, {Base: key, Disp: powersAt + 64}}
+	VPXORQ(hash, states[0], states[0])
+	if len(states) == 2 {
+		multiply(states[0], states[1], low[0], low[1])
+		return
+	}
+	product(true, states[0], powers[0])
+	product(false, states[1], powers[1])
+	product(false, states[2], low[0])
+	product(false, states[3], low[1])
+	reduce(hash)
+	fold()
+}
+
+// tailCounters makes the counter blocks of the last up to 15 blocks and the tag's.
+func tailCounters(iv Register) {
+	nextCounters(state[:])
+	tagCounter(iv, Z3)
+}
+
+func loadResident(key Register) {
+	for r, z := range residentKeys {
+		VBROADCASTI32X4(Mem{Base: key, Disp: keysAt + 16*r}, z)
+	}
+}
+
+// hashTail hashes the last up to 15 turned blocks of n octets in the states, and the
+// block of lengths.
+func hashTail(g gp, bits Register, name string) {
+	m := blocksOf(g.n)
+	CMPQ(m, Imm(8))
+	JB(LabelRef("group" + name))
+	loadAllPowers(g.key)
+	VPXORQ(hash, Z0, Z0)
+	multiply(Z0, Z1, powers[0], powers[1])
+	VMOVDQA64(Z2, Z0)
+	VMOVDQA64(Z3, Z1)
+	SUBQ(Imm(8), m)
+	Label("group" + name)
+	lengths(bits, m, Z0, Z1)
+	loadPowers(g.key, m)
+	VPXORQ(hash, Z0, Z0)
+	multiply(Z0, Z1, powers[0], powers[1])
+}

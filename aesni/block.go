@@ -1,0 +1,61 @@
+package aesni
+
+import "unsafe"
+
+// block is the expanded keys of one connection as the kernels read them: seven cache
+// lines without a pointer. A packet of up to 112 octets touches six of them.
+//
+// The generators in _asm know these offsets.
+type block struct {
+	// powers of the hash key, H^8 first, multiplied by x and turned round. What hashes
+	// k blocks begins k powers before the end; 64-octet loads that begin there may run
+	// on into the midstates, whose products are with zeros.
+	powers [8 * 16]byte
+	// inner and outer are SHA-256 states after the key's block, in the order of the SHA
+	// extensions.
+	inner, outer [8]uint32
+	rounds       [15 * 16]byte // AES-256 round keys
+	has          uint32        // what was expanded
+	_            [12]byte
+}
+
+// What a slot holds.
+const (
+	hasEncryption = 1 << iota
+	hasFulfillment
+)
+
+const blockLen = 448
+
+var (
+	_ [blockLen - unsafe.Sizeof(block{})]byte
+	_ [unsafe.Sizeof(block{}) - blockLen]byte
+	_ [unsafe.Offsetof(block{}.inner) - 128]byte
+	_ [unsafe.Offsetof(block{}.outer) - 160]byte
+	_ [unsafe.Offsetof(block{}.rounds) - 192]byte
+	// The kernels write fulfillment and condition at once.
+	_ [unsafe.Offsetof(Op{}.Condition) - unsafe.Offsetof(Op{}.Fulfillment) - 32]byte
+)
+
+// raw is the block as the kernels take it.
+func (b *block) raw() *[blockLen]byte { return (*[blockLen]byte)(unsafe.Pointer(b)) }
+
+// proof is one packet's part of a proving kernel's work. The generator of the SHA
+// kernels knows its layout.
+type proof struct {
+	key  *block
+	data *byte
+	n    int
+	out  *[32]byte // Fulfillment of an Op; its Condition follows
+}
+
+var (
+	_ [unsafe.Sizeof(proof{}) - 4*unsafe.Sizeof(uintptr(0))]byte
+	_ [4*unsafe.Sizeof(uintptr(0)) - unsafe.Sizeof(proof{})]byte
+)
+
+// maxLanes is how many packets a kernel proves at most.
+const maxLanes = 16
+
+// initial is SHA-256's initial state in the order of the SHA extensions: F E B A, H G D C.
+var initial = [8]uint32{0x9b05688c, 0x510e527f, 0xbb67ae85, 0x6a09e667, 0x5be0cd19, 0x1f83d9ab, 0xa54ff53a, 0x3c6ef372}
