@@ -159,9 +159,9 @@ func (k *Keys) SealVector(ops []Op) {
 	}
 }
 
-// fetch begins to load the keys of ops[from:to].
+// fetch begins to load the keys of ops[from:to], unless they are needed at once.
 func (k *Keys) fetch(ops []Op, from, to int) {
-	if k.gcm == gcmStdlib {
+	if k.gcm == gcmStdlib || len(ops) == 1 {
 		return
 	}
 	for ; from < min(to, len(ops)); from++ {
@@ -174,7 +174,7 @@ func (k *Keys) fetch(ops []Op, from, to int) {
 
 // ProveVector does Prove for each op. Ops with nil Data are passed over.
 func (k *Keys) ProveVector(ops []Op) {
-	if k.sha == shaStdlib {
+	if k.sha == shaStdlib || len(ops) == 1 {
 		for i := range ops {
 			k.Prove(&ops[i])
 		}
