@@ -16,6 +16,20 @@ import (
 type journal struct {
 	f       *os.File
 	balance atomic.Int64 // the sum of the amounts
+	room    atomic.Int64 // what may still be accepted
+}
+
+// take takes room for an amount, or none if there is not enough.
+func (j *journal) take(amount stream.Amount) bool {
+	for {
+		room := j.room.Load()
+		if amount > stream.Amount(room) {
+			return false
+		}
+		if j.room.CompareAndSwap(room, room-int64(amount)) {
+			return true
+		}
+	}
 }
 
 // credit is a line. Connection and sequence name a packet for good.
@@ -59,11 +73,12 @@ func openJournal(name string) (*journal, error) {
 // one gathers. After an error the engine stops.
 func (j *journal) Commit(_ int, credits []stream.Credit) error {
 	var text bytes.Buffer
-	sum, lines := int64(0), json.NewEncoder(&text)
+	sum, back, lines := int64(0), int64(0), json.NewEncoder(&text)
 	for _, c := range credits {
 		amount := int64(c.Amount)
 		if c.Void { // it became too late to fulfill it: the payer keeps the money
 			amount = -amount
+			back += int64(c.Amount)
 		}
 		sum += amount
 		if err := lines.Encode(credit{hex.EncodeToString(c.ConnID[:]), c.StreamID, c.Sequence, amount}); err != nil {
@@ -74,5 +89,9 @@ func (j *journal) Commit(_ int, credits []stream.Credit) error {
 		return err
 	}
 	j.balance.Add(sum)
-	return j.f.Sync()
+	if err := j.f.Sync(); err != nil {
+		return err
+	}
+	j.room.Add(back)
+	return nil
 }

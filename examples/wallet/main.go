@@ -16,7 +16,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/millrace-ilp/millrace/engine"
@@ -38,13 +37,14 @@ func main() {
 	ln := must(eng.ListenBTP(*btp, engine.ListenConfig{
 		Address: "test.wallet", AssetCode: "USD", AssetScale: 9, Tokens: map[string]string{"payer": "token"},
 	}))
-	var room atomic.Int64
-	room.Store(1_000_000 - j.balance.Load())
+	j.room.Store(max(0, 1_000_000-j.balance.Load()))
 	srv := must(ln.Listen(engine.ServerConfig{
 		Options: stream.Options{ReceiveMax: 100_000},
 		// Asked about each packet, off the loop: it may take its time, with a database.
+		// A yes that comes too late for the journal to hear of the packet keeps its room
+		// until the next start: the limit holds, and only the journal says what is paid.
 		ShouldFulfill: func(_ context.Context, in engine.Incoming) error {
-			if room.Add(-int64(in.Amount)) < 0 {
+			if !j.take(in.Amount) {
 				return &engine.RefuseError{Message: "the wallet is full"} // for good; another error lets the payer try again
 			}
 			return nil
