@@ -158,8 +158,10 @@ func (s Stream) ID() uint64 {
 	return info.ID
 }
 
-// SetReceiveMax allows the stream to receive up to that much in total. It never
-// falls: stream.ErrMaximum.
+// SetReceiveMax allows the stream to receive up to that much in total, in our units
+// (IL-RFC 0029 §5.3.9). The packet that reaches it may pass it by 1 % of what was left,
+// rounded up: stream.Machine.SetReceiveMax says why. It never falls:
+// stream.ErrMaximum.
 func (s Stream) SetReceiveMax(max stream.Amount) error {
 	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.SetReceiveMax(now, s.s.h, max) })
 }
@@ -215,9 +217,9 @@ func (s Stream) DeliverTotal(ctx context.Context, total, sendMax stream.Amount) 
 	return s.s.total(ctx, total, true, func(i *stream.StreamInfo) stream.Amount { return i.Delivered })
 }
 
-// ReceiveTotal sets the receive maximum to total and returns when that much was
-// received over the stream's life. Otherwise it tells how much was, with a *CloseError
-// or ctx's error.
+// ReceiveTotal raises the receive maximum to total, if it is lower, and returns when that
+// much was received over the stream's life: maybe more, by the 1 % of SetReceiveMax.
+// Otherwise it tells how much was, with a *CloseError, ErrEngineClosed or ctx's error.
 func (s Stream) ReceiveTotal(ctx context.Context, total stream.Amount) (received stream.Amount, err error) {
 	info, closed, _ := s.s.snapshot()
 	if closed == nil && info.ReceiveMax < total {

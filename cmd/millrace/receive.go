@@ -45,7 +45,7 @@ With --spsp-port it gives out fresh ones at a URL too, to whoever asks by SPSP.
 		{"receipt-nonce", "BASE64", "16 octets of a verifier's: fulfills carry receipts", isNonce},
 		{"receipt-secret", "BASE64", "32 octets that they are signed with", isSecret},
 		{"decline-every", "K", "decline every Kth money packet", count(1, 1<<30)},
-		{"receive-max", "N|max|0", "what each incoming stream takes (max)", isAmount},
+		{"receive-max", "N|max|0", "what each incoming stream takes (max); its last packet\nmay bring 1 % more than was left, as senders round up", isAmount},
 		{"raise-by", "N", "raise that by N, every --raise-ms", isAmount},
 		{"raise-ms", "MS", "(100)", isMs},
 		{"send-back", "N", "send N on every incoming stream", isAmount},

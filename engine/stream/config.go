@@ -127,8 +127,9 @@ type Options struct {
 	PacketsPerSecond int
 	// MaxRemoteStreams is how many streams the peer may have open. Zero means 10.
 	MaxRemoteStreams int
-	// ReceiveMax is the receive maximum of streams that the peer opens, until
-	// it is raised. Zero refuses money until then.
+	// ReceiveMax is the receive maximum of every stream, whoever opens it, until it
+	// is raised, with the tolerance of Machine.SetReceiveMax. Zero refuses money
+	// until then.
 	ReceiveMax Amount
 	// StreamWindow is how many octets a stream takes before they are read, at
 	// least 16,384, at most 16 MiB. Zero means 64 KiB.

@@ -113,8 +113,13 @@ func (m *Machine) SetDeliverMax(now Instant, h StreamHandle, limit Amount) error
 	return nil
 }
 
-// SetReceiveMax sets how much the stream takes in all, in our units. It never
-// falls: a lower value is ErrMaximum.
+// SetReceiveMax sets how much the stream takes in all, in our units (StreamMaxMoney,
+// IL-RFC 0029 §5.3.9). It never falls (§4.4.4): a lower value is ErrMaximum.
+//
+// The packet that reaches the maximum may pass it by 1 % of what was left of it, rounded
+// up, and is taken whole, as the reference library does: a sender, who knows only the
+// rate, rounds up so that the maximum is reached. Where not one unit more may come in,
+// set it lower by 1 %, rounded up.
 func (m *Machine) SetReceiveMax(now Instant, h StreamHandle, limit Amount) error {
 	_, s, c, err := m.openStream(h)
 	if err != nil {

@@ -1,9 +1,10 @@
 // Wallet receives money for one person, Alice. Whoever wants to pay her asks at a URL,
 // by SPSP, and gets credentials of his own. (To the world the URL would be https, and
 // spelled as a payment pointer: $wallet.example/alice.) A stream takes up to 100,000
-// units and the wallet a million: what is over is refused before it is paid. What it
-// takes is in a file, on the disk, before the payer is told that it has arrived
-// (journal.go), so that a crash loses nothing. It ends by itself, after a minute.
+// units, and 1 % more if its last packet brings them, and the wallet a million, to the
+// unit: what is over is refused before it is paid. What it takes is in a file, on the
+// disk, before the payer is told that it has arrived (journal.go), so that a crash loses
+// nothing. It ends by itself, after a minute.
 //
 //	go run ./examples/wallet
 //	go run ./examples/monetize     in another terminal, pays it
