@@ -204,9 +204,14 @@ func (l *Link) live() (*port, error) {
 }
 
 // Connect opens a connection to a server's address with its shared secret, and
-// returns when it is ready to send money. It fails with a *CloseError when the
-// rate could not be found (a wrong secret, an address that nobody answers for),
-// and with ctx's error when that comes first.
+// returns when it is ready to send money. Credentials are good for one connection
+// (Server.Credentials): of two that share them the server takes the one's packets for
+// replays of the other's, and after the first has closed it refuses.
+//
+// It fails with a *CloseError when the rate could not be found (a wrong secret, an
+// address that nobody answers for, credentials that were used before), with ctx's error
+// when that comes first, and with ErrLinkClosed, ErrEngineClosed, ErrConfig,
+// stream.ErrConfig, stream.ErrTooMany or ilp.ErrAddress.
 func (l *Link) Connect(ctx context.Context, address string, secret [32]byte, cfg ConnectConfig) (Connection, error) {
 	if cfg.Handler != nil {
 		return Connection{}, fmt.Errorf("%w: ConnectConfig.Handler is for ConnectOnLoop", ErrConfig)

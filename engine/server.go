@@ -65,9 +65,15 @@ func newServer(e *Engine, cfg ServerConfig, address func() string) (*Server, err
 // ID is the server's number in every shard's machine.
 func (srv *Server) ID() stream.ServerID { return srv.id }
 
-// Credentials makes an address and a shared secret for one client. Nothing is
-// stored: they are derived from the server's secret, and work for as long as a
-// server with that secret listens at the address.
+// Credentials makes an address and a shared secret for one connection of one client:
+// make new ones for each. Nothing is stored: they are derived from the server's secret,
+// and open a connection at any time while a server with that secret listens at the
+// address. Once that connection has closed they are refused (F02) for
+// Config.Machine.TombstoneTTL, 10 minutes unless set.
+//
+// Errors: stream.ErrTag, stream.ErrReceiptParams, stream.ErrScheme, and
+// ilp.ErrAddress when the address becomes too long. ReceiptNonce and ReceiptSecret are
+// copied.
 func (srv *Server) Credentials(o stream.CredentialOptions) (Credentials, error) {
 	var random [30]byte
 	_, _ = rand.Read(random[:]) // never fails

@@ -209,6 +209,12 @@ func TestWhatCannotWorkSaysSo(t *testing.T) {
 	if _, ok := out.find(t, "connection"); ok {
 		t.Error("a wrong secret opened a connection")
 	}
+	if code, r, _ := pay(t, ready, "--send", "10"); code != exitDone {
+		t.Errorf("new credentials: status %d, %+v", code, r)
+	}
+	if code, r, _ := pay(t, ready, "--send", "10"); code != exitFailed || !strings.Contains(r.Error, "used before") {
+		t.Errorf("used credentials: status %d, %+v", code, r)
+	}
 	wrong = ready
 	wrong.Btp = strings.Replace(ready.Btp, "TOKEN", "wrong", 1)
 	if code, r, _ := pay(t, wrong, "--send", "10", "--timeout", "2000"); code != exitFailed || r.Error == "" || strings.Contains(r.Error, "wrong@") {

@@ -28,7 +28,8 @@ var receiveCommand = command{
 
 It prints an address and a shared secret to give to a sender ("millrace send"), and
 runs until Ctrl-C: then it drains, and reports the totals of what was still open.
-With --spsp-port it gives out fresh ones at a URL too, to whoever asks by SPSP.
+They are good for one connection: for more, print more with --credentials N, or
+give out fresh ones at a URL with --spsp-port, to whoever asks by SPSP.
 `,
 	tail: "On a terminal it speaks to a person; else it prints one JSON object a line.\nExit status: 0 done, 1 failed, 2 wrong usage.\n",
 	flags: append([]flagSpec{
@@ -39,7 +40,7 @@ With --spsp-port it gives out fresh ones at a URL too, to whoever asks by SPSP.
 		{"asset", "CODE", "our asset, when we say it (USD)", nil},
 		{"scale", "N", "its scale (9)", count(0, 255)},
 		{"server-secret", "BASE64", "32 octets: credentials survive a restart", isSecret},
-		{"credentials", "N", "how many credentials to print (1)", count(1, 1_000_000)},
+		{"credentials", "N", "how many credentials to print (1), each good for one connection", count(1, 1_000_000)},
 		{"spsp-port", "PORT", "give out credentials by SPSP too, on http://127.0.0.1:PORT/ (or HOST:PORT;\nport 0 picks one)", isPort},
 		{"tag", "TAG", "goes into the credentials and comes back with the connection", nil},
 		{"receipt-nonce", "BASE64", "16 octets of a verifier's: fulfills carry receipts", isNonce},

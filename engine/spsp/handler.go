@@ -44,8 +44,10 @@ type Handler struct {
 	// overwritten when the query has receipt headers. Nil means no tag.
 	Receiver func(r *http.Request) (stream.CredentialOptions, error)
 	// MaxAge is how long a client may use an answer again, in whole seconds.
-	// Zero or less asks for a query for each payment (no-cache). An answer to a
-	// query with receipt headers is never used again.
+	// Zero or less asks for a query for each payment (no-cache). Credentials are
+	// good for one connection (engine.Server.Credentials): set it only for clients
+	// that ask more often than they connect. An answer to a query with receipt
+	// headers is never used again.
 	MaxAge time.Duration
 	// Answered, if not nil, is told of each query before its answer leaves: the
 	// HTTP status, and why it is not 200 or 204.

@@ -67,7 +67,8 @@ type Config struct {
 	// connections get T03 instead. Zero means 1<<17.
 	MaxTombstones int
 	// TombstoneTTL is how long a closed connection is remembered, in
-	// nanoseconds. Zero means 10 minutes.
+	// nanoseconds: its packets, and new ones with its credentials, get F02. Zero
+	// means 10 minutes.
 	TombstoneTTL int64
 	// MaxEvents bounds the events that wait to be polled. Zero means 1<<16.
 	MaxEvents int

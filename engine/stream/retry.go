@@ -117,6 +117,9 @@ func (w *work) answersData() bool { return w.code == ilp.F08 && !w.refuse && w.s
 func (m *Machine) giveUp(i uint32, c *conn, code ilp.Code) {
 	message := append([]byte("packets are refused with "), code.String()...)
 	if code == ilp.F02 {
+		if !c.flags.has(flagHeard) {
+			message = append(message, ": nobody answers for this address, or its secret is another, or its credentials were used before"...)
+		}
 		// Nobody there to close with.
 		m.endConn(i, frame.InternalError, message, false)
 		return
