@@ -150,7 +150,8 @@ type ServerConfig struct {
 	Tokens stream.TokenScheme
 	// Options are the settings of every connection.
 	Options stream.Options
-	// ShouldFulfill decides about incoming money. Nil accepts all of it.
+	// ShouldFulfill decides about incoming money, on many goroutines at once. Nil
+	// accepts all of it.
 	ShouldFulfill ShouldFulfill
 	// Expiry says when each packet expires. Nil means Options.Expiry.
 	Expiry stream.ExpiryFunc

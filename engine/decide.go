@@ -23,11 +23,19 @@ type Incoming struct {
 	StreamID uint64
 }
 
-// ShouldFulfill decides about incoming money before the sender's prepare is
-// fulfilled. Nil accepts. An error declines the packet, and the sender may try
-// again; one that is a *RefuseError closes the packet's streams and tells the
-// sender why. ctx ends when it is too late to accept. It runs on a goroutine of
-// its own for each packet; past 4096 of them at once, packets wait.
+// ShouldFulfill decides about the money of one incoming packet before the sender's
+// prepare is fulfilled. Nil accepts. An error declines the packet (F99), and the sender
+// may try again; one that is a *RefuseError closes the packet's streams and tells the
+// sender why. A panic declines. ctx ends when it is too late to accept: the packet is
+// then rejected (R00), whatever the answer.
+//
+// It runs on a goroutine of its own for each packet, so calls run at the same time, in
+// no order, also for one stream. Past 4096 of them on a shard, packets wait.
+//
+// Nil is no promise: a packet that was accepted is still rejected when the answer comes
+// too late, when its link is lost or when its connection has closed meanwhile, and
+// nobody is told here. What is credited is told by the Ledger, by Received of
+// Stream.Info and Connection.Info, and by EventMoneyReceived: count money there.
 type ShouldFulfill func(ctx context.Context, in Incoming) error
 
 // RefuseError declines money for good.
