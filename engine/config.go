@@ -37,8 +37,9 @@ type Config struct {
 	// Logger hears of links that come and go and of refused authentication, never of
 	// single packets. Nil means silence.
 	Logger *slog.Logger
-	// Ledger makes incoming money durable before it is fulfilled. Nil means that
-	// it is fulfilled at once.
+	// Ledger makes incoming money durable before it is fulfilled. With several Loops
+	// it is called by several goroutines at once. Nil means that money is fulfilled
+	// at once.
 	Ledger Ledger
 	// Machine bounds each shard's protocol machine. The engine fills in Shard,
 	// Directory, Seed and HashSeed, and Ledger when there is one. Decide, and

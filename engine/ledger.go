@@ -7,15 +7,21 @@ import (
 )
 
 // Ledger makes incoming money durable before its sender's prepare is fulfilled: a
-// fulfill leaves, and the money is told to anybody, only after Commit.
+// fulfill leaves, and the money is told to anybody, only after Commit. So nothing is
+// ever paid that the ledger does not have; but a crash after Commit may come before the
+// fulfill has left, or before the Void of one that was too late. The ledger is then
+// ahead of what was paid, by what was in flight: after a crash, compare its last
+// credits with the balance that the peer keeps.
 type Ledger interface {
 	// Commit returns once every credit is durable, in order. A credit with Void
 	// takes back an earlier one of the same connection and sequence, whose fulfill
 	// came too late to leave. An error stops the shard: nothing more is released,
 	// and Engine.Err tells it, for what has become of the batch is not known.
 	//
-	// Commit is called by one goroutine a shard, for one batch after the other;
-	// while it works, the next batch gathers. credits is borrowed.
+	// Commit is called by one goroutine for each shard, with one batch after the
+	// other; while it works, the next batch gathers. Shards do not wait for each
+	// other: with more than one (Config.Loops), calls run at the same time. credits
+	// is borrowed. No call begins or goes on after Engine.Close has returned.
 	Commit(shard int, credits []stream.Credit) error
 }
 

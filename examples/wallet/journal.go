@@ -41,7 +41,9 @@ type credit struct {
 }
 
 // openJournal reads a journal, or begins one. A last line that a crash has cut short
-// goes: the packet that it is about was never fulfilled.
+// goes: the packet that it is about was never fulfilled. Whole lines count, though the
+// crash may have come before the last of them were fulfilled: a real wallet compares
+// them with the balance that its peer keeps.
 func openJournal(name string) (*journal, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

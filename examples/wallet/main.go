@@ -4,7 +4,8 @@
 // units, and 1 % more if its last packet brings them, and the wallet a million, to the
 // unit: what is over is refused before it is paid. What it takes is in a file, on the
 // disk, before the payer is told that it has arrived (journal.go), so that a crash loses
-// nothing. It ends by itself, after a minute.
+// nothing that was paid; it may leave lines of packets that were not fulfilled any more
+// (engine.Ledger). It ends by itself, after a minute.
 //
 //	go run ./examples/wallet
 //	go run ./examples/monetize     in another terminal, pays it
@@ -34,7 +35,7 @@ func main() {
 	defer cancel()
 
 	j := must(openJournal(*file))
-	eng := must(engine.New(engine.Config{Loops: 1, Ledger: j}))
+	eng := must(engine.New(engine.Config{Loops: 1, Ledger: j})) // one loop: more would call the journal at the same time
 	ln := must(eng.ListenBTP(*btp, engine.ListenConfig{
 		Address: "test.wallet", AssetCode: "USD", AssetScale: 9, Tokens: map[string]string{"payer": "token"},
 	}))
