@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -144,7 +145,7 @@ func (f flags) ms(name string, otherwise time.Duration) time.Duration {
 }
 
 func (f flags) octets(name string) []byte {
-	b, _ := parseBase64(f[name])
+	b, _ := parseOctets(f[name])
 	return b
 }
 
@@ -187,25 +188,30 @@ func count(low, high int64) func(string) error {
 // isMs checks for milliseconds of up to some ten years.
 var isMs = count(0, 1<<38)
 
-func parseBase64(s string) ([]byte, error) {
+// parseOctets reads 16 or 32 octets: hexadecimal digits, of which there are then as
+// many as base64 of so many octets never has, or base64 in either alphabet.
+func parseOctets(s string) ([]byte, error) {
+	if n := len(s); n == 32 || n == 64 {
+		return hex.DecodeString(s)
+	}
 	if b, err := base64.StdEncoding.DecodeString(s); err == nil {
 		return b, nil
 	}
 	return base64.RawURLEncoding.DecodeString(s)
 }
 
-// isSecret checks for a base64 text of 32 octets.
+// isSecret checks for 32 octets.
 func isSecret(s string) error {
-	if b, err := parseBase64(s); err != nil || len(b) != 32 {
-		return errors.New("must be 32 octets in base64")
+	if b, err := parseOctets(s); err != nil || len(b) != 32 {
+		return errors.New("must be 32 octets in base64, or 64 hexadecimal digits")
 	}
 	return nil
 }
 
-// isNonce checks for a base64 text of 16 octets.
+// isNonce checks for 16 octets.
 func isNonce(s string) error {
-	if b, err := parseBase64(s); err != nil || len(b) != 16 {
-		return errors.New("must be 16 octets in base64")
+	if b, err := parseOctets(s); err != nil || len(b) != 16 {
+		return errors.New("must be 16 octets in base64, or 32 hexadecimal digits")
 	}
 	return nil
 }

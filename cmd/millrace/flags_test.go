@@ -66,6 +66,31 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 	}
 }
 
+func TestSecretsAreBase64OrHexadecimal(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		good bool
+	}{
+		{"Aw==", false},
+		{"++++++++++++++++++++++++++++++++++++++++++M=", true},
+		{"------------------------------------------M", true},
+		{strings.Repeat("fb", 32), true},
+		{strings.Repeat("FB", 32), true},
+		{strings.Repeat("fb", 31), false},
+		{strings.Repeat("fb", 33), false},
+		{strings.Repeat("fb", 31) + "zz", false},
+		{strings.Repeat("A", 64), true}, // 32 octets in hexadecimal, 48 in base64
+		{"", false},
+	} {
+		if err := isSecret(c.text); (err == nil) != c.good {
+			t.Errorf("%s: %v", c.text, err)
+		}
+	}
+	if b := (flags{"secret": strings.Repeat("fb", 32)}).octets("secret"); !bytes.Equal(b, bytes.Repeat([]byte{0xfb}, 32)) {
+		t.Errorf("got %x", b)
+	}
+}
+
 func TestHelpTeaches(t *testing.T) {
 	for _, c := range []*command{&receiveCommand, &sendCommand} {
 		var stdout, stderr bytes.Buffer

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -145,6 +147,18 @@ func TestMoneyAndDataArrive(t *testing.T) {
 	}
 	if m := out.wait(t, "money"); m.TotalReceived == "" {
 		t.Errorf("money: %+v", m)
+	}
+}
+
+func TestASecretInHexadecimalDigitsPays(t *testing.T) {
+	_, ready, _ := receiver(t)
+	secret, err := base64.StdEncoding.DecodeString(ready.SharedSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready.SharedSecret = hex.EncodeToString(secret)
+	if code, r, sent := pay(t, ready, "--send", "70"); code != exitDone || r.TotalDelivered != "70" {
+		t.Errorf("status %d, %+v\n%s", code, r, sent)
 	}
 }
 

@@ -37,7 +37,7 @@ Ctrl-C stops sending, waits for what is in flight, and reports.
 	flags: append([]flagSpec{
 		{"btp-url", "URL", "connect to btp+ws://NAME:TOKEN@HOST:PORT. Required", isURL},
 		{"dest", "ADDRESS", "the receiver's ILP address", isAddress},
-		{"secret", "BASE64", "and the shared secret, 32 octets", isSecret},
+		{"secret", "BASE64", "and the shared secret, 32 octets; or 64 hexadecimal digits", isSecret},
 		{"pointer", "POINTER", "or whom to ask for both: a payment pointer or an SPSP URL", isPointer},
 		{"local-address", "ADDRESS", "our ILP address, instead of asking the peer for it", isAddress},
 		{"asset", "CODE", "our asset then (USD)", nil},
