@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 
 	"github.com/millrace-ilp/millrace/engine"
@@ -13,11 +14,10 @@ import (
 func main() {
 	ctx := context.Background()
 	eng := must(engine.New(engine.Config{}))
-	ln := must(eng.ListenBTP("127.0.0.1:7768", engine.ListenConfig{Address: "test.shop",
-		AssetCode: "XRP", AssetScale: 9, Tokens: map[string]string{"alice": "token"}}))
-	srv := must(ln.Listen(engine.ServerConfig{}))
+	srv := must(must(eng.ListenBTP("127.0.0.1:7768", engine.ListenConfig{Address: "test.shop", AssetCode: "XRP",
+		AssetScale: 9, Tokens: map[string]string{"alice": "token"}})).Listen(engine.ServerConfig{}))
 	creds := must(srv.Credentials(stream.CredentialOptions{Tag: "invoice-42"}))
-	fmt.Printf("%s %x\n", creds.Address, creds.Secret) // for the sender
+	fmt.Println(creds.Address, base64.StdEncoding.EncodeToString(creds.Secret[:])) // for the sender
 	st := must(must(srv.Accept(ctx)).AcceptStream(ctx))
 	fmt.Println("received", must(st.ReceiveTotal(ctx, 1000)))
 	_ = eng.Close(ctx)

@@ -6,7 +6,7 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log"
@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("go run ./examples/send", creds.Address, hex.EncodeToString(creds.Secret[:]))
+	fmt.Println("go run ./examples/send", creds.Address, base64.StdEncoding.EncodeToString(creds.Secret[:]))
 
 	conn, err := srv.Accept(ctx)
 	if err != nil {

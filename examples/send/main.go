@@ -1,12 +1,12 @@
 // Send pays 1000 units, and a few words, to the credentials that the receive
-// example prints.
+// example, or minimal, prints.
 //
 //	go run ./examples/send ADDRESS SECRET
 package main
 
 import (
 	"context"
-	"encoding/hex"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log"
@@ -28,9 +28,9 @@ func run(ctx context.Context, args []string) error {
 	if len(args) != 2 {
 		return errors.New("usage: send ADDRESS SECRET")
 	}
-	var secret [32]byte
-	if n, err := hex.Decode(secret[:], []byte(args[1][:min(len(args[1]), 64)])); err != nil || n != 32 {
-		return errors.New("the secret is 64 hexadecimal digits")
+	secret, err := base64.StdEncoding.DecodeString(args[1])
+	if err != nil || len(secret) != 32 {
+		return errors.New("the secret is 32 octets in base64")
 	}
 	eng, err := engine.New(engine.Config{})
 	if err != nil {
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := link.Connect(ctx, args[0], secret, engine.ConnectConfig{})
+	conn, err := link.Connect(ctx, args[0], [32]byte(secret), engine.ConnectConfig{})
 	if err != nil {
 		return err
 	}
