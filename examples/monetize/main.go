@@ -1,5 +1,5 @@
 // Monetize pays a page for the time that somebody looks at it, as Web Monetization
-// does: so much a second, at whatever rate there is (slippage 1), over one stream whose
+// does: 2000 units a second, at whatever rate there is (slippage 1), over one stream whose
 // send maximum rises as time passes. Its packets expire in the far future, for the
 // clock of somebody's device may be wrong. When the connection dies, what it has sent is
 // carried over to the next one, with new credentials. It ends by itself, in ten seconds.
@@ -30,11 +30,12 @@ func main() {
 
 	eng := must(engine.New(engine.Config{Loops: 1}))
 	link := must(eng.DialBTP(ctx, *btp, engine.LinkConfig{})) // when it is lost it comes back by itself
-	// What was sent so far, and what may have arrived: that counts as spent.
+	// What was sent so far, and what may have arrived (ConnInfo.Held, Unknown included):
+	// that counts as spent.
 	var sent, doubt stream.Amount
 	for began := time.Now(); ctx.Err() == nil; time.Sleep(200 * time.Millisecond) {
 		more, unknown, err := pay(ctx, link, *page, func() stream.Amount {
-			return stream.Amount(time.Since(began).Milliseconds())*2 - sent - doubt // 2000 a second
+			return stream.Amount(time.Since(began).Milliseconds())*2 - sent - doubt
 		})
 		sent, doubt = sent+more, doubt+unknown
 		fmt.Printf("sent %d, in doubt %d: %v\n", sent, doubt, err)
