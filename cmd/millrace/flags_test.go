@@ -57,6 +57,7 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"send " + aURL + aSecret + " --dest test.a --close maybe", "--close"},
 		{"send " + aURL + aSecret + " --dest test.a --step 5", "--send"},
 		{"send " + aURL + aSecret + " --dest test.a --receipt-secret AQ==", "--receipt-secret"},
+		{"send " + aURL + aSecret + " --dest test.a --close destroy", "nothing to do"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(t.Context(), strings.Fields(c.args), &stdout, &stderr)

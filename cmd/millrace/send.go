@@ -65,6 +65,9 @@ Ctrl-C stops sending, waits for what is in flight, and reports.
 	run:   send,
 }
 
+// purposes are the flags of which send needs one, to have something to do.
+var purposes = []string{"send", "data", "data-bytes", "receive", "server-streams", "hold-ms"}
+
 func checkSend(f flags) error {
 	switch {
 	case !f.on("btp-url"):
@@ -81,6 +84,8 @@ func checkSend(f flags) error {
 		return usagef("--step must be above 0")
 	case f.on("step") && !f.on("send"):
 		return usagef("--step needs --send")
+	case !slices.ContainsFunc(purposes, f.on):
+		return usagef("nothing to do: give one of --%s", strings.Join(purposes, ", --"))
 	}
 	return nil
 }

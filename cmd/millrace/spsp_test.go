@@ -128,7 +128,7 @@ func TestSendSaysWhatIsWrongWithAPointer(t *testing.T) {
 		{"--dest test.a", "--secret is required"},
 	} {
 		var sent, stderr lines
-		code := run(t.Context(), append([]string{"send", "--btp-url", url(ready)}, strings.Fields(c.args)...), &sent, &stderr)
+		code := run(t.Context(), append([]string{"send", "--btp-url", url(ready), "--send", "1"}, strings.Fields(c.args)...), &sent, &stderr)
 		if text := sent.String() + stderr.String(); code == exitDone || !strings.Contains(text, c.want) {
 			t.Errorf("%s: status %d, %s", c.args, code, text)
 		}
