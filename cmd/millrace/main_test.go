@@ -150,6 +150,22 @@ func TestMoneyAndDataArrive(t *testing.T) {
 	}
 }
 
+// What a person is told to send with can be pasted.
+func TestTheSendersLineCanBePasted(t *testing.T) {
+	for _, c := range []struct {
+		f    flags
+		want string
+	}{
+		{nil, "btp+ws://:token@127.0.0.1:7768"},
+		{flags{"token": "sesame"}, "btp+ws://:sesame@127.0.0.1:7768"},
+		{flags{"token": "it's $1"}, `'btp+ws://:it'\''s $1@127.0.0.1:7768'`},
+	} {
+		if got := sendersURL(c.f, object{"sharedSecret", "x", "btp", "btp+ws://:TOKEN@127.0.0.1:7768"}); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
 func TestASecretInHexadecimalDigitsPays(t *testing.T) {
 	_, ready, _ := receiver(t)
 	secret, err := base64.StdEncoding.DecodeString(ready.SharedSecret)

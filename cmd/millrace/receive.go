@@ -137,7 +137,7 @@ func receive(ctx context.Context, f flags, out *output, stderr io.Writer) error 
 	}
 	out.say("ready", ready...)
 	if !out.json {
-		_, _ = fmt.Fprintf(out.w, "\nSend to it:  millrace send --btp-url URL --dest %v --secret %v --send 1000\n\n", first[1], first[3])
+		_, _ = fmt.Fprintf(out.w, "\nSend to it:  millrace send --btp-url %s --dest %v --secret %v --send 1000\n\n", sendersURL(f, ready), first[1], first[3])
 	}
 
 	r := &receiving{ctx: ctx, flags: f, out: out, stopped: make(chan struct{}), enough: stop}
@@ -179,6 +179,27 @@ func open(ctx context.Context, f flags, cfg engine.ServerConfig, stderr io.Write
 	}
 	srv, err := ln.Listen(cfg)
 	return eng, srv, object{"assetCode", code, "assetScale", scale, "btp", "btp+ws://:TOKEN@" + ln.Addr().String()}, err
+}
+
+// sendersURL is the --btp-url of who sends to us, for a shell: the one that we listen on
+// with its token or, over a connector, an account of the sender's own.
+func sendersURL(f flags, ready object) string {
+	for i := 0; i+1 < len(ready); i += 2 {
+		if ready[i] == "btp" {
+			return quoted(strings.Replace(fmt.Sprint(ready[i+1]), "TOKEN", f.text("token", "token"), 1))
+		}
+	}
+	return "btp+ws://NAME:TOKEN@HOST:PORT"
+}
+
+// quoted makes a text one word of a shell.
+func quoted(s string) string {
+	for _, c := range s {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,:/@%", c) {
+			return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+		}
+	}
+	return s
 }
 
 // onLoopback says whether only this machine can connect.
