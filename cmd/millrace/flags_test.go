@@ -132,6 +132,22 @@ func TestOutput(t *testing.T) {
 	}
 }
 
+func TestPeopleReadRejectsAndNoHashOfNothing(t *testing.T) {
+	var b bytes.Buffer
+	o := newOutput(&b, true)
+	r := rejects{"T00": 1, "F99": 6}
+	o.say("result", "rejected", r, "sha256", digest(nil))
+	if want := `{"event":"result","rejected":{"F99":6,"T00":1},"sha256":"` + digest(nil) + "\"}\n"; b.String() != want {
+		t.Errorf("got %s, want %s", &b, want)
+	}
+	b.Reset()
+	o.json = false
+	o.say("result", "rejected", r, "sha256", digest(nil), "rejected", rejects{}, "sha256", "01")
+	if want := "result          rejected F99 6, T00 1 (F99 also answers the probes of the rate)  rejected none  sha256 01\n"; b.String() != want {
+		t.Errorf("got %q, want %q", &b, want)
+	}
+}
+
 func TestTheTokenStaysOutOfMessages(t *testing.T) {
 	if got := redacted("btp+ws://alice:secret@127.0.0.1:7768/path"); got != "btp+ws://127.0.0.1:7768/path" {
 		t.Errorf("got %s", got)

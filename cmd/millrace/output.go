@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
@@ -78,6 +81,28 @@ type amount stream.Amount
 // MarshalJSON writes the digits in quotes.
 func (a amount) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, `"%d"`, uint64(a)), nil }
 
+// rejects counts them by code. JSON has an object of it.
+type rejects map[string]uint64
+
+// String is for people: "F99 6, T00 1".
+func (r rejects) String() string {
+	if len(r) == 0 {
+		return "none"
+	}
+	var list []string
+	for _, code := range slices.Sorted(maps.Keys(r)) {
+		list = append(list, fmt.Sprintf("%s %d", code, r[code]))
+	}
+	text := strings.Join(list, ", ")
+	if r[ilp.F99.String()] > 0 {
+		text += " (F99 also answers the probes of the rate)"
+	}
+	return text
+}
+
+// noOctets is the SHA-256 of nothing, which tells a person nothing.
+var noOctets = digest(nil)
+
 // say prints one event.
 func (o *output) say(event string, fields ...any) { o.print(event, fields) }
 
@@ -113,6 +138,9 @@ func human(event string, fields object, indent string) string {
 			below = append(below, human(name, v, indent+"  "))
 		case nil:
 		default:
+			if v == noOctets {
+				continue
+			}
 			fmt.Fprintf(&b, "  %s %v", name, v)
 		}
 	}

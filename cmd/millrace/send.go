@@ -282,7 +282,7 @@ func (s *sending) figures() object {
 	}
 	if s.eng != nil {
 		st := s.eng.Stats()
-		codes := make(map[string]uint64, len(st.RejectsIn))
+		codes := make(rejects, len(st.RejectsIn))
 		for code, n := range st.RejectsIn {
 			codes[code.String()] = n
 		}
