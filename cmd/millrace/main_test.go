@@ -218,6 +218,19 @@ func TestAReceiverThatIsStoppedReportsWhatIsOpen(t *testing.T) {
 	<-paying
 }
 
+// A person who stops a receiver reads the totals, be they 0.
+func TestAPersonReadsTheTotals(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	if err := receive(ctx, flags{"btp-listen": "0"}, &output{w: &out}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "total           connections 0  received 0  sent 0\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, &out)
+	}
+}
+
 func TestASenderThatIsInterruptedReports(t *testing.T) {
 	_, ready, _ := receiver(t, "--receive-max", "10")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)

@@ -27,7 +27,7 @@ var receiveCommand = command{
   millrace receive --btp-listen 7768 --spsp-port 3000
 
 It prints an address and a shared secret to give to a sender ("millrace send"), and
-runs until Ctrl-C: then it drains, and reports the totals of what was still open.
+runs until Ctrl-C: then it drains, and reports what was still open and the totals.
 They are good for one connection: for more, print more with --credentials N, or
 give out fresh ones at a URL with --spsp-port, to whoever asks by SPSP.
 `,
@@ -150,6 +150,11 @@ func receive(ctx context.Context, f flags, out *output, stderr io.Writer) error 
 	}
 	failed := eng.Err()
 	r.drain(srv)
+	if !out.json { // programs add up the lines themselves
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		out.say("total", "connections", r.count, "received", r.received, "sent", r.sent)
+	}
 	return failed
 }
 
@@ -294,6 +299,9 @@ type receiving struct {
 	enough  func()        // stops the command
 	serving sync.WaitGroup
 	count   int
+
+	mu             sync.Mutex
+	received, sent stream.Amount // of the connections that were reported
 }
 
 // drainFor is how long connections that are open at the end may take to close.

@@ -162,6 +162,7 @@ func (a *accepted) watch(ctx context.Context, s engine.Stream) *watched {
 // report prints the totals of the connection.
 func (a *accepted) report() {
 	info := a.conn.Info()
+	a.add(info.Received, info.Sent)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	slices.SortFunc(a.streams, func(x, y *watched) int { return int(x.s.ID()) - int(y.s.ID()) })
@@ -172,6 +173,14 @@ func (a *accepted) report() {
 	line := object{"connection", a.number}.maybe("connectionTag", a.conn.Tag())
 	a.out.say("close", append(line,
 		"totalReceived", amount(info.Received), "totalSent", amount(info.Sent), "totalDelivered", amount(info.Delivered), "streams", streams)...)
+}
+
+// add counts what a connection has moved.
+func (r *receiving) add(received, sent stream.Amount) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received += received
+	r.sent += sent
 }
 
 // raise lets the stream take more, step by step.
