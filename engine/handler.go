@@ -11,13 +11,23 @@ import (
 
 // Handler is the door on the loop: it is called on the event loop with what happened
 // to its connections during one wake-up. lp and events are good only during the
-// call. It may call any method of the machine but Handle, Transmit, HandleTimeout,
-// PollEvent and the Release methods: the engine transmits after the call, and
-// releases what is closed: read what a stream still holds when its EventStreamClosed
-// comes. It must not block, and so must not call the blocking door.
+// call. It must not block, and so must not call the blocking door.
+//
+// Of the machine it may call
+//
+//   - ConnInfo, Streams, OpenStream, CloseConn, DestroyConn, SetConnUser, SharedSecret;
+//   - StreamInfo, SetSendMax, SetDeliverMax, SetReceiveMax, Read, Write, CloseStream,
+//     DestroyStream, SetStreamUser;
+//   - HoldInfo, Decide, Refuse;
+//   - Staged and Committed, if Config.Machine.Ledger is set and Config.Ledger is not;
+//   - LinkInfo, LinkIdle, Stats, RoundTrips.
+//
+// All else is the engine's: it transmits after the call, and releases what is closed. So
+// read what a stream still holds when its EventStreamClosed comes.
 //
 // One Handler may serve connections on many loops: it is then called by several
-// goroutines at once.
+// goroutines at once. One that panics loses the connections of that call's events, with
+// InternalError; a panic inside the machine stops the shard.
 type Handler interface {
 	HandleEvents(lp *OnLoop, events []stream.Event)
 }
@@ -31,13 +41,13 @@ func (f HandlerFunc) HandleEvents(lp *OnLoop, events []stream.Event) { f(lp, eve
 // OnLoop is a shard, for code that runs on its loop.
 type OnLoop struct{ s *shard }
 
-// Machine is the shard's machine.
+// Machine is the shard's machine. Handler says what may be called.
 func (lp *OnLoop) Machine() *stream.Machine { return lp.s.m }
 
 // Now is the time that the wake-up began, for the machine's methods.
 func (lp *OnLoop) Now() stream.Instant { return lp.s.now() }
 
-// Output is where the machine's Decide and Committed put packets.
+// Output is where the machine's Decide, Refuse and Committed put packets.
 func (lp *OnLoop) Output() stream.Output { return lp.s }
 
 // Shard is the number of the loop, from 0.

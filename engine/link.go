@@ -291,7 +291,8 @@ func (l *Link) ConnectOnLoop(n int, each func(i int) (address string, secret [32
 	return failed
 }
 
-// Do runs f on the link's loop and waits for it. f must not block.
+// Do runs f on the link's loop and waits for it. f must not block, and may call what a
+// Handler may; lp is good only during the call. Errors: ErrEngineClosed.
 func (l *Link) Do(f func(lp *OnLoop)) error {
 	return l.s.call(func() { f(&l.s.onLoop) })
 }
