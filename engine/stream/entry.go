@@ -86,15 +86,19 @@ type Directory interface {
 // EventKind says what happened.
 type EventKind uint8
 
-// Events, in the words of the reference library where it has one.
+// Events, in the words of the reference library where it has one. Link is set for the
+// first two alone, and nothing else with it; all others have Conn and User. Those from
+// EventStreamOpened to EventStreamClosed have Stream. What is said below comes on top.
 const (
-	// EventLinkConfigured: the parent answered peer.config; LinkInfo has the address.
+	// EventLinkConfigured: the parent answered peer.config on Link; LinkInfo has the
+	// address.
 	EventLinkConfigured EventKind = iota + 1
-	// EventLinkRefused: the parent refused peer.config.
+	// EventLinkRefused: the parent of Link refused peer.config, or did not answer.
 	EventLinkRefused
 	// EventAccepted: a peer opened a connection to one of our servers.
 	EventAccepted
-	// EventConnected: a connection of ours is ready to send money.
+	// EventConnected: the rate of a connection of ours is known, so that it is ready
+	// to send money. At a server it comes once there is money to send.
 	EventConnected
 	// EventPeerAddress: the peer told its address, so this end can send; or it has
 	// moved, and answers at its new one.
@@ -104,48 +108,55 @@ const (
 	EventHalfExhausted
 	// EventStreamOpened: the peer opened a stream.
 	EventStreamOpened
-	// EventMoneyReceived: Amount was released on Stream, Packets times.
+	// EventMoneyReceived: Amount in all, in our units, was released on Stream in
+	// Packets packets since the last such event. It may come after EventStreamClosed,
+	// and Stream then name nothing any more.
 	EventMoneyReceived
-	// EventMoneySent: Amount was fulfilled on Stream, Packets times.
+	// EventMoneySent: Amount in all, in our units, was fulfilled on Stream in Packets
+	// packets since the last such event. It may come late, as EventMoneyReceived.
 	EventMoneySent
 	// EventTotalSent: Stream has sent all of its send maximum.
 	EventTotalSent
 	// EventUndeliverable: what Stream has left to send, or may send in one packet,
-	// is so little that nothing would arrive; Amount is the least of which
-	// something would.
+	// is so little that nothing would arrive; Amount, in our units, is the least of
+	// which something would.
 	EventUndeliverable
 	// EventUnsettled: StreamInfo.Unsettled of Stream may have arrived, and the receiver
 	// does not tell. It is not sent again.
 	EventUnsettled
-	// EventReceiveLimit: the peer's receive maximum for Stream rose.
+	// EventReceiveLimit: the peer's receive maximum for Stream rose
+	// (StreamInfo.RemoteMax).
 	EventReceiveLimit
-	// EventReadable: Stream has octets to read, or its end was reached.
+	// EventReadable: Stream has octets to read. The end is told by EventStreamClosed.
 	EventReadable
-	// EventWritable: Stream takes octets again.
+	// EventWritable: Stream takes octets again, after a Write that it did not take whole.
 	EventWritable
-	// EventHold: Hold waits for Decide.
+	// EventHold: Hold waits for Decide. Amount is the packet's, in our units, Stream the
+	// first that it pays, Packets is 1.
 	EventHold
-	// EventStreamClosed: Stream is over, with Code; buffered octets can still be read.
+	// EventStreamClosed: Stream is over, with Code, and Remote if the peer closed it;
+	// buffered octets can still be read, and StreamInfo has the words.
 	EventStreamClosed
-	// EventClosed: the connection is over, with Code; ConnInfo has the words. If
-	// some of its money is in flight still, EventSettled follows.
+	// EventClosed: the connection is over, with Code, and Remote if the peer closed it;
+	// ConnInfo has the words. Stream is zero. If some of its money is in flight still,
+	// EventSettled follows.
 	EventClosed
 	// EventSettled: what was in flight of a closed Stream, or of a closed
 	// connection (then Stream is zero), is sent or free; the totals are final.
 	EventSettled
 )
 
-// Event is one thing that happened. Money events that are not polled in time
-// are added up, never dropped.
+// Event is one thing that happened. Its kind says which fields mean something. Money
+// events that are not polled in time are added up, never dropped.
 type Event struct {
 	Kind    EventKind
-	Code    frame.ErrorCode
-	Remote  bool // the peer closed it
-	Link    LinkHandle
-	Conn    ConnHandle
+	Code    frame.ErrorCode // how it ended: EventStreamClosed, EventClosed (IL-RFC 0029 §5.4)
+	Remote  bool            // the peer closed it: EventStreamClosed, EventClosed
+	Link    LinkHandle      // EventLinkConfigured, EventLinkRefused
+	Conn    ConnHandle      // of all others
 	Stream  StreamHandle
-	Hold    HoldHandle
-	Amount  Amount
-	Packets uint32
-	User    uint64 // the stream's tag if it has one, else the connection's
+	Hold    HoldHandle // EventHold
+	Amount  Amount     // EventMoneyReceived, EventMoneySent, EventHold, EventUndeliverable
+	Packets uint32     // EventMoneyReceived, EventMoneySent, EventHold
+	User    uint64     // the stream's tag if it has one, else the connection's
 }
