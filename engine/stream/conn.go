@@ -14,7 +14,6 @@ var (
 	ErrTooMany   = errors.New("stream: too many connections or streams")
 	ErrClosed    = errors.New("stream: closed")
 	ErrStreamIDs = errors.New("stream: the peer takes no more streams for now")
-	ErrSecret    = errors.New("stream: a shared secret has 32 octets")
 	ErrNoAddress = errors.New("stream: the link has no address yet")
 	ErrMaximum   = errors.New("stream: a maximum may not fall below what was already sent or allowed")
 )
