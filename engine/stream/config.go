@@ -103,14 +103,17 @@ func orDefault[T int | int64 | uint32 | uint64 | Amount](v *T, d T) {
 	}
 }
 
-// Options are the settings of one connection, the same at both ends. The zero
-// value is what the reference library does, but for many packets in flight.
+// Options are the settings of one connection; servers and clients have the same. The
+// zero value is what the reference library does, but for many packets in flight. Amounts
+// are in our units, durations in nanoseconds (int64(time.Second) is one second).
+// Bad ones are refused with ErrConfig.
 type Options struct {
 	// SlippagePPM is how far the rate may fall below the probed one, in parts
-	// per million, at most 1,000,000. Zero means 10,000 (1 %); negative means none.
+	// per million, at most 1,000,000 (IL-RFC 0029 §3.4). Zero means 10,000 (1 %);
+	// negative means none.
 	SlippagePPM int
 	// RateNum and RateDen fix the exchange rate (units delivered per unit sent)
-	// and skip probing, when both are above zero.
+	// and skip probing, when both are above zero. One alone is refused.
 	RateNum, RateDen uint64
 	// MinRatePrecision is how many decimal digits a probe must tell. Zero means 3.
 	MinRatePrecision int
@@ -126,20 +129,21 @@ type Options struct {
 	MaxInFlightOctets int
 	// PacketsPerSecond paces the connection's packets. Zero means no pace.
 	PacketsPerSecond int
-	// MaxRemoteStreams is how many streams the peer may have open. Zero means 10.
+	// MaxRemoteStreams is how many streams the peer may have open, at most 1<<20
+	// (IL-RFC 0029 §3.3). Zero means 10.
 	MaxRemoteStreams int
 	// ReceiveMax is the receive maximum of every stream, whoever opens it, until it
 	// is raised, with the tolerance of Machine.SetReceiveMax. Zero refuses money
 	// until then.
 	ReceiveMax Amount
 	// StreamWindow is how many octets a stream takes before they are read, at
-	// least 16,384, at most 16 MiB. Zero means 64 KiB.
+	// least 16,384, at most 16 MiB (IL-RFC 0029 §4.4.4). Zero means 64 KiB.
 	StreamWindow int
 	// MaxStreamWindow is how far the window of a stream grows while its reader
 	// keeps up. Zero means 1 MiB; no more than ConnectionWindow is of use.
 	MaxStreamWindow int
-	// ConnectionWindow is the same for all streams together, at least 65,534.
-	// Zero means 1 MiB.
+	// ConnectionWindow is the same for all streams together, at least 65,534
+	// (IL-RFC 0029 §4.5). Zero means 1 MiB.
 	ConnectionWindow int
 	// SendBuffer is how many octets a stream buffers for sending. Zero means 256 KiB.
 	SendBuffer int
@@ -157,7 +161,7 @@ type Options struct {
 	// while money is refused, in nanoseconds. Zero means 60 s.
 	RetryFor int64
 	// Padding fills fulfillable packets and all replies up to the largest size, so
-	// that it tells nobody what they carry.
+	// that it tells nobody what they carry (IL-RFC 0029 §5.2).
 	Padding bool
 	// HideAddress keeps our address from the peer, which then cannot send.
 	HideAddress bool

@@ -9,13 +9,25 @@ import (
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
-// Errors of calls on connections and streams.
+// Errors of calls on connections and streams. All of those answer ErrGone, too, for a
+// handle whose record is no more.
 var (
-	ErrTooMany   = errors.New("stream: too many connections or streams")
-	ErrClosed    = errors.New("stream: closed")
+	// ErrTooMany is for Connect at Config.MaxConnections, and for OpenStream at
+	// Config.MaxStreams or while Config.MaxEvents wait to be polled.
+	ErrTooMany = errors.New("stream: too many connections or streams")
+	// ErrClosed is for calls on what is over or ending: OpenStream, CloseConn, the
+	// setters of maxima, Write, CloseStream. DestroyConn and DestroyStream end what is
+	// ending, and fail when it is over; Read fails once all is read of a stream that
+	// ended with an error.
+	ErrClosed = errors.New("stream: closed")
+	// ErrStreamIDs is for OpenStream at the peer's limit (ConnectionMaxStreamId, IL-RFC
+	// 0029 §5.3.5). The peer is told, and may raise it as streams close.
 	ErrStreamIDs = errors.New("stream: the peer takes no more streams for now")
+	// ErrNoAddress is for Connect on a link whose parent has not told our address.
 	ErrNoAddress = errors.New("stream: the link has no address yet")
-	ErrMaximum   = errors.New("stream: a maximum may not fall below what was already sent or allowed")
+	// ErrMaximum is for SetSendMax below what is sent and in flight, and for
+	// SetReceiveMax below what was allowed before.
+	ErrMaximum = errors.New("stream: a maximum may not fall below what was already sent or allowed")
 )
 
 const (
@@ -26,17 +38,18 @@ const (
 
 // ConnectConfig describes a connection to open.
 type ConnectConfig struct {
-	Link         LinkHandle
-	Destination  []byte // the server's address with its token
-	SharedSecret [32]byte
-	Options      Options
+	Link         LinkHandle // that its packets go over
+	Destination  []byte     // the server's address with its token; copied
+	SharedSecret [32]byte   // that the server told with it
+	Options      Options    // checked: ErrConfig
 	Expiry       ExpiryFunc // instead of Options.Expiry, if not nil
 	Decide       bool       // incoming money waits for Machine.Decide
-	User         uint64
+	User         uint64     // its tag, which its events carry (SetConnUser)
 }
 
-// Connect opens a connection from our side. It probes the rate at once, unless
-// it is fixed; EventConnected or EventClosed follows.
+// Connect opens a connection from our side. It probes the rate at once (IL-RFC 0029
+// §3.4), unless it is fixed; EventConnected or EventClosed follows. Errors: ErrGone for
+// the link, ErrNoAddress, ErrTooMany, ErrConfig, ilp.ErrAddress.
 func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	l, ok := m.links.Get(slab.Handle(cfg.Link))
 	if !ok {
@@ -145,27 +158,27 @@ type ConnInfo struct {
 	Received, Sent, Delivered Amount
 	// Held is in flight; Unknown is the part of it whose link was lost.
 	Held, Unknown Amount
-	Client        bool
-	Connected     bool // ready to send money
-	Closed        bool
+	Client        bool   // it was opened from this side
+	Connected     bool   // ready to send money
+	Closed        bool   // over; until then CloseCode and CloseMessage say nothing
 	CanSend       bool   // the peer's address is known
 	Exhausted     bool   // all 2^31 packets that one key may protect are sent
 	RateNum       uint64 // rate from probing or Options, delivered per sent; 0/0 while unknown
 	RateDen       uint64
 	LastNum       uint64 // what arrived and what was sent of the last money packet
 	LastDen       uint64
-	SlippagePPM   uint32
-	Tag           []byte
+	SlippagePPM   uint32 // how far below Rate packets may arrive, in parts per million
+	Tag           []byte // CredentialOptions.Tag; empty at the client
 	Local, Peer   []byte // addresses
 	AssetCode     []byte // the peer's, when HasAsset
 	AssetScale    uint8
 	HasAsset      bool
-	CloseCode     frame.ErrorCode
-	CloseMessage  []byte
-	ID            [16]byte // Credit.ConnID; zero once it is closed, unless a Credit had it
-	Link          LinkHandle
-	Server        ServerID
-	User          uint64
+	CloseCode     frame.ErrorCode // how it ended (IL-RFC 0029 §5.4)
+	CloseMessage  []byte          // in the words of the end that closed it
+	ID            [16]byte        // Credit.ConnID; zero once it is closed, unless a Credit had it
+	Link          LinkHandle      // that it sends over; zero once it is closed
+	Server        ServerID        // that it came in at; zero at the client
+	User          uint64          // SetConnUser
 }
 
 // Rate is the exchange rate, units delivered per unit sent, 0 while it is not

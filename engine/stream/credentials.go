@@ -16,16 +16,22 @@ type ServerID uint32
 type CredentialOptions struct {
 	// Tag is told to the application with the connection. ASCII, at most 512 octets.
 	Tag string
-	// ReceiptNonce (16 octets) and ReceiptSecret (32) are given together or not at all.
+	// ReceiptNonce (16 octets) and ReceiptSecret (32) are given together or not at all
+	// (IL-RFC 0039). They are copied into the token.
 	ReceiptNonce, ReceiptSecret []byte
 }
 
 // Credential errors.
 var (
-	ErrServerSecret  = errors.New("stream: a server secret has 32 octets")
-	ErrTag           = errors.New("stream: a connection tag is ASCII of at most 512 octets")
+	// ErrServerSecret is for NewTokens, NewPlainTokens and NewReceiverTokens.
+	ErrServerSecret = errors.New("stream: a server secret has 32 octets")
+	// ErrTag is for TokenScheme.Issue.
+	ErrTag = errors.New("stream: a connection tag is ASCII of at most 512 octets")
+	// ErrReceiptParams is for TokenScheme.Issue.
 	ErrReceiptParams = errors.New("stream: a receipt nonce has 16 octets, its secret 32, and both are given or none")
-	ErrScheme        = errors.New("stream: the token scheme can not carry that")
+	// ErrScheme is for PlainTokens.Issue, which has no receipts and tags of few
+	// characters only.
+	ErrScheme = errors.New("stream: the token scheme can not carry that")
 )
 
 // PacketID is a name for one packet of a connection that only its two ends
@@ -39,11 +45,11 @@ func PacketID(sharedSecret []byte, sequence Sequence) (id [32]byte) {
 
 // ServerConfig describes a server to a machine.
 type ServerConfig struct {
-	Tokens  TokenScheme
-	Options Options    // of its connections
-	Expiry  ExpiryFunc // of their packets, instead of Options.Expiry, if not nil
-	Decide  bool       // their incoming money waits for Machine.Decide
-	User    uint64     // tag of its connections until they have their own
+	Tokens  TokenScheme // reads the tokens of its addresses
+	Options Options     // of its connections
+	Expiry  ExpiryFunc  // of their packets, instead of Options.Expiry, if not nil
+	Decide  bool        // their incoming money waits for Machine.Decide
+	User    uint64      // tag of its connections until they have their own
 }
 
 type server struct {
@@ -55,7 +61,7 @@ type server struct {
 	closed  bool
 }
 
-// AddServer adds a server; links are pointed at it by LinkConfig.Server or
+// AddServer adds a server, or fails with ErrConfig; links are pointed at it by LinkConfig.Server or
 // SetServer. Servers are never removed: CloseServer ends one.
 func (m *Machine) AddServer(cfg ServerConfig) (ServerID, error) {
 	options, err := m.options.use(cfg.Options)

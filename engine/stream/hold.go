@@ -14,18 +14,18 @@ type CommitSeq uint64
 
 // Credit is one record to make durable before its fulfill may leave.
 type Credit struct {
-	Seq  CommitSeq
-	Void bool // takes back an earlier credit of the same connection and sequence
-	Conn ConnHandle
+	Seq  CommitSeq  // its place in the order of its shard since the start
+	Void bool       // takes back an earlier credit of the same connection and sequence
+	Conn ConnHandle // until the process ends
 	// ConnID names the connection for good: it is derived from its shared secret,
 	// and the same after a restart.
 	ConnID   [16]byte
 	Stream   StreamHandle // of the packet's first StreamMoney frame
-	StreamID uint64
-	Sequence Sequence
-	Amount   Amount
-	Expires  Instant
-	Hold     HoldHandle
+	StreamID uint64       // its number in the connection
+	Sequence Sequence     // of the packet
+	Amount   Amount       // of the whole packet, in our units
+	Expires  Instant      // when the sender's prepare expires
+	Hold     HoldHandle   // zero for a Void
 }
 
 // Decision is the embedder's answer to a held packet.

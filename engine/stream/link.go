@@ -17,7 +17,8 @@ type LinkConfig struct {
 	// Address is our ILP address on this link; empty while the parent has not
 	// told it (Machine.AskConfig).
 	Address []byte
-	// AssetCode and AssetScale are the units of the link's amounts.
+	// AssetCode and AssetScale are the units of the link's amounts: 1 is
+	// 10^-AssetScale of the asset (IL-RFC 0031).
 	AssetCode  []byte
 	AssetScale uint8
 	// Account names who is at the other end. Packets of a connection are only
@@ -102,11 +103,11 @@ func (m *Machine) SetServer(h LinkHandle, s ServerID) error {
 // LinkInfo is our address on a link and its asset. The slices are the
 // machine's own.
 type LinkInfo struct {
-	Address    []byte
+	Address    []byte // empty while the parent has not told it
 	AssetCode  []byte
-	AssetScale uint8
-	Up         bool
-	InFlight   int
+	AssetScale uint8 // an amount of 1 is 10^-AssetScale of the asset
+	Up         bool  // it has a socket
+	InFlight   int   // our prepares that are not answered
 }
 
 // LinkInfo describes a link.

@@ -64,22 +64,30 @@ type Machine struct {
 	plant     plant
 }
 
-// Stats counts what a machine has done. Amounts are in the local units of the
-// connections, added up whatever their assets.
+// Stats counts what a machine has done since New; the last four are what there is now.
+// Amounts are in the local units of the connections, added up whatever their assets.
 type Stats struct {
-	PacketsIn, Vectors            uint64 // packets handled, and vectors they came in
-	PreparesIn, FulfillsOut       uint64
-	RejectsOut                    uint64
-	PreparesOut                   uint64
-	TransmitVectors               uint64
-	FulfillsIn                    uint64
-	RejectsIn                     map[ilp.Code]uint64 // by code
-	FailuresIn, TimedOut, Unknown uint64
-	Released, Sent                Amount // money released to us; money of ours fulfilled
-	ReleasedPackets, SentPackets  uint64
-	Forged, Replayed, Expired     uint64
-	Connections, Streams          int
-	InFlight, Holds               int
+	PacketsIn, Vectors uint64 // packets handled, and vectors they came in
+	PreparesIn         uint64 // of PacketsIn
+	FulfillsOut        uint64 // answers to them
+	RejectsOut         uint64
+	PreparesOut        uint64 // prepares that Transmit wrote, and vectors they went in
+	TransmitVectors    uint64
+	FulfillsIn         uint64              // answers to them with the right fulfillment
+	RejectsIn          map[ilp.Code]uint64 // by code; probes of the rate are always rejected
+	FailuresIn         uint64              // requests that the link failed, without an ILP answer
+	TimedOut           uint64              // requests that nobody answered until their expiry and Config.ExpiryMargin
+	Unknown            uint64              // requests whose link was lost before their answer
+	Released, Sent     Amount              // money released to us; money of ours fulfilled
+	ReleasedPackets    uint64              // packets that brought Released
+	SentPackets        uint64              // packets that carried Sent
+	Forged             uint64              // prepares that did not authenticate, or whose token did not
+	Replayed           uint64              // prepares whose sequence was seen, or is too old to tell
+	Expired            uint64              // prepares too late when they arrived, or for their fulfill to leave
+	Connections        int                 // closed ones that are not released among them
+	Streams            int                 // likewise
+	InFlight           int                 // our requests without an answer
+	Holds              int                 // incoming packets whose fulfill waits
 }
 
 // New makes a machine for one shard.

@@ -80,7 +80,8 @@ func (m *Machine) openStream(h StreamHandle) (uint32, *streamRec, *conn, error) 
 }
 
 // SetSendMax sets how much the stream may send in all, in our units. It may be
-// lowered to what is sent and in flight; below that it is ErrMaximum.
+// lowered to what is sent and in flight; below that it is ErrMaximum. A stream that is
+// closed or closing answers ErrClosed, here and at the other maxima.
 func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
 	_, s, c, err := m.openStream(h)
 	if err != nil {
@@ -148,14 +149,14 @@ type StreamInfo struct {
 	Held, Unknown        Amount // in flight, and the part of it whose link was lost
 	Unsettled            Amount // of Unknown, what the receiver does not tell about: it is not sent again
 	Delivered            Amount
-	DeliverMax           Amount // 2^64-1 unless set
-	LeastSource          Amount // of what is left to send, when that is too little for anything to arrive
-	RemoteMax            Amount // what the peer takes, once RemoteLimit
-	RemoteReceived       Amount
-	RemoteLimit          bool
-	Readable, Buffered   int // octets to read, and written but not yet known to have arrived
-	Closed, RemoteClosed bool
-	Code                 frame.ErrorCode
+	DeliverMax           Amount          // 2^64-1 unless set
+	LeastSource          Amount          // of what is left to send, when that is too little for anything to arrive
+	RemoteMax            Amount          // what the peer takes, once RemoteLimit
+	RemoteReceived       Amount          // what the peer says it has received
+	RemoteLimit          bool            // the peer has told both (StreamMaxMoney, IL-RFC 0029 §5.3.9)
+	Readable, Buffered   int             // octets to read, and written but not yet known to have arrived
+	Closed, RemoteClosed bool            // over; closed by the peer
+	Code                 frame.ErrorCode // how it ended, once Closed (IL-RFC 0029 §5.4)
 	// Receipt is the receipt of the peer's with the highest total (VerifyReceipt),
 	// if HasReceipt.
 	Receipt    [receipt.Len]byte
@@ -163,8 +164,8 @@ type StreamInfo struct {
 	// CloseMessage is what the end that closed the stream said, at most
 	// MaxCloseMessage octets of it.
 	CloseMessage string
-	Conn         ConnHandle
-	User         uint64
+	Conn         ConnHandle // whose stream it is
+	User         uint64     // SetStreamUser; 0 if it has none of its own
 }
 
 // StreamInfo describes a stream.
