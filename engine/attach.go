@@ -11,12 +11,15 @@ import (
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
-// Packet is one ILP packet on an attached link. Kind is Prepare, Fulfill, Reject,
-// or Failure for a request of ours that the link itself failed; ID pairs an answer
-// with its request and is the asking side's.
+// Packet is one ILP packet on an attached link.
 type Packet struct {
+	// Kind is Prepare, Fulfill, Reject, or Failure for a request of ours that the
+	// link itself failed.
 	Kind stream.Kind
-	ID   uint32
+	// ID pairs an answer with its request, and is the asking side's.
+	ID uint32
+	// Data is the encoded packet (IL-RFC 0027); nil for a Failure. Who is given it
+	// borrows it until the call returns.
 	Data []byte
 }
 
@@ -25,6 +28,7 @@ type Packet struct {
 // until it returns. After an error the prepares among them count as never sent.
 // What the peer sends goes to Link.Deliver.
 type PacketLink interface {
+	// Send hands packets to the peer, in order.
 	Send(packets []Packet) error
 }
 
@@ -48,6 +52,8 @@ type delivery struct {
 
 // Attach takes anybody's own link instead of BTP. When cfg.Address is empty the
 // peer is asked (peer.config, IL-RFC 0031), which it has to answer within ten seconds.
+// Errors: ErrConfig, ilp.ErrAddress, ErrLinkRefused, ErrEngineClosed,
+// context.DeadlineExceeded.
 func (e *Engine) Attach(p PacketLink, cfg AttachConfig) (*Link, error) {
 	l, err := e.attach(p, cfg)
 	if err == nil {
@@ -161,7 +167,8 @@ func (p *pipeEnd) join(to *Link) {
 }
 
 // Pipe joins two engines, or one to itself, in memory. Each side is configured as
-// for Attach; a side without an address asks the other one, whose Child it is.
+// for Attach; a side without an address asks the other one, whose Child it is. Errors
+// are those of Attach; then neither link stays.
 func Pipe(a *Engine, aCfg AttachConfig, b *Engine, bCfg AttachConfig) (aLink, bLink *Link, err error) {
 	aOut, bOut := new(pipeEnd), new(pipeEnd)
 	if aLink, err = a.attach(aOut, aCfg); err != nil {

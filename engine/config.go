@@ -65,7 +65,8 @@ type ListenConfig struct {
 	// Address is our own ILP address. Required. An account has the child address
 	// Address + "." + account, which it is told when it asks (peer.config, IL-RFC 0031).
 	Address string
-	// AssetCode and AssetScale are the units of every account.
+	// AssetCode and AssetScale are the units of every account: an amount of 1 is
+	// 10^-AssetScale of the asset (IL-RFC 0031).
 	AssetCode  string
 	AssetScale uint8
 
@@ -106,7 +107,8 @@ type ListenConfig struct {
 type LinkConfig struct {
 	// Address is our ILP address on the link. Empty asks the peer (peer.config, IL-RFC 0031).
 	Address string
-	// AssetCode and AssetScale are the units of the link if Address is given.
+	// AssetCode and AssetScale are the units of the link if Address is given: an
+	// amount of 1 is 10^-AssetScale of the asset.
 	AssetCode  string
 	AssetScale uint8
 	// Echo answers echo requests to Address (package echo).
@@ -126,7 +128,8 @@ type LinkConfig struct {
 type AttachConfig struct {
 	// Address is our ILP address on the link. Empty asks the peer (peer.config, IL-RFC 0031).
 	Address string
-	// AssetCode and AssetScale are the units of the link.
+	// AssetCode and AssetScale are the units of the link: an amount of 1 is
+	// 10^-AssetScale of the asset.
 	AssetCode  string
 	AssetScale uint8
 	// Child is the peer's address, answered when it asks. Empty refuses.
@@ -144,12 +147,14 @@ type AttachConfig struct {
 // ServerConfig tunes a server. The zero value works.
 type ServerConfig struct {
 	// Secret is the server's secret of 32 octets, from which credentials are
-	// derived. Nil means a random one: credentials then end with the process.
+	// derived; it is copied. Nil means a random one: credentials then end with the
+	// process.
 	Secret []byte
 	// Tokens is how address tokens are made and read. Nil means stream.NewTokens
 	// of Secret, the form of the reference library since 2.5.
 	Tokens stream.TokenScheme
-	// Options are the settings of every connection.
+	// Options are the settings of every connection. While ReceiveMax is zero, a stream
+	// takes money only once it is allowed some (SetReceiveMax, ReceiveTotal).
 	Options stream.Options
 	// ShouldFulfill decides about incoming money, on many goroutines at once. Nil
 	// accepts all of it.

@@ -168,7 +168,9 @@ func (c Connection) AcceptStream(ctx context.Context) (Stream, error) {
 	return Stream{st}, nil
 }
 
-// Info is what the machine knows of the connection now, or knew when it ended.
+// Info is what the machine knows of the connection now, or knew when it ended. Held of
+// one that has ended is what was in flight then; it becomes Sent or free once that is
+// known.
 func (c Connection) Info() ConnInfo {
 	var info ConnInfo
 	ok := false
@@ -198,8 +200,8 @@ func (c Connection) Tag() string {
 func (c Connection) Handle() stream.ConnHandle { return c.c.h }
 
 // Close closes the connection once its streams have sent what they were given, and
-// waits for that, or for ctx, whose error it returns then. A connection that is
-// over already is no error.
+// waits for that, or for ctx, whose error it returns then, or ErrEngineClosed. A
+// connection that is over already is no error.
 func (c Connection) Close(ctx context.Context) error {
 	if err := c.c.s.call(func() { _ = c.c.s.m.CloseConn(c.c.s.now(), c.c.h) }); err != nil {
 		return err
@@ -214,8 +216,9 @@ func (c Connection) Close(ctx context.Context) error {
 	}
 }
 
-// Destroy ends the connection at once, with an error for the peer. Money in flight
-// stays accounted for.
+// Destroy ends the connection at once, with an error for the peer: code, of which zero
+// means ApplicationError, and up to 1024 octets of message. Money in flight stays accounted
+// for. One that is over already is no error.
 func (c Connection) Destroy(code frame.ErrorCode, message string) error {
 	return c.c.destroy(code, message)
 }

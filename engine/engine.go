@@ -43,7 +43,8 @@ type Engine struct {
 	commits sync.WaitGroup // goroutines that call the ledger
 }
 
-// New starts an engine.
+// New starts an engine. Errors: ErrConfig, ErrBackend where there is no gnet (set
+// Config.StdNet), those of the operating system.
 func New(cfg Config) (*Engine, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err

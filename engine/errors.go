@@ -35,10 +35,12 @@ var (
 	ErrConnectionExhausted = errors.New("engine: connection exhausted")
 	// ErrUnauthorized is for ListenConfig.Accounts to refuse with.
 	ErrUnauthorized = errors.New("engine: unknown account or wrong token")
-	// ErrTooManyAccounts and ErrTooManyLinks say that a listener or an account is
-	// at its bound (ListenConfig).
+	// ErrTooManyAccounts says that a listener is at ListenConfig.MaxAccounts. Peers
+	// are refused with it; no call returns it.
 	ErrTooManyAccounts = errors.New("engine: too many accounts")
-	ErrTooManyLinks    = errors.New("engine: too many links of one account")
+	// ErrTooManyLinks says that an account is at ListenConfig.MaxLinksPerAccount. Its
+	// further links are closed with it; no call returns it.
+	ErrTooManyLinks = errors.New("engine: too many links of one account")
 	// ErrConfig is wrapped by every refusal of a configuration of this package.
 	ErrConfig = errors.New("engine: bad configuration")
 	// ErrWSS says that btp+wss URLs are not supported yet.

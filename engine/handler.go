@@ -29,6 +29,7 @@ import (
 // goroutines at once. One that panics loses the connections of that call's events, with
 // InternalError; a panic inside the machine stops the shard.
 type Handler interface {
+	// HandleEvents is told of at least one event, oldest first.
 	HandleEvents(lp *OnLoop, events []stream.Event)
 }
 

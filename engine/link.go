@@ -40,7 +40,7 @@ type Link struct {
 // DialBTP connects to a peer, btp+ws://user:token@host:port/path, and returns when
 // the link is up and has an address: the configured one, or what the peer answers
 // to peer.config (IL-RFC 0031). ctx bounds just that. The link then reconnects by
-// itself. Errors: ErrURL, ErrWSS, ErrLinkRefused, ErrEngineClosed, ctx's, those of
+// itself. Errors: ErrConfig, ilp.ErrAddress, ErrURL, ErrWSS, ErrLinkRefused, ErrEngineClosed, ctx's, those of
 // the network, and *transport.RefusedError when the credentials were refused.
 func (e *Engine) DialBTP(ctx context.Context, url string, cfg LinkConfig) (*Link, error) {
 	s, err := e.shardFor(cfg.Loop)
@@ -163,7 +163,8 @@ func (l *Link) Asset() (code string, scale uint8) {
 }
 
 // Listen makes a server that answers for addresses below the link's. A link has at
-// most one: ErrListening.
+// most one: ErrListening. Further errors: ErrLinkClosed, ErrEngineClosed,
+// stream.ErrServerSecret, stream.ErrConfig.
 func (l *Link) Listen(cfg ServerConfig) (*Server, error) {
 	p, err := l.live()
 	if err != nil {
@@ -253,7 +254,9 @@ const connectBatch = 256
 
 // ConnectOnLoop opens n connections whose events go to cfg.Handler on the link's
 // loop; each is called there, from 0 to n-1, for where to connect to. It makes no
-// Go object a connection. It returns when all are begun, or at the first error.
+// Go object a connection. It returns when all are begun, or at the first error, those
+// before it open: ErrConfig, ErrLinkClosed, ErrEngineClosed, stream.ErrConfig,
+// stream.ErrTooMany, ilp.ErrAddress.
 func (l *Link) ConnectOnLoop(n int, each func(i int) (address string, secret [32]byte), cfg ConnectConfig) error {
 	if cfg.Handler == nil {
 		return fmt.Errorf("%w: ConnectConfig.Handler is missing", ErrConfig)

@@ -49,7 +49,9 @@ func (a *account) forget(p *port) {
 	a.live.Store(int32(len(a.ports)))
 }
 
-// ListenBTP listens for BTP links on a TCP address, such as "127.0.0.1:7768".
+// ListenBTP listens for BTP links on a TCP address, such as "127.0.0.1:7768"; port 0
+// picks one, which Listener.Addr tells. Errors: ErrConfig (with ilp.ErrAddress for
+// Address), ErrEngineClosed, those of the network.
 func (e *Engine) ListenBTP(addr string, cfg ListenConfig) (*Listener, error) {
 	if err := checkAddress([]byte(cfg.Address)); err != nil {
 		return nil, fmt.Errorf("%w: ListenConfig.Address: %w", ErrConfig, err)
@@ -241,7 +243,8 @@ func (ln *Listener) Addr() net.Addr { return ln.ln.Addr() }
 func (ln *Listener) Address() string { return ln.cfg.Address }
 
 // Listen makes a server that answers to every account for addresses below
-// ListenConfig.Address. A listener has at most one: ErrListening.
+// ListenConfig.Address. A listener has at most one: ErrListening. Further errors:
+// ErrLinkClosed, ErrEngineClosed, stream.ErrServerSecret, stream.ErrConfig.
 func (ln *Listener) Listen(cfg ServerConfig) (*Server, error) {
 	ln.listening.Lock()
 	defer ln.listening.Unlock()

@@ -14,8 +14,11 @@ import (
 // Credentials let a client connect: an ILP address, and a secret that must only be
 // told to that client.
 type Credentials struct {
+	// Address is the server's, with a token of these credentials.
 	Address string
-	Secret  [32]byte
+	// Secret is the shared secret of the connection (IL-RFC 0029 §4.1). Tell it over
+	// an encrypted channel, and log it nowhere.
+	Secret [32]byte
 }
 
 // Server takes connections. It is safe for concurrent use, but not from a Handler.
@@ -88,7 +91,9 @@ func (srv *Server) Credentials(o stream.CredentialOptions) (Credentials, error) 
 	return c, nil
 }
 
-// Accept waits for the next connection that a client opened. 1024 connections wait;
+// Accept waits for the next connection that a client opened. It takes money, as far as
+// its receive maxima go, before it is accepted and whether or not its streams are
+// (AcceptStream). 1024 connections wait;
 // further ones are closed with EndpointBusy. It fails with ErrServerClosed,
 // ErrEngineClosed (also once a shard was stopped) or ctx's error.
 func (srv *Server) Accept(ctx context.Context) (Connection, error) {

@@ -152,7 +152,8 @@ func (st *streamState) call(f func(m *stream.Machine, now stream.Instant) error)
 	return failed
 }
 
-// ID is the stream's number within its connection (IL-RFC 0029 §4.2).
+// ID is the stream's number within its connection: odd if the client opened it, even if
+// the server did (IL-RFC 0029 §4.4.1).
 func (s Stream) ID() uint64 {
 	info, _, _ := s.s.snapshot()
 	return info.ID
@@ -161,20 +162,24 @@ func (s Stream) ID() uint64 {
 // SetReceiveMax allows the stream to receive up to that much in total, in our units
 // (IL-RFC 0029 §5.3.9). The packet that reaches it may pass it by 1 % of what was left,
 // rounded up: stream.Machine.SetReceiveMax says why. It never falls:
-// stream.ErrMaximum.
+// stream.ErrMaximum. A stream that is closed or closing answers ErrClosed, or the
+// *CloseError that is one.
 func (s Stream) SetReceiveMax(max stream.Amount) error {
 	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.SetReceiveMax(now, s.s.h, max) })
 }
 
 // SetSendMax sends up to that much in total, as the peer takes it. It may be
-// lowered as far as what was sent or is in flight: stream.ErrMaximum.
+// lowered as far as what was sent or is in flight: stream.ErrMaximum. Amounts are in
+// our units. A stream that is closed or closing answers ErrClosed, or the *CloseError
+// that is one.
 func (s Stream) SetSendMax(max stream.Amount) error {
 	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.SetSendMax(now, s.s.h, max) })
 }
 
 // Destroy ends the stream at once: what was written and not yet sent is dropped,
 // what is in flight stays accounted. The peer is told code and message, at most
-// stream.MaxCloseMessage octets of it.
+// stream.MaxCloseMessage octets of it. A stream that is closed already answers
+// ErrClosed, or the *CloseError that is one.
 func (s Stream) Destroy(code frame.ErrorCode, message string) error {
 	return s.s.call(func(m *stream.Machine, now stream.Instant) error { return m.DestroyStream(now, s.s.h, code, message) })
 }
@@ -374,7 +379,9 @@ func (s Stream) Close() error {
 	return err
 }
 
-// Info is what the machine knows of the stream now, or knew when it ended.
+// Info is what the machine knows of the stream now, or knew when it ended. Held of a
+// stream that has ended is what was in flight then; it becomes Sent or free once that is
+// known.
 func (s Stream) Info() stream.StreamInfo {
 	if _, closed, _ := s.s.snapshot(); closed == nil {
 		_ = s.s.call(func(*stream.Machine, stream.Instant) error { return nil })

@@ -23,6 +23,8 @@ var ErrNoReceiver = errors.New("spsp: no such receiver")
 
 // Issuer makes credentials: an *engine.Server.
 type Issuer interface {
+	// Credentials makes new ones, each good for one connection. It is called on
+	// many goroutines.
 	Credentials(o stream.CredentialOptions) (engine.Credentials, error)
 }
 

@@ -41,8 +41,12 @@ var (
 // StatusError is an answer with another HTTP status than 200. ID and Message are
 // the endpoint's own words, if it had any: show them, do not believe them.
 type StatusError struct {
-	Status      int
-	ID, Message string
+	// Status is the HTTP status.
+	Status int
+	// ID is a word for programs, such as InvalidReceiverError (IL-RFC 0009).
+	ID string
+	// Message is for people.
+	Message string
 }
 
 // Error quotes the endpoint's words.

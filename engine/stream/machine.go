@@ -67,12 +67,12 @@ type Machine struct {
 // Stats counts what a machine has done since New; the last four are what there is now.
 // Amounts are in the local units of the connections, added up whatever their assets.
 type Stats struct {
-	PacketsIn, Vectors uint64 // packets handled, and vectors they came in
-	PreparesIn         uint64 // of PacketsIn
-	FulfillsOut        uint64 // answers to them
-	RejectsOut         uint64
-	PreparesOut        uint64 // prepares that Transmit wrote, and vectors they went in
-	TransmitVectors    uint64
+	PacketsIn, Vectors uint64              // packets handled, and vectors they came in
+	PreparesIn         uint64              // of PacketsIn
+	FulfillsOut        uint64              // answers to them
+	RejectsOut         uint64              // likewise
+	PreparesOut        uint64              // prepares that Transmit wrote
+	TransmitVectors    uint64              // vectors that those went in
 	FulfillsIn         uint64              // answers to them with the right fulfillment
 	RejectsIn          map[ilp.Code]uint64 // by code; probes of the rate are always rejected
 	FailuresIn         uint64              // requests that the link failed, without an ILP answer

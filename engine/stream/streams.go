@@ -143,12 +143,12 @@ func (m *Machine) SetReceiveMax(now Instant, h StreamHandle, limit Amount) error
 // SendMax, Held and Unknown are in our units, Delivered and the remote figures
 // in the peer's.
 type StreamInfo struct {
-	ID                   uint64
-	Received, ReceiveMax Amount
-	Sent, SendMax        Amount
-	Held, Unknown        Amount // in flight, and the part of it whose link was lost
-	Unsettled            Amount // of Unknown, what the receiver does not tell about: it is not sent again
-	Delivered            Amount
+	ID                   uint64          // within its connection (IL-RFC 0029 §4.4.1)
+	Received, ReceiveMax Amount          // released to us; what it takes in all (IL-RFC 0029 §5.3.9)
+	Sent, SendMax        Amount          // fulfilled of ours; what it may send in all
+	Held, Unknown        Amount          // in flight, and the part of it whose link was lost
+	Unsettled            Amount          // of Unknown, what the receiver does not tell about: it is not sent again
+	Delivered            Amount          // what of Sent arrived, as the receiver said, at least the minimum that we asked for
 	DeliverMax           Amount          // 2^64-1 unless set
 	LeastSource          Amount          // of what is left to send, when that is too little for anything to arrive
 	RemoteMax            Amount          // what the peer takes, once RemoteLimit
@@ -160,7 +160,7 @@ type StreamInfo struct {
 	// Receipt is the receipt of the peer's with the highest total (VerifyReceipt),
 	// if HasReceipt.
 	Receipt    [receipt.Len]byte
-	HasReceipt bool
+	HasReceipt bool // the peer has sent one
 	// CloseMessage is what the end that closed the stream said, at most
 	// MaxCloseMessage octets of it.
 	CloseMessage string
