@@ -251,3 +251,28 @@ func TestNewerAddressOfThePeerIsTriedInItsTurn(t *testing.T) {
 		t.Fatalf("tried %s, the peer is at %s", to, at)
 	}
 }
+
+// However its packets are cut into vectors, one that has ended is unreachable.
+func TestExpiredPacketBehindTheEndOfItsConnectionIsUnreachable(t *testing.T) {
+	for _, together := range []bool{true, false} {
+		h := newHand(t, Options{ReceiveMax: maxAmount}, Config{})
+		h.send(0)
+		end := h.prepare(0, frame.ConnectionClose{Code: frame.NoError})
+		late := h.prepare(5)
+		p, err := ilp.ParsePrepare(late.Packet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expired := ilp.MakeTimestamp(h.now.unixMs() + 1)
+		p.SetExpiry(&expired)
+		if together {
+			h.give(end, late)
+		} else {
+			h.give(end)
+			h.give(late)
+		}
+		if r, err := ilp.ParseReject(h.last); err != nil || r.Code() != ilp.F02 {
+			t.Errorf("together %v: answered with %v (%v), want F02", together, r.Code(), err)
+		}
+	}
+}

@@ -31,12 +31,16 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 			known = v
 		}
 	}
+	if known != 0 && m.conns.At(known).flags.has(flagClosed) {
+		m.reject(e, ilp.F02, out) // it has ended in this vector: F02 whatever it is, as ever after
+		return
+	}
 	if !op.OK {
 		m.stats.Forged++
 		m.plant.forged(m, known)
 		code := ilp.F02
-		if known != 0 && !m.conns.At(known).flags.has(flagClosed) {
-			code = ilp.F06 // of one that has ended in this vector it is F02, as ever after
+		if known != 0 {
+			code = ilp.F06
 		}
 		m.reject(e, code, out)
 		return
@@ -61,7 +65,7 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		}
 	}
 	c := m.conns.At(known)
-	if c.flags.has(flagClosed) || m.links.At(c.link).account != m.linkOf(e.Link).account {
+	if m.links.At(c.link).account != m.linkOf(e.Link).account {
 		m.reject(e, ilp.F02, out)
 		return
 	}

@@ -16,11 +16,12 @@ var found = map[uint64]string{
 	3381: "the same",
 	4250: "the same as 139",
 	// Of worlds as they are dealt with 54 kinds of faults:
-	13322: "of packets of one size in doubt, those of another stream were taken for those that had arrived",
-	13791: "the same",
-	14282: "the same",
-	22236: "octets too late for a replay window that has grown since were taken for arrived",
-	22486: "a packet was looked up before the address that its vector told",
+	13322:  "of packets of one size in doubt, those of another stream were taken for those that had arrived",
+	13791:  "the same",
+	14282:  "the same",
+	22236:  "octets too late for a replay window that has grown since were taken for arrived",
+	22486:  "a packet was looked up before the address that its vector told",
+	205909: "an expired packet behind the end of its connection was R00 in its vector, and F02 alone",
 }
 
 func TestSeedsThatOnceFoundABug(t *testing.T) {
