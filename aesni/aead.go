@@ -56,8 +56,9 @@ func (a *AEAD) Seal(dst, nonce, plaintext, additionalData []byte) []byte {
 	return append(append(dst, envelope[Overhead:]...), envelope[ivLen:Overhead]...)
 }
 
-// Open implements cipher.AEAD. ciphertext may be dst[len(dst):]. Nothing is written
-// unless the tag is right.
+// Open implements cipher.AEAD. ciphertext may be dst[len(dst):]. Our own tiers write
+// nothing unless the tag is right; the standard library, which does what has additional
+// data, clears what it would have written to.
 func (a *AEAD) Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, error) {
 	if a.box.tier == gcmStdlib || len(additionalData) > 0 || len(nonce) != ivLen {
 		return a.std.Open(dst, nonce, ciphertext, additionalData)

@@ -16,7 +16,10 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		}
 		keys.SealVector(ops)
 		ivs := NewIVSource(ivSeed(1))
-		box := boxOf(t, 0)
+		box, err := newBox(secret(5), keys.gcm)
+		if err != nil {
+			t.Fatal(err)
+		}
 		boxed := box.Seal(nil, &[12]byte{}, text)
 		out := make([]byte, 0, 256)
 		var ratchet [32]byte

@@ -61,7 +61,7 @@ func (b *Box) Seal(dst []byte, iv *[12]byte, text []byte) []byte {
 
 // Open appends the plaintext of envelope to dst and reports whether it is
 // genuine; if not, dst comes back at its old length with nothing of the
-// plaintext behind it. The envelope is never modified, and must not overlap the
+// plaintext behind it (zeros, or what was there). The envelope is never modified, and must not overlap the
 // room behind dst. While it works Open needs room for 16 octets more than the
 // plaintext: it allocates only if dst has less than len(envelope)-12 to spare.
 func (b *Box) Open(dst, envelope []byte) ([]byte, bool) {

@@ -18,46 +18,71 @@ func TestNewBoxRefusesOtherKeyLengths(t *testing.T) {
 	}
 }
 
-func TestBoxAppends(t *testing.T) {
-	box := boxOf(t, 0)
-	iv := [12]byte{9}
-	for n := range 300 {
-		for _, room := range []int{0, 5, n + 200} {
-			dst := append(make([]byte, 0, 3+room), "abc"...)
-			envelope := box.Seal(dst, &iv, pattern(n, 1))
-			if len(envelope) != 3+n+Overhead || string(envelope[:3]) != "abc" || !bytes.Equal(envelope[3:15], iv[:]) {
-				t.Fatalf("%d octets, room %d: sealed to %x", n, room, envelope)
+// eachBox runs a test body with a box of every tier.
+func eachBox(t *testing.T, body func(t *testing.T, box *Box)) {
+	for tier := range gcmTier(len(gcmNames)) {
+		t.Run(gcmNames[tier], func(t *testing.T) {
+			if tier > best.gcm {
+				t.Skipf("this machine, or this build, can not run %s", gcmNames[tier])
 			}
-			before := bytes.Clone(envelope)
-			text, ok := box.Open(append(make([]byte, 0, 3+room), "xyz"...), envelope[3:])
-			if !ok || string(text[:3]) != "xyz" || !bytes.Equal(text[3:], pattern(n, 1)) || !bytes.Equal(envelope, before) {
-				t.Fatalf("%d octets, room %d: opened %t to %x", n, room, ok, text)
+			box, err := newBox(secret(5), tier)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	}
-	for n := range Overhead {
-		if out, ok := box.Open([]byte("abc"), make([]byte, n)); ok || string(out) != "abc" {
-			t.Errorf("an envelope of %d octets opens", n)
-		}
+			body(t, box)
+		})
 	}
 }
 
-func TestBoxServesManyGoroutines(t *testing.T) {
-	box := boxOf(t, 0)
-	var wg sync.WaitGroup
-	for g := range byte(4) {
-		wg.Go(func() {
-			iv := [12]byte{g}
-			for i := range 200 {
-				envelope := box.Seal(nil, &iv, pattern(i, g))
-				if text, ok := box.Open(nil, envelope); !ok || !bytes.Equal(text, pattern(i, g)) {
-					t.Error("goroutines disturb each other")
-					return
+func TestBoxAppends(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Box) {
+		iv := [12]byte{9}
+		for n := range 300 {
+			for _, room := range []int{0, 5, n + 200} {
+				dst := append(make([]byte, 0, 3+room), "abc"...)
+				envelope := box.Seal(dst, &iv, pattern(n, 1))
+				if len(envelope) != 3+n+Overhead || string(envelope[:3]) != "abc" || !bytes.Equal(envelope[3:15], iv[:]) {
+					t.Fatalf("%d octets, room %d: sealed to %x", n, room, envelope)
+				}
+				before := bytes.Clone(envelope)
+				text, ok := box.Open(append(make([]byte, 0, 3+room), "xyz"...), envelope[3:])
+				if !ok || string(text[:3]) != "xyz" || !bytes.Equal(text[3:], pattern(n, 1)) || !bytes.Equal(envelope, before) {
+					t.Fatalf("%d octets, room %d: opened %t to %x", n, room, ok, text)
 				}
 			}
-		})
-	}
-	wg.Wait()
+		}
+		for n := range 300 {
+			forged := box.Seal(nil, &iv, pattern(n, 1))
+			forged[n/2] ^= 1
+			if out, ok := box.Open(append(make([]byte, 0, 400), "abc"...), forged); ok || string(out) != "abc" {
+				t.Fatalf("%d octets, forged: opened %t to %x", n, ok, out)
+			}
+		}
+		for n := range Overhead {
+			if out, ok := box.Open([]byte("abc"), make([]byte, n)); ok || string(out) != "abc" {
+				t.Errorf("an envelope of %d octets opens", n)
+			}
+		}
+	})
+}
+
+func TestBoxServesManyGoroutines(t *testing.T) {
+	eachBox(t, func(t *testing.T, box *Box) {
+		var wg sync.WaitGroup
+		for g := range byte(4) {
+			wg.Go(func() {
+				iv := [12]byte{g}
+				for i := range 200 {
+					envelope := box.Seal(nil, &iv, pattern(i, g))
+					if text, ok := box.Open(nil, envelope); !ok || !bytes.Equal(text, pattern(i, g)) {
+						t.Error("goroutines disturb each other")
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	})
 }
 
 func TestHMACEqualsTheStandardLibrary(t *testing.T) {

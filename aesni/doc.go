@@ -52,14 +52,17 @@
 // memory, and to Wycheproof, RFC 4231 and the vectors of the GCM specification. The
 // chosen one shows at start that it works on this machine, or the program ends.
 //
-// Open writes nothing unless the tag is right: a forged envelope leaves its destination
-// as it was, and costs no more than a genuine one. Neither a branch nor an address
-// depends on a key, a plaintext or a tag, only on lengths and on whether the tag was
-// right, which is no secret. No tier uses tables. [Keys.Wipe] overwrites the keys of our
-// own tiers.
+// [Keys.Open] writes nothing unless the tag is right: a forged envelope leaves its
+// destination as it was, and costs no more than a genuine one. In our own kernels neither
+// a branch nor an address depends on a key, a plaintext or a tag, only on lengths and on
+// whether the tag was right, which is no secret. Nor do they in the standard library
+// where it uses the processor's AES; where there is none (386, and -tags purego), it looks
+// things up in tables at addresses that depend on keys. [Keys.Wipe], Move and
+// DeriveEncryption overwrite the keys of our own tiers that they end.
 //
 // Not promised: that keys never lie elsewhere (the Go runtime may have copied a caller's
-// secret, and a stack is not wiped), anything against somebody who shares the machine
+// secret; stacks and vector registers are not wiped, nor are a [Box] and an [AEAD], which
+// have no end), anything against somebody who shares the machine
 // and measures power or faults, or any certificate: in FIPS 140 mode the standard
 // library is used. The IVs are the caller's: sealing twice under one IV and key gives
 // both plaintexts and the authentication key away. One key must not seal more than 2^32
@@ -93,6 +96,6 @@
 // Packets of a vector may belong to different connections. OpenVector and SealVector
 // fetch the keys of packets ahead of their turn; ProveVector hashes packets side by side
 // that have equally many blocks. Neither waits for a vector to fill: one packet is a
-// vector of one. No kernel works longer than a few dozen microseconds, so that the
-// goroutine can be preempted in between.
+// vector of one. No kernel is given more than 128 KiB, less than 0.1 ms of work, so that
+// the goroutine can be preempted in between.
 package aesni

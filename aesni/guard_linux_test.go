@@ -46,3 +46,30 @@ func TestNothingIsTouchedBeyondTheBuffers(t *testing.T) {
 		}
 	}
 }
+
+// One packet of sixteen, four or two lies at a fence, the others anywhere.
+func TestTheLanesTouchNothingBeyondTheirPackets(t *testing.T) {
+	front, back := newFence(t, 2), newFence(t, 2)
+	std := twoSlots(func() *Keys { return newKeys(implementation{}) })
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := twoSlots(newKeys)
+		for n := range 400 {
+			for _, count := range []int{2, 4, 16} {
+				ops := make([]Op, count)
+				for i := range ops {
+					ops[i].Data = pattern(n, byte(i))
+				}
+				ops[n%count].Data = front.front(n)
+				ops[(n+1)%count].Data = back.back(n)
+				keys.ProveVector(ops)
+				for i := range ops {
+					want := Op{Data: ops[i].Data}
+					std.Prove(&want)
+					if want.Fulfillment != ops[i].Fulfillment || want.Condition != ops[i].Condition {
+						t.Fatalf("%d octets, lane %d of %d", n, i, count)
+					}
+				}
+			}
+		}
+	})
+}

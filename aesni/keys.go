@@ -121,6 +121,8 @@ func (k *Keys) Wipe(slot uint32) {
 	*b = block{}
 	if o != nil {
 		*o = objects{}
+		clear(k.scratch) // the last plaintext went through it
+		k.mac = [32]byte{}
 	}
 }
 
@@ -171,7 +173,7 @@ func (k *Keys) expandEncryption(slot uint32, key *[32]byte) {
 	if o != nil {
 		*o = objects{}
 	}
-	b.has = hasEncryption
+	*b = block{has: hasEncryption} // what was derived before is gone, not only unused
 	if k.gcm != gcmStdlib {
 		expand(key, b)
 		return

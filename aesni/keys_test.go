@@ -138,6 +138,9 @@ func TestForcedTiers(t *testing.T) {
 			t.Errorf("%q of %v, FIPS %t, chooses %s, want %s", c.forced, c.best, c.fips, got, c.want)
 		}
 	}
+	for _, forced := range []string{"vaes512+aesni", "sha16+sha2", "stdlib+vaes512", "stdlib+generic", "stdlib+stdlib", "generic+sha2", "aesni+sha2+vaes256"} {
+		mustPanic(t, "aesni: MILLRACE_AESNI="+forced+": no such tier here; the best is vaes512+sha16", func() { choose(forced, full, false) })
+	}
 	mustPanic(t, "aesni: MILLRACE_AESNI=avx1024: no such tier here; the best is vaes512+sha16", func() { choose("avx1024", full, false) })
 	mustPanic(t, "aesni: MILLRACE_AESNI=vaes512: no such tier here; the best is aesni+sha2", func() {
 		choose("vaes512", implementation{gcmAESNI, sha2}, false)
@@ -146,4 +149,36 @@ func TestForcedTiers(t *testing.T) {
 	if Tier() == "" {
 		t.Error("no tier was chosen")
 	}
+}
+
+// What Wipe, Move and DeriveEncryption end is overwritten, not only unused.
+func TestNothingIsLeftOfKeysThatHaveEnded(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := twoSlots(newKeys)
+		op := Op{Text: pattern(100, 1), Data: make([]byte, 128)}
+		keys.Seal(&op)
+		keys.Open(&op)
+		keys.Prove(&op)
+		keys.Move(1, 9)
+		keys.Wipe(0)
+		for _, slot := range []uint32{0, 9} {
+			if b, _ := keys.slot(slot); *b != (block{}) {
+				t.Errorf("slot %d: octets of keys are left", slot)
+			}
+		}
+		if !allZero(keys.scratch) || keys.mac != [32]byte{} {
+			t.Error("a plaintext or a fulfillment is left in the table's scratch")
+		}
+		keys.DeriveEncryption(1, secret(3))
+		if b, _ := keys.slot(1); b.inner != [8]uint32{} || b.outer != [8]uint32{} {
+			t.Error("the midstates of the connection before are left")
+		}
+		if keys.key != [32]byte{} {
+			t.Error("DeriveEncryption leaves the derived key")
+		}
+		keys.DeriveFulfillment(1, secret(3))
+		if keys.key != [32]byte{} {
+			t.Error("DeriveFulfillment leaves the derived key")
+		}
+	})
 }

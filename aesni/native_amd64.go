@@ -200,7 +200,7 @@ func hmacShort(dst *[32]byte, key, message []byte) {
 
 // The tiers without masks, and messages that are too long for one kernel.
 
-// counterBlock is the first counter block of data, and the one that masks the tag.
+// counterBlocks are the first counter block of data, and the one that masks the tag.
 func counterBlocks(iv *[12]byte) (data, tag [16]byte) {
 	copy(data[:], iv[:])
 	copy(tag[:], iv[:])

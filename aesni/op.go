@@ -41,8 +41,8 @@ type Op struct {
 }
 
 // Open decrypts Data into Text[:len(Data)-Overhead] and sets OK if the tag is
-// right. Otherwise OK is false and Text is untouched. Data is never modified. Text and
-// Data must not overlap, but for the case that Text is Data[Overhead:], in place.
+// right. Otherwise OK is false and Text is untouched. Text and Data must not overlap, but
+// for the case that Text is Data[Overhead:], in place; else Data is not modified.
 // Open panics if Text has too little room or the slot no encryption key.
 func (k *Keys) Open(op *Op) {
 	op.OK = false

@@ -70,19 +70,18 @@ func choose(forced string, best implementation, fips bool) implementation {
 	if forced == "" {
 		return best
 	}
+	if forced == gcmNames[gcmStdlib] || forced == "generic" {
+		return implementation{}
+	}
 	use := best
+	var haveGCM, haveSHA bool
 	for name := range strings.SplitSeq(forced, "+") {
-		if name == "generic" {
-			name = gcmNames[gcmStdlib]
-		}
 		g, s := slices.Index(gcmNames[:], name), slices.Index(shaNames[:], name)
 		switch {
-		case g == 0 && forced == name || g == 0 && forced == "generic":
-			return implementation{}
-		case g >= 0 && gcmTier(g) <= best.gcm:
-			use.gcm = gcmTier(g)
-		case s >= 0 && shaTier(s) <= best.sha:
-			use.sha = shaTier(s)
+		case g >= 0 && gcmTier(g) <= best.gcm && !haveGCM:
+			use.gcm, haveGCM = gcmTier(g), true
+		case s >= 0 && shaTier(s) <= best.sha && !haveSHA:
+			use.sha, haveSHA = shaTier(s), true
 		default:
 			panic("aesni: " + TierVariable + "=" + forced + ": no such tier here; the best is " + best.String())
 		}

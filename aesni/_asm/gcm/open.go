@@ -94,8 +94,7 @@ func open() {
 			VMOVDQA64(s, residentKeys[i])
 			turned(s, s)
 		}
-		g2 := g
-		hashTail(g2, bits, "")
+		hashTail(g, bits)
 		counters(iv)
 		CMPQ(all, U32(twoGroup))
 		JA(LabelRef("passes"))

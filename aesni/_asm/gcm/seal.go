@@ -162,7 +162,7 @@ func seal() {
 			VMOVDQU8_Z(s, masks[i], s)
 			turned(s, s)
 		}
-		hashTail(g, bits, "")
+		hashTail(g, bits)
 		storeTag(Z16, Mem{Base: tag})
 		VZEROUPPER()
 		RET()
@@ -233,17 +233,17 @@ func loadResident(key Register) {
 
 // hashTail hashes the last up to 15 turned blocks of n octets in the states, and the
 // block of lengths.
-func hashTail(g gp, bits Register, name string) {
+func hashTail(g gp, bits Register) {
 	m := blocksOf(g.n)
 	CMPQ(m, Imm(8))
-	JB(LabelRef("group" + name))
+	JB(LabelRef("group"))
 	loadAllPowers(g.key)
 	VPXORQ(hash, Z0, Z0)
 	multiply(Z0, Z1, powers[0], powers[1])
 	VMOVDQA64(Z2, Z0)
 	VMOVDQA64(Z3, Z1)
 	SUBQ(Imm(8), m)
-	Label("group" + name)
+	Label("group")
 	lengths(bits, m, Z0, Z1)
 	loadPowers(g.key, m)
 	VPXORQ(hash, Z0, Z0)

@@ -113,7 +113,7 @@ func multiply(a, b, to VecPhysical) {
 	VPXOR(lo, to, to)
 }
 
-// prefetch begins to load a key block: all its lines but that of the upper powers.
+// prefetch begins to load a key block.
 func prefetch() {
 	TEXT("prefetchBlock", NOSPLIT, "func(b *[448]byte)")
 	Pragma("noescape")

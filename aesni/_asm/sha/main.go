@@ -168,15 +168,10 @@ func (l *lane) digest() {
 	t, u := X13, X14
 	VPSHUFD(Imm(0x1b), l.abef, t) // A B E F, the first word lowest
 	VPSHUFD(Imm(0xb1), l.cdgh, u) // G H C D
-	l.move(VPBLENDWto(t, u), l.words[0])
-	VPALIGNR(Imm(8), t, u, t)
-	l.move(t, l.words[1])
-}
-
-// VPBLENDWto leaves A B C D in X0.
-func VPBLENDWto(t, u VecPhysical) VecPhysical {
 	VPBLENDW(Imm(0xf0), u, t, X0)
-	return X0
+	l.move(X0, l.words[0]) // A B C D
+	VPALIGNR(Imm(8), t, u, t)
+	l.move(t, l.words[1]) // E F G H
 }
 
 func (l *lane) move(from, to VecPhysical) {
