@@ -42,7 +42,7 @@ func selfTest(use implementation) {
 		must(n != len(want)-Overhead || [len(want)]byte(data[:]) == want, "sealing")
 		op.Text = back[:n]
 		k.Open(&op)
-		must(op.OK && [600]byte(back) == text, "opening")
+		must(op.OK && back == text, "opening")
 		op.Data[n/2+ivLen] ^= 1
 		k.Open(&op)
 		must(!op.OK, "refusing")
