@@ -182,3 +182,18 @@ func TestNothingIsLeftOfKeysThatHaveEnded(t *testing.T) {
 		}
 	})
 }
+
+func TestDerivationIsHMACForSecretsOfAnyLength(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		for n := range 130 {
+			for _, label := range [][]byte{labelEncryption, labelFulfillment, {}, pattern(55, 3)} {
+				var want [32]byte
+				HMAC(&want, pattern(n, 1), label)
+				if keys.derive(pattern(n, 1), label); keys.key != want {
+					t.Fatalf("a secret of %d octets, a label of %d: %x, want %x", n, len(label), keys.key, want)
+				}
+			}
+		}
+	})
+}

@@ -172,30 +172,22 @@ func digest(next *[128]byte, s *[8]uint32, total int) (sum [32]byte) {
 
 // midstates are the states of an HMAC after the blocks of a key of up to 64 octets.
 func midstates(key []byte, inner, outer *[8]uint32) {
-	var i, o [64]byte
-	copy(i[:], key)
-	for at := range i {
-		i[at], o[at] = i[at]^0x36, i[at]^0x5c
-	}
-	*inner, *outer = initial, initial
-	blocks2SHA(inner, outer, &i[0], &o[0], 1)
-	clear(i[:])
-	clear(o[:])
+	var padded [64]byte
+	copy(padded[:], key)
+	midstatesSHA(inner, outer, &padded)
+	clear(padded[:])
 }
 
 // hmacShort is HMAC for a key of up to 64 octets and a message of up to 55.
 func hmacShort(dst *[32]byte, key, message []byte) {
-	var inner, outer [8]uint32
-	midstates(key, &inner, &outer)
-	var end [128]byte
-	pad(&end, message, 64+len(message))
-	blocksSHA(&inner, &end[0], 1)
-	digest(&end, &inner, 64+32)
-	blocksSHA(&outer, &end[0], 1)
-	*dst = digest(&end, &outer, 0)
-	clear(inner[:])
-	clear(outer[:])
-	clear(end[:])
+	var padded, block [64]byte
+	copy(padded[:], key)
+	n := copy(block[:56], message)
+	block[n] = 0x80
+	binary.BigEndian.PutUint64(block[56:], uint64(64+n)*8)
+	hmacBlockSHA(dst, &padded, &block)
+	clear(padded[:])
+	clear(block[:])
 }
 
 // The tiers without masks, and messages that are too long for one kernel.

@@ -14,6 +14,16 @@ func blocksSHA(state *[8]uint32, p *byte, n int)
 //go:noescape
 func blocks2SHA(state *[8]uint32, state2 *[8]uint32, p *byte, p2 *byte, n int)
 
+// midstatesSHA computes the states of an HMAC after the block of a key, which is filled up with zeros.
+//
+//go:noescape
+func midstatesSHA(inner *[8]uint32, outer *[8]uint32, key *[64]byte)
+
+// hmacBlockSHA computes the HMAC of a message of one padded block under a key that is filled up with zeros.
+//
+//go:noescape
+func hmacBlockSHA(sum *[32]byte, key *[64]byte, message *[64]byte)
+
 // proveAVX512 proves 1 packets whose data, with its padding, has the same number of blocks.
 //
 //go:noescape

@@ -56,7 +56,7 @@ func table(name string, words []uint32) Mem {
 	return m
 }
 
-var tables struct{ k, turn, start, outer, condition Mem }
+var tables struct{ k, turn, start, outer, condition, pads Mem }
 
 func main() {
 	ConstraintExpr("amd64,!purego,gc")
@@ -69,8 +69,13 @@ func main() {
 	tables.outer = table("padOuter", []uint32{1 << 31, 0, 0, 0, 0, 0, 0, (64 + 32) * 8})
 	tables.condition = table("padCondition", []uint32{1 << 31, 0, 0, 0, 0, 0, 0, 32 * 8})
 
+	inner, outer := uint32(0x36363636), uint32(0x5c5c5c5c)
+	tables.pads = table("padsHMAC", []uint32{inner, inner, inner, inner, outer, outer, outer, outer})
+
 	blocks("blocksSHA", 1)
 	blocks("blocks2SHA", 2)
+	midstates()
+	hmacBlock()
 	prove("proveAVX512", 1)
 	prove("prove4AVX512", 4)
 	Generate()
