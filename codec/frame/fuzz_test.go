@@ -25,6 +25,9 @@ func FuzzParse(f *testing.F) {
 func checkParse(t *testing.T, b []byte) {
 	p, err := Parse(b)
 	want, wantErr := referenceParse(b)
+	if err != nil {
+		checkNotPlain(t, b)
+	}
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("Parse(%x): %v, want %v", b, err, wantErr)
 	}
@@ -35,6 +38,7 @@ func checkParse(t *testing.T, b []byte) {
 		p.PrepareAmount != ilp.Amount(want.PrepareAmount) || p.Count() != len(want.Frames) {
 		t.Fatalf("Parse(%x) = %+v, want %+v", b, p, want)
 	}
+	checkPlain(t, b, &p)
 	again, countAt := AppendHeader(nil, p.PacketType, p.Sequence, p.PrepareAmount)
 	if len(again) != HeaderLen(p.Sequence, p.PrepareAmount) {
 		t.Errorf("the header has %d octets, foretold %d", len(again), HeaderLen(p.Sequence, p.PrepareAmount))
