@@ -30,6 +30,16 @@ type Prepare struct {
 // packet. The error is ErrType, ErrTruncated, ErrLength, ErrTimestamp,
 // ErrAddress or ErrDataLength; to each of them a receiver answers F01.
 func ParsePrepare(b []byte) (p Prepare, err error) {
+	if p, err = ParsePrepareUnaddressed(b); err == nil && !validAddress(p.Destination()) {
+		return Prepare{}, ErrAddress
+	}
+	return p, err
+}
+
+// ParsePrepareUnaddressed is ParsePrepare but for the destination, of which it checks the
+// length alone: for whoever compares it with addresses that are valid, and calls
+// CheckAddress when it is none of them.
+func ParsePrepareUnaddressed(b []byte) (p Prepare, err error) {
 	c, err := contents(b, TypePrepare)
 	if err != nil {
 		return Prepare{}, err
@@ -46,9 +56,8 @@ func ParsePrepare(b []byte) (p Prepare, err error) {
 		return Prepare{}, err
 	}
 	destEnd := dest + destLen
-	// The address is checked before dataLen is read: its bound is what makes
-	// the offsets fit.
-	if !validAddress(c[dest:destEnd]) {
+	// Before dataLen is read: this bound is what makes the offsets fit.
+	if destLen > MaxAddress {
 		return Prepare{}, ErrAddress
 	}
 	dataLen, data, err := oer.Length(c, destEnd)

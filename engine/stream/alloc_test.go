@@ -116,38 +116,3 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkRoundTrip(b *testing.B) {
-	for _, vector := range []int{1, 32} {
-		b.Run(map[int]string{1: "n=1", 32: "n=32"}[vector], func(b *testing.B) {
-			l := newLane(b, 1000, 256)
-			b.ReportAllocs()
-			n := 0
-			for b.Loop() {
-				n += l.turn(vector)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/packet")
-		})
-	}
-}
-
-func BenchmarkReceive(b *testing.B) {
-	for _, vector := range []int{1, 32} {
-		b.Run(map[int]string{1: "n=1", 32: "n=32"}[vector], func(b *testing.B) {
-			l := newLane(b, 1000, 256)
-			b.ReportAllocs()
-			n := 0
-			for b.Loop() {
-				b.StopTimer()
-				l.transmit()
-				b.StartTimer()
-				l.receive(vector)
-				b.StopTimer()
-				n += len(l.answers.entries)
-				l.settle(vector)
-				b.StartTimer()
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/packet")
-		})
-	}
-}

@@ -7,10 +7,11 @@ import (
 
 // composeProbe writes a packet that cannot be fulfilled.
 func (m *Machine) composeProbe(b []byte, c *conn, s *slot, i uint32) []byte {
-	c.probe.n--
-	s.amount = c.probe.amounts[0]
-	copy(c.probe.amounts[:], c.probe.amounts[1:])
-	c.probe.pending++
+	p := m.probes.At(c.probe)
+	p.n--
+	s.amount = p.amounts[0]
+	copy(p.amounts[:], p.amounts[1:])
+	p.pending++
 	s.flags |= slotProbe
 	limit := len(b) + maxReplyText
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)

@@ -356,6 +356,7 @@ func (m *Machine) freeConns() {
 			m.freeStream(s)
 			s = next
 		}
+		m.freeProbe(c)
 		m.options.letGo(c.options)
 		*m.coldOf(i) = coldConn{}
 		*c = conn{}

@@ -22,6 +22,7 @@ type Machine struct {
 	pieces   *slab.Slab[piece]
 	holds    *slab.Slab[hold]
 	graves   *slab.Slab[tombstone]
+	probes   *slab.Slab[probe]
 	data     *slab.Slab[dataState]
 	receipts *slab.Slab[[receipt.Len]byte]
 	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
@@ -105,6 +106,7 @@ func New(cfg Config) *Machine {
 		pieces:   slab.New[piece](4 * cfg.MaxRequests),
 		holds:    slab.New[hold](cfg.MaxHolds),
 		graves:   slab.New[tombstone](cfg.MaxTombstones + cfg.MaxConnections),
+		probes:   slab.New[probe](cfg.MaxConnections),
 		data:     slab.New[dataState](cfg.MaxStreams),
 		receipts: slab.New[[receipt.Len]byte](cfg.MaxStreams),
 		tokens:   slab.NewTable(2*cfg.MaxConnections + cfg.MaxTombstones),

@@ -35,9 +35,15 @@ type probe struct {
 // startProbe begins to look for the rate.
 func (m *Machine) startProbe(i uint32, c *conn) {
 	c.flags |= flagProbing
-	c.probe = probe{pause: probePause}
+	if c.probe == 0 {
+		var ok bool
+		c.probe, _, ok = m.probes.Alloc()
+		invariant(ok, "more probes than connections")
+	}
+	p := m.probes.At(c.probe)
+	*p = probe{pause: probePause}
 	for _, a := range firstVolley {
-		c.probe.add(min(a, c.size.fixed))
+		p.add(min(a, c.size.fixed))
 	}
 	m.wakeConn(i, c)
 }
@@ -69,7 +75,10 @@ func (p *probe) addNext(a Amount) {
 
 // probeAnswered takes the answer to one packet of a volley.
 func (m *Machine) probeAnswered(i uint32, c *conn, amount Amount, w *work, packet *frame.Packet, authentic bool, code ilp.Code) {
-	p := &c.probe
+	if c.probe == 0 {
+		return
+	}
+	p := m.probes.At(c.probe)
 	if p.pending == 0 {
 		return
 	}
@@ -114,7 +123,7 @@ func (p *probe) noteRefused(amount Amount) {
 
 // volleyDone picks the rate, or the next volley.
 func (m *Machine) volleyDone(i uint32, c *conn) {
-	p := &c.probe
+	p := m.probes.At(c.probe)
 	p.volleys++
 	if p.best.known() && p.digits >= m.optionsOf(c).MinRatePrecision {
 		m.rateFound(i, c)
@@ -155,7 +164,8 @@ func (m *Machine) volleyDone(i uint32, c *conn) {
 }
 
 func (m *Machine) rateFound(i uint32, c *conn) {
-	m.setRate(c, c.probe.best)
+	m.setRate(c, m.probes.At(c.probe).best)
+	m.freeProbe(c)
 	c.flags = c.flags&^flagProbing | flagReady
 	c.lastGain = m.now
 	m.connEvent(EventConnected, i)
@@ -187,11 +197,21 @@ func (m *Machine) noteStuck(k uint32, s *streamRec, c *conn) {
 
 // probeLost takes a probe whose link was lost: the volley starts anew.
 func (m *Machine) probeLost(i uint32, c *conn) {
-	if c.flags.has(flagProbing) && c.probe.pending > 0 {
-		c.probe.pending--
-		if c.probe.pending == 0 {
+	if !c.flags.has(flagProbing) {
+		return
+	}
+	if p := m.probes.At(c.probe); p.pending > 0 {
+		if p.pending--; p.pending == 0 {
 			m.startProbe(i, c)
 		}
+	}
+}
+
+// freeProbe gives back what looked for the rate.
+func (m *Machine) freeProbe(c *conn) {
+	if c.probe != 0 {
+		m.probes.Free(c.probe)
+		c.probe = 0
 	}
 }
 

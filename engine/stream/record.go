@@ -49,7 +49,9 @@ const flagTell = flagDirtyStreams | flagTellLimit | flagTellAsset | flagTellMaxD
 func (f connFlags) has(x connFlags) bool { return f&x != 0 }
 
 // conn is one connection. It holds no Go pointers, so that a million of them
-// cost the collector nothing; what needs pointers is in its coldConn.
+// cost the collector nothing; what needs pointers is in its coldConn. The order of
+// the fields is that of the cache lines: a packet in touches the first two, one out
+// and its answer the first five.
 type conn struct {
 	flags                   connFlags
 	link                    uint32 // index of the link it is bound to
@@ -57,50 +59,49 @@ type conn struct {
 	refs                    uint32 // slots and holds that name it
 	firstStream, lastStream uint32 // in order of creation
 	turn                    uint32 // stream that is served next
-	firstDoubt, lastDoubt   uint32 // expired packets without an answer, oldest first
+	firstDoubt              uint32 // expired packets without an answer, oldest first
 	lastActive              Instant
+	totalReceived, heldIn   Amount // in our units
+	user                    uint64
 
+	replay       replayWindow
+	nextSequence Sequence
 	// Money, in our units; delivered is in the peer's.
 	totalSent, heldOut, delivered Amount
-	unknown                       Amount // part of heldOut whose answer is lost
-	totalReceived, heldIn         Amount
 
-	replay replayWindow
+	flight load
+	window window
 
-	// Sending.
-	nextSequence Sequence
-	flight       load
-	window       window
-	rate         rate
-	leastSource  Amount // of which anything arrives, by the rate
-	size         packetSize
-	retry        retry
-	lastRate     rate    // arrived and sent of the last money packet
-	lastGain     Instant // of the last fulfilled money packet
-	paceNext     Instant // no packet before
+	rate        rate
+	leastSource Amount // of which anything arrives, by the rate
+	size        packetSize
 
-	// Data of all streams together, absolute offsets.
-	dataIn, dataRead, maxDataLocal uint64
-	dataOut, maxDataRemote         uint64
+	lastGain Instant // of the last fulfilled money packet
+	paceNext Instant // no packet before
+	retry    retry
 
 	// What is seldom looked at.
-	nextStreamID      uint64
-	maxStreamIDLocal  uint64 // what we allow the peer
-	maxStreamIDRemote uint64 // what the peer allows us
-	openStreams       uint32
-	server            uint32 // its server, or 0
-	localClosed       idSet  // closed streams that we opened
-	remoteClosed      idSet  // closed streams that the peer opened
-	token             uint64 // hash of the address token
-	user              uint64
-	secret            [32]byte
-	doubtSince        Instant
-	freshAnswers      uint32  // since then
-	closeAfter        Instant // give up waiting for the answer to ConnectionClose
-	askAt             Instant // repeat blocked frames then, or 0
-	asks              uint32
-	closeCode         frame.ErrorCode
-	probe             probe
+	lastRate                       rate   // arrived and sent of the last money packet
+	unknown                        Amount // part of heldOut whose answer is lost
+	dataIn, dataRead, maxDataLocal uint64 // of all streams together, absolute offsets
+	dataOut, maxDataRemote         uint64
+	nextStreamID                   uint64
+	maxStreamIDLocal               uint64 // what we allow the peer
+	maxStreamIDRemote              uint64 // what the peer allows us
+	openStreams                    uint32
+	server                         uint32 // its server, or 0
+	localClosed                    idSet  // closed streams that we opened
+	remoteClosed                   idSet  // closed streams that the peer opened
+	token                          uint64 // hash of the address token
+	secret                         [32]byte
+	lastDoubt                      uint32
+	freshAnswers                   uint32 // since then
+	doubtSince                     Instant
+	closeAfter                     Instant // give up waiting for the answer to ConnectionClose
+	askAt                          Instant // repeat blocked frames then, or 0
+	asks                           uint32
+	closeCode                      frame.ErrorCode
+	probe                          uint32 // index of its probe while the rate is looked for, or 0
 }
 
 // coldConn holds what a connection needs rarely or with pointers.
@@ -153,30 +154,33 @@ const streamTell = streamTellMaxMoney | streamTellMaxData | streamTellBlocked | 
 
 func (f streamFlags) has(x streamFlags) bool { return f&x != 0 }
 
-// streamRec is one stream, without Go pointers.
+// streamRec is one stream, without Go pointers. The first cache line is what a
+// packet in touches, with the second and third one out and its answer.
 type streamRec struct {
 	conn  uint32
 	next  uint32 // of the same connection
 	flags streamFlags
 	code  frame.ErrorCode
 	id    uint64
-	user  uint64
-
 	// Receiving, in our units.
-	receiveMax, received, heldIn, pending Amount
-	// Sending, in our units; delivered and the remote figures are the peer's.
-	sendMax, sent, heldOut, unknown Amount
-	delivered, heldDest             Amount
-	remoteMax, remoteReceived       Amount
-	deliverMax                      Amount // never more than so much is delivered
+	receiveMax, received, heldIn Amount
+	moneyIn                      pendingMoney
 
-	maxDataRemote uint64 // how far the peer lets us send
-	data          uint32 // index of its dataState, or 0
-	receipt       uint32 // index of the last receipt of the peer's, or 0
-	refs          uint32 // slots, pieces and holds that name it
-	closeSlot     uint32 // the packet that carries its StreamClose
-	moneyIn       pendingMoney
+	// Sending, in our units; delivered and the remote figures are the peer's.
+	sendMax, sent, heldOut    Amount
+	deliverMax                Amount // never more than so much is delivered
+	delivered, heldDest       Amount
+	remoteMax, remoteReceived Amount
+
 	moneyOut      pendingMoney
+	refs          uint32 // slots, pieces and holds that name it
+	data          uint32 // index of its dataState, or 0
+	user          uint64
+	unknown       Amount // part of heldOut whose answer is lost
+	pending       Amount // part of the packet at hand
+	maxDataRemote uint64 // how far the peer lets us send
+	receipt       uint32 // index of the last receipt of the peer's, or 0
+	closeSlot     uint32 // the packet that carries its StreamClose
 }
 
 // receivable is what the stream can still take, the tolerance included.

@@ -60,7 +60,8 @@ func (m *Machine) canSend(c *conn) bool {
 	case c.flags.has(flagCloseDue):
 		return true
 	case c.flags.has(flagProbing):
-		return c.probe.n > 0 && m.now >= c.probe.notBefore
+		p := m.probes.At(c.probe)
+		return p.n > 0 && m.now >= p.notBefore
 	case m.now < c.retry.notBefore:
 		return false
 	case c.flags.has(flagUrgent | flagTellBlocked | flagTellIDBlocked | flagTestAddress):
@@ -241,7 +242,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	switch {
 	case c.flags.has(flagCloseDue):
 		b = m.composeClose(w.out, i, c, s)
-	case c.flags.has(flagProbing) && c.probe.n > 0:
+	case c.flags.has(flagProbing) && m.probes.At(c.probe).n > 0:
 		b = m.composeProbe(w.out, c, s, i)
 	case c.flags.has(flagTestAddress):
 		b, destination = m.composeTest(w.out, c, s), cold.candidate
@@ -323,8 +324,9 @@ func (m *Machine) abandon(id uint32, s *slot, c *conn) {
 	}
 	m.tellAgain(id, s, c)
 	if s.flags.has(slotProbe) {
-		c.probe.pending--
-		c.probe.add(s.amount)
+		p := m.probes.At(c.probe)
+		p.pending--
+		p.add(s.amount)
 	}
 	if s.flags.has(slotClose) {
 		c.flags = c.flags&^flagCloseSent | flagCloseDue

@@ -31,8 +31,10 @@ func (m *Machine) armConn(i uint32, c *conn) {
 	if c.askAt != 0 && !c.flags.has(flagEnding) {
 		at = min(at, max(c.askAt, m.now+1))
 	}
-	if c.flags.has(flagProbing) && c.probe.notBefore > m.now {
-		at = min(at, c.probe.notBefore)
+	if c.flags.has(flagProbing) {
+		if p := m.probes.At(c.probe); p.notBefore > m.now {
+			at = min(at, p.notBefore)
+		}
 	}
 	if c.closeAfter != 0 {
 		at = min(at, c.closeAfter)
