@@ -7,11 +7,26 @@ import (
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
+// slotOfAnswer is the slot of the request that an answer belongs to and its connection,
+// or zeros.
+func (m *Machine) slotOfAnswer(e *Entry) (slot, conn uint32) {
+	i, s := m.slotOf(e.Request)
+	if s == nil {
+		return 0, 0
+	}
+	return i, s.conn
+}
+
 // lookUpAnswer finds the request that an answer belongs to and compares the
 // fulfillment with the one we expect: no hash is computed.
 func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
-	i, s := m.slotOf(e.Request)
-	if _, ok := m.links.Get(slab.Handle(e.Link)); !ok || s == nil || s.link != m.linkIndex(e.Link) {
+	i := w.slot
+	w.slot = 0
+	if i == 0 {
+		return
+	}
+	s := m.slots.At(i)
+	if _, ok := m.links.Get(slab.Handle(e.Link)); !ok || s.link != m.linkIndex(e.Link) {
 		return
 	}
 	w.slot = i
@@ -65,6 +80,9 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.retire(i, s)
 		return
 	}
+	if w.answers && op.OK && e.Kind == Fulfill && m.plainFulfill(i, s, op) {
+		return
+	}
 	s.answered = true
 	ci, c := s.conn, m.conns.At(s.conn)
 	var packet frame.Packet
@@ -110,9 +128,8 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 		}
 		m.spend(s, c, arrived)
 		c.lastRate = rate{uint64(arrived), uint64(s.amount)}
-		c.retry.reset(s.amount >= c.size.test)
+		c.arrives(s.amount >= c.size.test)
 		c.size.fulfilled(s.amount)
-		c.lastGain = m.now
 		m.trips.record(int64(m.now - s.sentAt))
 	}
 	c.window.fulfilled(m.now - s.sentAt)

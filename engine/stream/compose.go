@@ -59,10 +59,7 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 	s.flags |= slotCanFulfil
 	s.minDest = 0
 	if amount > 0 {
-		s.minDest = c.rate.minDest(amount, m.optionsOf(c).slippage)
-		if m.optionsOf(c).slippage < 1_000_000 {
-			s.minDest = max(s.minDest, 1) // nothing is spent of which nothing arrives
-		}
+		s.minDest = leastOf(c.rate.dest(amount), m.optionsOf(c).slippage)
 	}
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, m.plant.told(s.minDest))
 	b, n := m.appendAddress(b, 0, i, c, s)
@@ -110,13 +107,7 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 	if !c.flags.has(flagReady) || c.paysOneByOne() {
 		return 0
 	}
-	// The connection's own totals must fit 64 bits, whatever its streams may send.
-	limit := min(c.size.test, c.size.ceiling(), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c))
-	if c.rate.num > c.rate.den {
-		// What arrives must fit 64 bits.
-		most, _ := mulDiv(maxAmount, c.rate.den, c.rate.num)
-		limit = min(limit, most)
-	}
+	limit := m.packetRoom(c)
 	var total Amount
 	streams := 0
 	first := c.turn
@@ -143,6 +134,18 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 		mustAdd(&c.heldOut, total)
 	}
 	return total
+}
+
+// packetRoom is the most that the next packet may have.
+func (m *Machine) packetRoom(c *conn) Amount {
+	// The connection's own totals must fit 64 bits, whatever its streams may send.
+	limit := min(c.size.test, c.size.ceiling(), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c))
+	if c.rate.num > c.rate.den {
+		// What arrives must fit 64 bits.
+		most, _ := mulDiv(maxAmount, c.rate.den, c.rate.num)
+		limit = min(limit, most)
+	}
+	return limit
 }
 
 // portion is how much of what a stream can send goes into one packet: as much as

@@ -21,6 +21,11 @@ type work struct {
 	packet  ilp.Prepare
 	reply   ilp.Reject
 	answers bool // the fulfillment is the one we expect
+
+	segment   []byte // of a prepare's destination: its token
+	unchecked bool   // the address is not checked yet
+	looked    bool   // found is what the token is known for
+	found     uint32
 }
 
 // newcomer is a token that is not in the table but authenticates.
@@ -43,6 +48,9 @@ type scratch struct {
 	out       []byte // plaintexts of what goes out
 	parts     [maxParts]part
 	receipt   []byte
+	roomOf    LinkHandle // for which room is reckoned, or 0
+	room      int        // octets
+	touched   uint64     // keeps loads from being left out
 }
 
 // proof is what Transmit does with a sealed prepare once it is proved.
@@ -81,7 +89,13 @@ func (m *Machine) vector(in []Entry, out Output) {
 	m.stats.PacketsIn += uint64(len(in))
 	w := &m.scratch
 	w.text, w.out, w.seals = w.text[:0], w.out[:0], 0
-	w.newcomers = w.newcomers[:0]
+	w.newcomers, w.roomOf = w.newcomers[:0], 0
+	for i := range in {
+		m.view(&in[i], &w.work[i], &w.open[i])
+	}
+	if len(in) > 1 {
+		m.touch(in)
+	}
 	for i := range in {
 		m.lookUp(&in[i], &w.work[i], &w.open[i], out)
 	}
@@ -98,7 +112,10 @@ func (m *Machine) vector(in []Entry, out Output) {
 		switch in[i].Kind {
 		case Prepare:
 			m.stats.PreparesIn++
-			m.decidePrepare(&in[i], &w.work[i], &w.open[i], out)
+			if w.work[i].conn == 0 || !w.open[i].OK || !m.plainPrepare(&in[i], &w.work[i], &w.open[i], out) {
+				w.roomOf = 0
+				m.decidePrepare(&in[i], &w.work[i], &w.open[i], out)
+			}
 		default:
 			m.decideAnswer(&in[i], &w.work[i], &w.open[i], out)
 		}
@@ -106,21 +123,20 @@ func (m *Machine) vector(in []Entry, out Output) {
 	m.sealReplies()
 	for i := range in {
 		w.open[i].Text, w.open[i].Data = nil, nil
-		w.work[i].packet, w.work[i].reply = ilp.Prepare{}, ilp.Reject{}
+		w.work[i].packet, w.work[i].reply, w.work[i].segment = ilp.Prepare{}, ilp.Reject{}, nil
 	}
 	m.buryDead()
 }
 
-// lookUp finds what a packet belongs to and readies its opening. It changes no
-// state but the vector's scratch.
-func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
+// view parses a packet and finds out by what name to look up what it belongs to.
+func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 	*w = work{scratch: -1}
 	op.Data, op.Text, op.OK = nil, nil, false
 	if e.Kind != Prepare {
-		m.lookUpAnswer(e, w, op)
+		w.slot, w.conn = m.slotOfAnswer(e)
 		return
 	}
-	p, err := ilp.ParsePrepare(e.Packet)
+	p, err := ilp.ParsePrepareUnaddressed(e.Packet)
 	if err != nil {
 		w.refuse, w.code = true, ilp.F01
 		return
@@ -131,9 +147,15 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 		w.refuse, w.code = true, ilp.F02
 		return
 	}
-	segment, ok := segmentBelow(p.Destination(), l.address)
+	segment, whole, ok := segmentBelow(p.Destination(), l.address)
 	if !ok {
-		segment, ok = segmentBelow(p.Destination(), l.former)
+		segment, whole, ok = segmentBelow(p.Destination(), l.former)
+	}
+	// An address that is the token of a connection behind our own is valid.
+	w.unchecked = ok && whole
+	if !w.unchecked && ilp.CheckAddress(p.Destination()) != nil {
+		w.refuse, w.code = true, ilp.F01
+		return
 	}
 	if !ok {
 		if !bytes.HasPrefix(p.Destination(), peerPrefix) && !l.isEcho(p) {
@@ -142,7 +164,66 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 		return
 	}
 	w.token = m.tokenHash(segment)
-	v := m.tokens.Get(w.token)
+	w.segment = segment
+}
+
+// touch begins to load what the packets of a vector belong to: loads that do not wait
+// for each other take little longer than one of them.
+func (m *Machine) touch(in []Entry) {
+	w := m.scratch.work[:len(in)]
+	for i := range w {
+		if w[i].segment != nil {
+			w[i].found = m.tokens.Get(w[i].token)
+			w[i].looked = true
+		}
+	}
+	var sum uint64
+	for i := range w {
+		c := w[i].conn
+		if c == 0 && w[i].found&graveBit == 0 {
+			c = w[i].found
+		}
+		if c != 0 {
+			c := m.conns.At(c)
+			sum += uint64(c.flags) + c.nextSequence
+			if w[i].conn != 0 {
+				sum += uint64(c.window.size) + c.rate.num
+			}
+		}
+	}
+	for i := range w {
+		c := w[i].conn
+		if c == 0 && w[i].found&graveBit == 0 {
+			c = w[i].found
+		}
+		if c != 0 {
+			if k := m.conns.At(c).firstStream; k != 0 {
+				s := m.streams.At(k)
+				sum += uint64(s.flags) + uint64(s.moneyOut.amount)
+				if w[i].conn != 0 {
+					sum += uint64(s.sendMax)
+				}
+			}
+		}
+	}
+	m.scratch.touched = sum
+}
+
+// lookUp finds what a packet belongs to and readies its opening. It changes no
+// state but the vector's scratch.
+func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
+	if e.Kind != Prepare {
+		w.conn = 0
+		m.lookUpAnswer(e, w, op)
+		return
+	}
+	if w.segment == nil || w.refuse {
+		return
+	}
+	v := w.found
+	if !w.looked {
+		v = m.tokens.Get(w.token)
+	}
 	switch {
 	case v&graveBit != 0:
 		w.refuse, w.code = true, ilp.F02
@@ -152,12 +233,16 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 		op.Key = keySlot(v)
 		m.wake(v, m.conns.At(v))
 	default:
-		if !m.lookUpNewcomer(e, w, l, segment, out) {
+		if w.unchecked && ilp.CheckAddress(w.packet.Destination()) != nil {
+			w.refuse, w.code = true, ilp.F01
+			return
+		}
+		if !m.lookUpNewcomer(e, w, m.linkOf(e.Link), w.segment, out) {
 			return
 		}
 		op.Key = uint32(w.scratch)
 	}
-	m.openInto(op, p.Data())
+	m.openInto(op, w.packet.Data())
 }
 
 // openInto gives an envelope its place among the vector's plaintexts.
@@ -226,17 +311,18 @@ const provedBit = 1 << 31
 
 var peerPrefix = []byte("peer.")
 
-// segmentBelow is the first segment of an address below a prefix.
-func segmentBelow(address, prefix []byte) ([]byte, bool) {
+// segmentBelow is the first segment of an address below a prefix; whole says that the
+// address ends with it.
+func segmentBelow(address, prefix []byte) (segment []byte, whole, ok bool) {
 	n := len(prefix)
 	if n == 0 || len(address) < n+2 || address[n] != '.' || !bytes.Equal(address[:n], prefix) {
-		return nil, false
+		return nil, false, false
 	}
 	rest := address[n+1:]
 	if dot := bytes.IndexByte(rest, '.'); dot >= 0 {
-		rest = rest[:dot]
+		return rest[:dot], false, true
 	}
-	return rest, true
+	return rest, true, true
 }
 
 // reject answers without a STREAM packet, as a connector would. The message is

@@ -62,7 +62,10 @@ type Machine struct {
 	composing uint32        // the slot of the packet that is being written
 	stats     Stats
 	trips     *Histogram
-	plant     plant
+	unplain   bool // every packet takes the general path
+
+	plainPackets uint64 // that did not
+	plant        plant
 }
 
 // Stats counts what a machine has done since New; the last four are what there is now.

@@ -104,11 +104,19 @@ func (r rate) source(dest Amount) Amount {
 	return q
 }
 
-// minDest is the least amount that must arrive of a source amount:
-// floor((1-slippage) * floor(rate*amount)).
-func (r rate) minDest(source Amount, slippagePPM uint32) Amount {
-	q, _ := mulDiv(r.dest(source), 1_000_000-uint64(slippagePPM), 1_000_000)
+// lessSlippage is floor((1-slippage) * dest).
+func lessSlippage(dest Amount, slippagePPM uint32) Amount {
+	q, _ := mulDiv(dest, 1_000_000-uint64(slippagePPM), 1_000_000)
 	return q
+}
+
+// leastOf is the least amount that must arrive where dest would. Nothing is spent
+// of which nothing arrives, unless whoever sends bears any slippage.
+func leastOf(dest Amount, slippagePPM uint32) Amount {
+	if slippagePPM >= 1_000_000 {
+		return 0
+	}
+	return max(lessSlippage(dest, slippagePPM), 1)
 }
 
 // tolerated is the most that one packet may bring when remaining is left under

@@ -80,6 +80,9 @@ type plant struct {
 	last  [12]byte
 }
 
+// active says that there is a bug.
+func (p *plant) active() bool { return p.bug != NoBug }
+
 // each says every nth time that the bug is due.
 func (p *plant) each(b Bug, n uint64) bool {
 	if p.bug != b {

@@ -167,7 +167,6 @@ func (m *Machine) rateFound(i uint32, c *conn) {
 	m.setRate(c, m.probes.At(c.probe).best)
 	m.freeProbe(c)
 	c.flags = c.flags&^flagProbing | flagReady
-	c.lastGain = m.now
 	m.connEvent(EventConnected, i)
 	m.armConn(i, c)
 	m.wakeConn(i, c)

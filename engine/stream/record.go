@@ -41,6 +41,7 @@ const (
 	flagReceipts                            // fulfills carry receipts
 	flagReleased                            // the application has let go of it
 	flagUntold                              // the receiver does not tell totals: what is in doubt stays so
+	flagRetrying                            // packets were refused since money last arrived
 )
 
 // flagTell are the flags of what is due to be told.
@@ -51,7 +52,7 @@ func (f connFlags) has(x connFlags) bool { return f&x != 0 }
 // conn is one connection. It holds no Go pointers, so that a million of them
 // cost the collector nothing; what needs pointers is in its coldConn. The order of
 // the fields is that of the cache lines: a packet in touches the first two, one out
-// and its answer the first five.
+// and its answer the first four.
 type conn struct {
 	flags                   connFlags
 	link                    uint32 // index of the link it is bound to
@@ -60,14 +61,14 @@ type conn struct {
 	firstStream, lastStream uint32 // in order of creation
 	turn                    uint32 // stream that is served next
 	firstDoubt              uint32 // expired packets without an answer, oldest first
-	lastActive              Instant
-	totalReceived, heldIn   Amount // in our units
-	user                    uint64
+	replay                  replayWindow
 
-	replay       replayWindow
-	nextSequence Sequence
-	// Money, in our units; delivered is in the peer's.
+	lastActive            Instant
+	totalReceived, heldIn Amount // in our units
+	nextSequence          Sequence
+	// Sent, in our units; delivered is in the peer's.
 	totalSent, heldOut, delivered Amount
+	user                          uint64
 
 	flight load
 	window window
@@ -76,14 +77,12 @@ type conn struct {
 	leastSource Amount // of which anything arrives, by the rate
 	size        packetSize
 
-	lastGain Instant // of the last fulfilled money packet
-	paceNext Instant // no packet before
-	retry    retry
-
 	// What is seldom looked at.
-	lastRate                       rate   // arrived and sent of the last money packet
-	unknown                        Amount // part of heldOut whose answer is lost
-	dataIn, dataRead, maxDataLocal uint64 // of all streams together, absolute offsets
+	lastRate                       rate    // arrived and sent of the last money packet
+	retry                          retry   // zero unless flagRetrying
+	paceNext                       Instant // no packet before
+	unknown                        Amount  // part of heldOut whose answer is lost
+	dataIn, dataRead, maxDataLocal uint64  // of all streams together, absolute offsets
 	dataOut, maxDataRemote         uint64
 	nextStreamID                   uint64
 	maxStreamIDLocal               uint64 // what we allow the peer
@@ -95,13 +94,13 @@ type conn struct {
 	token                          uint64 // hash of the address token
 	secret                         [32]byte
 	lastDoubt                      uint32
-	freshAnswers                   uint32 // since then
+	probe                          uint32 // index of its probe while the rate is looked for, or 0
 	doubtSince                     Instant
 	closeAfter                     Instant // give up waiting for the answer to ConnectionClose
 	askAt                          Instant // repeat blocked frames then, or 0
-	asks                           uint32
 	closeCode                      frame.ErrorCode
-	probe                          uint32 // index of its probe while the rate is looked for, or 0
+	asks                           uint8 // repetitions of blocked frames
+	freshAnswers                   uint8 // since doubtSince
 }
 
 // coldConn holds what a connection needs rarely or with pointers.
@@ -147,6 +146,7 @@ const (
 	streamTotalTold                               // EventTotalSent was raised for this send maximum
 	streamTotalHeard                              // the peer's total was told since something is in doubt
 	streamCounted                                 // its total is counted in a comparison that is under way
+	streamPays                                    // a send maximum was set
 )
 
 // streamTell are the flags of what is due to be told of an open stream.
@@ -163,8 +163,10 @@ type streamRec struct {
 	code  frame.ErrorCode
 	id    uint64
 	// Receiving, in our units.
-	receiveMax, received, heldIn Amount
-	moneyIn                      pendingMoney
+	receiveMax, received Amount
+	moneyIn              pendingMoney
+	refs                 uint32 // slots, pieces and holds that name it
+	data                 uint32 // index of its dataState, or 0
 
 	// Sending, in our units; delivered and the remote figures are the peer's.
 	sendMax, sent, heldOut    Amount
@@ -173,11 +175,10 @@ type streamRec struct {
 	remoteMax, remoteReceived Amount
 
 	moneyOut      pendingMoney
-	refs          uint32 // slots, pieces and holds that name it
-	data          uint32 // index of its dataState, or 0
-	user          uint64
-	unknown       Amount // part of heldOut whose answer is lost
+	heldIn        Amount // received, and still to be decided about
 	pending       Amount // part of the packet at hand
+	unknown       Amount // part of heldOut whose answer is lost
+	user          uint64
 	maxDataRemote uint64 // how far the peer lets us send
 	receipt       uint32 // index of the last receipt of the peer's, or 0
 	closeSlot     uint32 // the packet that carries its StreamClose
@@ -206,19 +207,20 @@ type slot struct {
 	link       uint32
 	prev, next uint32 // in flight of the same link, or in doubt of the same connection
 	flags      slotFlags
-	sequence   Sequence
-	amount     Amount // what leaves us
-	minDest    Amount // the least that may arrive
-	sentAt     Instant
-	octets     uint32 // of the STREAM packet
-	expiresMs  int64
-	stream     uint32 // the first stream's part of the money
-	part       Amount
-	partDest   Amount
-	more       uint32 // further parts, in Machine.parts
-	data       uint32 // data frames, in Machine.pieces
-	answered   bool   // no answer can come any more
 	told       told   // which state frames it carries
+	answered   bool   // no answer can come any more
+	octets     uint32 // of the STREAM packet
+	sequence   Sequence
+
+	amount    Amount // what leaves us
+	minDest   Amount // the least that may arrive
+	sentAt    Instant
+	expiresMs int64
+	stream    uint32 // the first stream's part of the money
+	more      uint32 // further parts, in Machine.parts
+	part      Amount
+	partDest  Amount
+	data      uint32 // data frames, in Machine.pieces
 }
 
 type slotFlags uint16

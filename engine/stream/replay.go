@@ -11,6 +11,9 @@ type replayWindow struct {
 	used bool
 }
 
+// inlineReplay is how many places a window has at first.
+const inlineReplay = 64
+
 // maxReplay bounds the places of one window.
 const maxReplay = 1 << 16
 
@@ -18,7 +21,7 @@ const maxReplay = 1 << 16
 // while inline; it is returned, maybe larger.
 func (w *replayWindow) accept(seq uint64, words []uint64) ([]uint64, bool) {
 	if !w.used {
-		w.used, w.top, w.bits, w.size = true, seq, 1, 64
+		w.used, w.top, w.bits, w.size = true, seq, 1, inlineReplay
 		return words, true
 	}
 	if words != nil {

@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	firstDelay = 100e6 // after a temporary reject, as the reference library
-	firstPause = 10e6  // after a receiver's refusal, which the reference repeats at once
-	maxDelay   = 10e9
+	// Delays, in milliseconds.
+	firstDelay = 100 // after a temporary reject, as the reference library
+	firstPause = 10  // after a receiver's refusal, which the reference repeats at once
+	maxDelay   = 10_000
 
 	// freeTooLarge is how many F08 in a row are followed at once: halving 2^64 down
 	// to one takes 64.
@@ -23,7 +24,7 @@ const (
 type retry struct {
 	notBefore  Instant // no money before
 	since      Instant // when the present delay began
-	delay      int64   // the present one, or 0
+	delay      uint32  // the present one, or 0
 	tooLarge   uint32  // F08 since a packet of full size last arrived
 	tooLargeAt Instant // of the last one that was counted
 	failing    Instant // of the first refusal since money last arrived, or 0
@@ -42,15 +43,25 @@ func (r *retry) reset(full bool) {
 	}
 }
 
+// arrives takes note that money has arrived, as reset does.
+func (c *conn) arrives(full bool) {
+	if !c.flags.has(flagRetrying) {
+		return
+	}
+	if c.retry.reset(full); c.retry == (retry{}) {
+		c.flags &^= flagRetrying
+	}
+}
+
 // pause waits, longer each time. Packets that were sent before the present
 // pause began tell nothing new: a whole flight refused is one refusal.
-func (r *retry) pause(now, sentAt Instant, first int64) bool {
+func (r *retry) pause(now, sentAt Instant, first uint32) bool {
 	if r.delay != 0 && sentAt < r.since {
 		return false
 	}
 	r.delay = min(max(2*r.delay, first), maxDelay)
 	r.since = now
-	r.notBefore = now + Instant(r.delay)
+	r.notBefore = now + Instant(r.delay)*1e6
 	return true
 }
 
@@ -58,6 +69,7 @@ func (r *retry) pause(now, sentAt Instant, first int64) bool {
 // here ever sends the refused packet again: its money is free, and whatever
 // goes out next has a new sequence and a new IV.
 func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sentAt Instant, w *work, authentic bool, code ilp.Code) {
+	c.flags |= flagRetrying
 	switch {
 	case code == ilp.F08:
 		var data []byte

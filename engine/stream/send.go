@@ -149,10 +149,11 @@ func (m *Machine) Transmit(now Instant, h LinkHandle, out Output) int {
 
 func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	w := &m.scratch
-	w.out, w.seals = w.out[:0], 0
+	w.out, w.seals, w.roomOf = w.out[:0], 0, 0
 	index := slab.Handle(h).Index()
+	m.touchReady(l)
 	for w.seals < MaxVector && !l.full() && len(w.out) <= maxVectorOctets {
-		if out.Room(h) < maxPrepareRoom {
+		if !m.roomFor(h, maxPrepareRoom, out) {
 			m.starve(index, l)
 			break
 		}
@@ -168,9 +169,14 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			continue // it has moved to another link, and waits there
 		}
 		c.flags &^= flagQueued
+		if m.plainBuild(h, i, c, out) {
+			m.wakeConn(i, c)
+			continue
+		}
 		if !m.canSend(c) {
 			continue
 		}
+		w.roomOf = 0
 		m.wake(i, c)
 		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
 			if l.ready.Push(i) {
@@ -208,6 +214,33 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	}
 	w.seals = 0
 	return n
+}
+
+// touchReady begins to load the connections whose turn is next.
+func (m *Machine) touchReady(l *link) {
+	n := min(l.ready.Len(), MaxVector)
+	if room := int(l.window) - int(l.flight.packets); n > room {
+		n = room
+	}
+	if n < 2 {
+		return
+	}
+	var sum uint64
+	for k := range n {
+		i := l.ready.Peek(k)
+		if !m.liveConn(i) {
+			return
+		}
+		c := m.conns.At(i)
+		sum += uint64(c.flags) + c.nextSequence + uint64(c.window.size) + c.rate.num + uint64(len(m.coldOf(i).peer))
+	}
+	for k := range n {
+		if f := m.conns.At(l.ready.Peek(k)).firstStream; f != 0 {
+			s := m.streams.At(f)
+			sum += uint64(s.flags) + uint64(s.sendMax) + uint64(s.moneyOut.amount)
+		}
+	}
+	m.scratch.touched = sum
 }
 
 // starve has a link tried again soon: it has no room, or there is no slot.

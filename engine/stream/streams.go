@@ -92,6 +92,9 @@ func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
 		return ErrMaximum
 	}
 	s.sendMax = limit
+	if limit > 0 {
+		s.flags |= streamPays
+	}
 	s.flags &^= streamTotalTold | streamToldBlocked | streamStuck
 	m.noteMoneyBlocked(s)
 	m.noteStuck(slab.Handle(h).Index(), s, c)

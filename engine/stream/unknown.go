@@ -191,7 +191,7 @@ func (m *Machine) afterAnswer(i uint32, c *conn) {
 	if m.settleIfLast(c); !fresh || c.flags.has(flagClosed) || c.heldOut > m.inDoubt(c) {
 		return // what may still arrive by itself must not be taken for what has
 	}
-	c.freshAnswers++
+	c.freshAnswers = min(c.freshAnswers+1, maxFresh)
 	switch untold := m.untold(c); {
 	case untold == 0:
 		m.settleDoubts(c, true)
@@ -275,8 +275,7 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 		}
 		if arrived[k] {
 			m.spend(s, c, max(sizes[k], s.minDest))
-			c.retry.reset(false)
-			c.lastGain = m.now
+			c.arrives(false)
 		} else {
 			m.unspend(s, c)
 		}

@@ -45,6 +45,10 @@ func (r *Ring) Pop() (uint32, bool) {
 	return v, true
 }
 
+// Peek returns the entry that would be the kth to be popped, from 0; k must be less
+// than Len.
+func (r *Ring) Peek(k int) uint32 { return r.buf[(r.head+uint32(k))&uint32(len(r.buf)-1)] }
+
 // Len returns the number of entries.
 func (r *Ring) Len() int { return r.n }
 

@@ -1,0 +1,257 @@
+package stream
+
+import (
+	"github.com/millrace-ilp/millrace/aesni"
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// Nearly all packets of a busy machine are alike: a prepare with money for the one
+// stream of a connection of which nothing else is to be said, and the fulfill with
+// that stream's receive maximum. They are foretold, as in TCP (Van Jacobson's header
+// prediction): each function here looks whether a packet is the one that was to be
+// expected, before it changes anything, and then does in one go what the general
+// path does for it step by step. If it is not, the general path takes it. Both come
+// to the same octets, totals and events (TestPlainPathDoesWhatTheGeneralOneDoes).
+
+const (
+	// unplainIn are the facts of a connection that a plain packet in leaves to the
+	// general path: what the reply would have to tell or ask.
+	unplainIn = flagClosed | flagTell | flagCloseDue | flagDecide | flagReceipts | flagAsleep
+	// unplainOut are those that make a packet out more than one stream's money.
+	unplainOut = flagClosed | flagRemoteClosed | flagTell | flagCloseDue | flagCloseSent | flagProbing | flagUrgent | flagTestAddress |
+		flagTellAddress | flagEnding | flagStreamsEnding | flagAsleep | flagRetrying
+	// unplainAnswer are those that let an answer change more than totals.
+	unplainAnswer = flagClosed | flagEnding | flagStreamsEnding | flagUntold | flagAsleep
+	// wantsOut are those that may make a connection send by themselves.
+	wantsOut = flagDirtyStreams | flagCloseDue | flagProbing | flagUrgent | flagTellBlocked | flagTellIDBlocked | flagTestAddress
+
+	streamOver = streamClosed | streamRemoteClosed | streamEnding
+)
+
+// plainPrepare takes a packet that pays the first stream of its connection.
+func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool {
+	c := m.conns.At(w.conn)
+	if c.flags&(flagHeard|unplainIn) != flagHeard || c.link != m.linkIndex(e.Link) || m.cfg.Ledger || m.general() {
+		return false
+	}
+	p, ok := frame.ParseMoney(op.Text)
+	k := c.firstStream
+	if !ok || k == 0 || !m.links.At(c.link).up {
+		return false
+	}
+	s := m.streams.At(k)
+	amount := w.packet.Amount()
+	switch {
+	case p.PacketType != ilp.TypePrepare, p.Frame.StreamID != s.id, p.Frame.Shares == 0, s.flags.has(streamOver),
+		amount == 0, amount < p.PrepareAmount, p.Sequence >= maxSequence,
+		!s.surelyTakes(amount), c.heldIn > 0, !fits(c.totalReceived, amount),
+		[32]byte(w.packet.Condition()) != op.Condition,
+		int64(m.now) >= expiryNs(w.packet)-m.cfg.FulfillMargin,
+		m.optionsOf(c).Padding,
+		!m.roomFor(e.Link, maxReplyText+replyOverhead, out),
+		!c.replay.acceptNear(p.Sequence):
+		return false
+	}
+	// It is accepted.
+	m.plainPackets++
+	c.lastActive = m.now
+	c.flags |= flagMovedMoney
+	mustAdd(&c.totalReceived, amount)
+	mustAdd(&s.received, amount)
+	s.flags &^= streamTellMaxMoney
+	m.stats.ReleasedPackets++
+	m.stats.Released = satAdd(m.stats.Released, amount)
+	m.stats.FulfillsOut++
+	m.moneyReceived(k, s, amount)
+
+	m.answerRoom()
+	from := len(m.scratch.out)
+	answer := frame.MaxMoneyPacket{PacketType: ilp.TypeFulfill, Sequence: p.Sequence, PrepareAmount: amount, Frame: s.maxMoney()}
+	b := answer.Append(m.scratch.out)
+	m.scratch.out = b
+	n := len(b) - from + frame.Overhead
+	size := ilp.FulfillLen(n)
+	m.scratch.room -= size + framing
+	if region := out.Reply(e.Link, e.Request, size); region != nil {
+		fulfillment, data := ilp.PutFulfill(region, n)
+		*(*[32]byte)(fulfillment) = op.Fulfillment
+		m.sealReply(w.conn, b[from:len(b):len(b)], data)
+	}
+	if s.next != 0 || c.flags.has(wantsOut) || s.flags.has(streamPays) || s.data != 0 {
+		m.wakeConn(w.conn, c)
+	}
+	return true
+}
+
+// general says that nothing is foretold.
+func (m *Machine) general() bool { return m.unplain || m.plant.active() }
+
+// surelyTakes says that an amount fits below the receive maximum, without the
+// tolerance. None of it may be held.
+func (s *streamRec) surelyTakes(amount Amount) bool {
+	return s.received <= s.receiveMax && amount <= s.receiveMax-s.received
+}
+
+// fits says that a+b is no more than 2^64-1.
+func fits(a, b Amount) bool {
+	_, ok := addAmount(a, b)
+	return ok
+}
+
+// framing is more than a link puts around one packet.
+const framing = 64
+
+// roomFor says whether a link has room for n octets. It asks the link once for many
+// plain packets, and reckons with the worst in between.
+func (m *Machine) roomFor(h LinkHandle, n int, out Output) bool {
+	w := &m.scratch
+	if w.roomOf != h || w.room < n {
+		w.roomOf, w.room = h, out.Room(h)
+	}
+	return w.room >= n
+}
+
+// acceptNear is accept for a sequence that comes in order, or nearly, while the window
+// is small: it says false, and does nothing, for any other.
+func (w *replayWindow) acceptNear(seq uint64) bool {
+	if w.size != inlineReplay || !w.used {
+		return false
+	}
+	if seq > w.top {
+		if d := seq - w.top; d < inlineReplay {
+			w.bits = w.bits<<d | 1
+		} else {
+			w.bits = 1
+		}
+		w.top = seq
+		return true
+	}
+	late := w.top - seq
+	if late >= inlineReplay/2 || w.bits>>late&1 != 0 {
+		return false
+	}
+	w.bits |= 1 << late
+	return true
+}
+
+// plainBuild writes the next packet of a connection whose only stream has money for
+// more than one. It says false when the general path has to.
+func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
+	k := c.firstStream
+	if c.flags&(flagReady|flagPeerAddress|unplainOut) != flagReady|flagPeerAddress || k == 0 || k != c.lastStream ||
+		c.firstDoubt != 0 || c.nextSequence >= maxSequence-1 || m.general() {
+		return false
+	}
+	s, o, cold := m.streams.At(k), m.optionsOf(c), m.coldOf(i)
+	if s.flags.has(streamOver) || s.data != 0 || o.Padding || o.PacketsPerSecond > 0 || cold.expiry != nil ||
+		c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
+		return false
+	}
+	amount := c.portion(m.sendableMoney(c, s), m.packetRoom(c))
+	if amount == 0 {
+		return false
+	}
+	id, slot, ok := m.newSlot()
+	if !ok {
+		return false
+	}
+	dest := c.rate.dest(amount)
+	least := leastOf(dest, o.slippage)
+	w := &m.scratch
+	from := len(w.out)
+	packet := frame.MoneyPacket{
+		PacketType: ilp.TypePrepare, Sequence: c.nextSequence, PrepareAmount: least,
+		Frame: frame.StreamMoney{StreamID: s.id, Shares: uint64(amount)},
+	}
+	b := packet.Append(w.out)
+	n := len(b) - from + frame.Overhead
+	size := ilp.PrepareLen(len(cold.peer), n)
+	region := out.Request(h, m.requestID(m.slots.Handle(id)), size)
+	if region == nil {
+		slot.answered = true // it was never written
+		m.slots.Free(id)
+		return false
+	}
+	m.plainPackets++
+	w.room -= size + framing
+	w.out = b
+	slot.conn, slot.link, slot.sequence, slot.sentAt = i, c.link, c.nextSequence, m.now
+	slot.flags = slotMoney | slotCanFulfil
+	slot.amount, slot.minDest, slot.octets = amount, least, uint32(n)
+	slot.stream, slot.part, slot.partDest = k, amount, dest
+	slot.expiresMs = (m.now + Instant(o.Expiry)).unixMs()
+	mustAdd(&s.heldOut, amount)
+	s.heldDest = satAdd(s.heldDest, dest)
+	s.refs++
+	mustAdd(&c.heldOut, amount)
+	c.refs++
+	c.nextSequence++
+
+	condition, data := ilp.PutPrepare(region, amount, m.expiry.at(slot.expiresMs), cold.peer, n)
+	w.prove[w.seals] = proof{condition: condition, slot: id}
+	op := &w.seal[w.seals]
+	w.seals++
+	op.Key, op.Text, op.Data = keySlot(i), b[from:len(b):len(b)], data
+	m.ivs.Next(&op.IV)
+	c.flight.add(slot)
+	m.track(id, slot)
+	m.countSequence(i, c)
+	m.slotTimers.Set(id, min(slot.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
+	return true
+}
+
+// plainFulfill takes the fulfill of a plain packet whose reply tells the stream's
+// receive maximum and nothing else.
+func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
+	if s.flags != slotMoney|slotCanFulfil || s.more != 0 || s.told != 0 || m.general() {
+		return false
+	}
+	ci, c := s.conn, m.conns.At(s.conn)
+	if c.flags&(flagHeard|unplainAnswer) != flagHeard || c.firstDoubt != 0 || c.link == 0 {
+		return false
+	}
+	p, ok := frame.ParseMaxMoney(op.Text)
+	rec := m.streams.At(s.stream)
+	if !ok || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != rec.id ||
+		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax ||
+		satAdd(rec.sent, s.amount) >= rec.sendMax {
+		return false
+	}
+	m.plainPackets++
+	amount := s.amount
+	arrived := max(s.minDest, p.PrepareAmount)
+	c.lastActive = m.now
+	m.stats.FulfillsIn++
+	mustSub(&c.heldOut, amount)
+	mustAdd(&c.totalSent, amount)
+	c.delivered = satAdd(c.delivered, arrived)
+	c.flags |= flagMovedMoney
+	m.stats.Sent = satAdd(m.stats.Sent, amount)
+	m.stats.SentPackets++
+	mustSub(&rec.heldOut, amount)
+	mustAdd(&rec.sent, amount)
+	rec.heldDest = floorSub(rec.heldDest, s.partDest)
+	rec.delivered = satAdd(rec.delivered, arrived)
+	m.moneySent(s.stream, rec, amount)
+	if rec.heldOut == 0 {
+		m.noteStuck(s.stream, rec, c)
+	}
+	c.lastRate = rate{uint64(arrived), uint64(amount)}
+	c.arrives(amount >= c.size.test)
+	c.size.fulfilled(amount)
+	m.trips.record(int64(m.now - s.sentAt))
+	c.window.fulfilled(m.now - s.sentAt)
+
+	m.untrack(s)
+	m.linkReady(s.link)
+	c.flight.remove(s)
+	m.slotTimers.Clear(i)
+	rec.refs--
+	c.refs--
+	m.slots.Free(i)
+	rec.remoteReceived = max(rec.remoteReceived, p.Frame.TotalReceived)
+	m.noteMoneyBlocked(rec)
+	m.wakeConn(ci, c)
+	return true
+}
