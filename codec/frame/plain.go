@@ -27,38 +27,39 @@ type MaxMoneyPacket struct {
 	Frame         StreamMaxMoney
 }
 
-// ParseMoney reads plaintext if it is a MoneyPacket with nothing behind its frame.
-// Where it says false, Parse may know more; where it says true, Parse reads the same.
-func ParseMoney(plaintext []byte) (p MoneyPacket, ok bool) {
+// Parse reads plaintext if it is a MoneyPacket with nothing behind its frame. Where it
+// says false, the function Parse may know more, and p is void; where it says true,
+// that reads the same. (It fills p where it is: results of this size would be copied.)
+func (p *MoneyPacket) Parse(plaintext []byte) bool {
 	b := plaintext
 	at, ok := parsePlain(b, TypeStreamMoney, &p.PacketType, &p.Sequence, &p.PrepareAmount)
 	if !ok {
-		return p, false
+		return false
 	}
 	if p.Frame.StreamID, at = uintAt(b, at); at == 0 {
-		return p, false
+		return false
 	}
 	p.Frame.Shares, at = uintAt(b, at)
-	return p, at == len(b)
+	return at == len(b)
 }
 
-// ParseMaxMoney reads plaintext if it is a MaxMoneyPacket, as ParseMoney does.
-func ParseMaxMoney(plaintext []byte) (p MaxMoneyPacket, ok bool) {
+// Parse reads plaintext if it is a MaxMoneyPacket, as MoneyPacket's does.
+func (p *MaxMoneyPacket) Parse(plaintext []byte) bool {
 	b := plaintext
 	at, ok := parsePlain(b, TypeStreamMaxMoney, &p.PacketType, &p.Sequence, &p.PrepareAmount)
 	if !ok {
-		return p, false
+		return false
 	}
 	if p.Frame.StreamID, at = uintAt(b, at); at == 0 {
-		return p, false
+		return false
 	}
 	limit, at := uintAt(b, at)
 	if at == 0 {
-		return p, false
+		return false
 	}
 	total, at := uintAt(b, at)
 	p.Frame.ReceiveMax, p.Frame.TotalReceived = ilp.Amount(limit), ilp.Amount(total)
-	return p, at == len(b)
+	return at == len(b)
 }
 
 // plainMin is the length of the shortest plain packet: version, type, two integers, the

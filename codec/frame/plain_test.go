@@ -8,7 +8,7 @@ import (
 	"github.com/millrace-ilp/millrace/codec/ilp"
 )
 
-// checkPlain holds ParseMoney and ParseMaxMoney to what Parse has read of b.
+// checkPlain holds the short ways to what Parse has read of b.
 func checkPlain(t *testing.T, b []byte, p *Packet) {
 	t.Helper()
 	var first Type
@@ -17,12 +17,12 @@ func checkPlain(t *testing.T, b []byte, p *Packet) {
 	if it.Next() {
 		first, body = it.Type(), it.Body()
 	}
-	money, ok := ParseMoney(b)
-	if ok {
+	var money MoneyPacket
+	if money.Parse(b) {
 		want, err := ParseStreamMoney(body)
 		if err != nil || p.Count() != 1 || first != TypeStreamMoney || money.Frame != want ||
 			money.PacketType != p.PacketType || money.Sequence != p.Sequence || money.PrepareAmount != p.PrepareAmount {
-			t.Fatalf("ParseMoney(%x) = %+v; Parse reads %+v", b, money, p)
+			t.Fatalf("MoneyPacket of %x = %+v; Parse reads %+v", b, money, p)
 		}
 		if again := money.Append([]byte{0xaa}); len(again) == 1+len(b) {
 			if !bytes.Equal(again[1:], b) {
@@ -32,12 +32,12 @@ func checkPlain(t *testing.T, b []byte, p *Packet) {
 			t.Fatalf("%x is written longer, as %x", b, again[1:])
 		}
 	}
-	limit, ok := ParseMaxMoney(b)
-	if ok {
+	var limit MaxMoneyPacket
+	if limit.Parse(b) {
 		want, err := ParseStreamMaxMoney(body)
 		if err != nil || p.Count() != 1 || first != TypeStreamMaxMoney || limit.Frame != want ||
 			limit.PacketType != p.PacketType || limit.Sequence != p.Sequence || limit.PrepareAmount != p.PrepareAmount {
-			t.Fatalf("ParseMaxMoney(%x) = %+v; Parse reads %+v", b, limit, p)
+			t.Fatalf("MaxMoneyPacket of %x = %+v; Parse reads %+v", b, limit, p)
 		}
 	}
 }
@@ -45,11 +45,11 @@ func checkPlain(t *testing.T, b []byte, p *Packet) {
 // checkNotPlain is for what Parse refuses.
 func checkNotPlain(t *testing.T, b []byte) {
 	t.Helper()
-	if _, ok := ParseMoney(b); ok {
-		t.Fatalf("ParseMoney takes %x", b)
+	if new(MoneyPacket).Parse(b) {
+		t.Fatalf("MoneyPacket takes %x", b)
 	}
-	if _, ok := ParseMaxMoney(b); ok {
-		t.Fatalf("ParseMaxMoney takes %x", b)
+	if new(MaxMoneyPacket).Parse(b) {
+		t.Fatalf("MaxMoneyPacket takes %x", b)
 	}
 }
 
@@ -69,7 +69,8 @@ func TestPlainPacketsAreWrittenAndReadAsAllOthers(t *testing.T) {
 					if got := money.Append([]byte{1, 2, 3}); !bytes.Equal(got, want) {
 						t.Fatalf("%+v is written as %x, want %x", money, got, want)
 					}
-					if got, ok := ParseMoney(want[3:]); !ok || got != money {
+					var got MoneyPacket
+					if ok := got.Parse(want[3:]); !ok || got != money {
 						t.Fatalf("%x reads as %+v, %v", want[3:], got, ok)
 					}
 
@@ -79,10 +80,11 @@ func TestPlainPacketsAreWrittenAndReadAsAllOthers(t *testing.T) {
 					if got := limit.Append([]byte{1, 2, 3}); !bytes.Equal(got, want) {
 						t.Fatalf("%+v is written as %x, want %x", limit, got, want)
 					}
-					if got, ok := ParseMaxMoney(want[3:]); !ok || got != limit {
-						t.Fatalf("%x reads as %+v, %v", want[3:], got, ok)
+					var gotLimit MaxMoneyPacket
+					if ok := gotLimit.Parse(want[3:]); !ok || gotLimit != limit {
+						t.Fatalf("%x reads as %+v, %v", want[3:], gotLimit, ok)
 					}
-					if _, ok := ParseMoney(append(want[3:len(want):len(want)], 0)); ok {
+					if new(MoneyPacket).Parse(append(want[3:len(want):len(want)], 0)) {
 						t.Fatal("taken with octets behind its frame")
 					}
 				}

@@ -30,48 +30,51 @@ type Prepare struct {
 // packet. The error is ErrType, ErrTruncated, ErrLength, ErrTimestamp,
 // ErrAddress or ErrDataLength; to each of them a receiver answers F01.
 func ParsePrepare(b []byte) (p Prepare, err error) {
-	if p, err = ParsePrepareUnaddressed(b); err == nil && !validAddress(p.Destination()) {
-		return Prepare{}, ErrAddress
-	}
-	return p, err
-}
-
-// ParsePrepareUnaddressed is ParsePrepare but for the destination, of which it checks the
-// length alone: for whoever compares it with addresses that are valid, and calls
-// CheckAddress when it is none of them.
-func ParsePrepareUnaddressed(b []byte) (p Prepare, err error) {
-	c, err := contents(b, TypePrepare)
-	if err != nil {
+	if err = p.ParseUnaddressed(b); err != nil {
 		return Prepare{}, err
 	}
+	if !validAddress(p.Destination()) {
+		return Prepare{}, ErrAddress
+	}
+	return p, nil
+}
+
+// ParseUnaddressed is ParsePrepare but for the destination, of which it checks the
+// length alone: for whoever compares it with addresses that are valid, and calls
+// CheckAddress when it is none of them. It fills p where it is; after an error p is
+// void.
+func (p *Prepare) ParseUnaddressed(b []byte) error {
+	c, err := contents(b, TypePrepare)
+	if err != nil {
+		return err
+	}
 	if len(c) < destinationAt {
-		return Prepare{}, ErrTruncated
+		return ErrTruncated
 	}
 	expiry, ok := parseTimestamp((*[17]byte)(c[expiryAt:]))
 	if !ok {
-		return Prepare{}, ErrTimestamp
+		return ErrTimestamp
 	}
 	destLen, dest, err := oer.Length(c, destinationAt)
 	if err != nil {
-		return Prepare{}, err
+		return err
 	}
 	destEnd := dest + destLen
 	// Before dataLen is read: this bound is what makes the offsets fit.
 	if destLen > MaxAddress {
-		return Prepare{}, ErrAddress
+		return ErrAddress
 	}
 	dataLen, data, err := oer.Length(c, destEnd)
 	if err != nil {
-		return Prepare{}, err
+		return err
 	}
 	if dataLen > maxDataIn {
-		return Prepare{}, ErrDataLength
+		return ErrDataLength
 	}
-	// Field by field: a literal would be built beside the result and copied.
 	p.raw = c[: data+dataLen : data+dataLen]
 	p.expiryUnixMs = expiry
 	p.dest, p.destEnd, p.data = uint16(dest), uint16(destEnd), uint16(data)
-	return p, nil
+	return nil
 }
 
 // Amount is in the units of the link that the packet came in on.

@@ -92,16 +92,21 @@ func (m *Machine) CloseServer(now Instant, id ServerID) {
 func (m *Machine) tokenHash(token []byte) uint64 {
 	const k0, k1 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
 	a, b := m.cfg.HashSeed[0]^k0, m.cfg.HashSeed[1]^uint64(len(token))*k1
-	for len(token) >= 8 {
-		hi, lo := bits.Mul64(a^binary.LittleEndian.Uint64(token), b|1)
-		a, b = lo^b, hi^bits.RotateLeft64(b, 23)+k0
+	h := a
+	for len(token) >= 16 {
+		hi, lo := bits.Mul64(binary.LittleEndian.Uint64(token)^b, binary.LittleEndian.Uint64(token[8:])^h)
+		h = hi ^ lo
+		token = token[16:]
+	}
+	var x, y uint64
+	if len(token) >= 8 {
+		x = binary.LittleEndian.Uint64(token)
 		token = token[8:]
 	}
-	var last uint64
-	for i, x := range token {
-		last |= uint64(x) << (8 * i)
+	for i, c := range token {
+		y |= uint64(c) << (8 * i)
 	}
-	hi, lo := bits.Mul64(a^last^k1, b|1)
-	hi, lo = bits.Mul64(hi^k0^a, lo^b|1)
+	hi, lo := bits.Mul64(x^b^k1, y^h)
+	hi, lo = bits.Mul64(hi^a, lo^b)
 	return hi ^ lo
 }

@@ -36,7 +36,8 @@ type newcomer struct {
 	memory tokenScratch
 }
 
-// scratch is the memory of one vector.
+// scratch is the memory of one vector. What it points to, beyond its own, is good
+// only during the call: the next vector writes it anew before it is looked at.
 type scratch struct {
 	work      [MaxVector]work
 	open      [MaxVector]aesni.Op
@@ -51,6 +52,8 @@ type scratch struct {
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
 	touched   uint64     // keeps loads from being left out
+	money     frame.MoneyPacket
+	limit     frame.MaxMoneyPacket
 }
 
 // proof is what Transmit does with a sealed prepare once it is proved.
@@ -121,10 +124,6 @@ func (m *Machine) vector(in []Entry, out Output) {
 		}
 	}
 	m.sealReplies()
-	for i := range in {
-		w.open[i].Text, w.open[i].Data = nil, nil
-		w.work[i].packet, w.work[i].reply, w.work[i].segment = ilp.Prepare{}, ilp.Reject{}, nil
-	}
 	m.buryDead()
 }
 
@@ -136,12 +135,11 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		w.slot, w.conn = m.slotOfAnswer(e)
 		return
 	}
-	p, err := ilp.ParsePrepareUnaddressed(e.Packet)
-	if err != nil {
+	p := &w.packet
+	if p.ParseUnaddressed(e.Packet) != nil {
 		w.refuse, w.code = true, ilp.F01
 		return
 	}
-	w.packet = p
 	l, ok := m.links.Get(slab.Handle(e.Link))
 	if !ok {
 		w.refuse, w.code = true, ilp.F02
@@ -158,7 +156,7 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	if !ok {
-		if !bytes.HasPrefix(p.Destination(), peerPrefix) && !l.isEcho(p) {
+		if !bytes.HasPrefix(p.Destination(), peerPrefix) && !l.isEcho(*p) {
 			w.refuse, w.code = true, ilp.F02
 		}
 		return
@@ -359,8 +357,5 @@ func (m *Machine) sealReply(conn uint32, text, region []byte) {
 func (m *Machine) sealReplies() {
 	w := &m.scratch
 	m.keys.SealVector(w.seal[:w.seals])
-	for i := range w.seals {
-		w.seal[i].Text, w.seal[i].Data = nil, nil
-	}
 	w.seals = 0
 }

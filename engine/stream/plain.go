@@ -35,9 +35,9 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	if c.flags&(flagHeard|unplainIn) != flagHeard || c.link != m.linkIndex(e.Link) || m.cfg.Ledger || m.general() {
 		return false
 	}
-	p, ok := frame.ParseMoney(op.Text)
+	var p frame.MoneyPacket
 	k := c.firstStream
-	if !ok || k == 0 || !m.links.At(c.link).up {
+	if !p.Parse(op.Text) || k == 0 || !m.links.At(c.link).up {
 		return false
 	}
 	s := m.streams.At(k)
@@ -67,7 +67,9 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 
 	m.answerRoom()
 	from := len(m.scratch.out)
-	answer := frame.MaxMoneyPacket{PacketType: ilp.TypeFulfill, Sequence: p.Sequence, PrepareAmount: amount, Frame: s.maxMoney()}
+	answer := &m.scratch.limit
+	answer.PacketType, answer.Sequence, answer.PrepareAmount = ilp.TypeFulfill, p.Sequence, amount
+	answer.Frame.StreamID, answer.Frame.ReceiveMax, answer.Frame.TotalReceived = s.id, s.receiveMax, s.received
 	b := answer.Append(m.scratch.out)
 	m.scratch.out = b
 	n := len(b) - from + frame.Overhead
@@ -160,10 +162,9 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	least := leastOf(dest, o.slippage)
 	w := &m.scratch
 	from := len(w.out)
-	packet := frame.MoneyPacket{
-		PacketType: ilp.TypePrepare, Sequence: c.nextSequence, PrepareAmount: least,
-		Frame: frame.StreamMoney{StreamID: s.id, Shares: uint64(amount)},
-	}
+	packet := &w.money
+	packet.PacketType, packet.Sequence, packet.PrepareAmount = ilp.TypePrepare, c.nextSequence, least
+	packet.Frame.StreamID, packet.Frame.Shares = s.id, uint64(amount)
 	b := packet.Append(w.out)
 	n := len(b) - from + frame.Overhead
 	size := ilp.PrepareLen(len(cold.peer), n)
@@ -211,9 +212,9 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	if c.flags&(flagHeard|unplainAnswer) != flagHeard || c.firstDoubt != 0 || c.link == 0 {
 		return false
 	}
-	p, ok := frame.ParseMaxMoney(op.Text)
+	var p frame.MaxMoneyPacket
 	rec := m.streams.At(s.stream)
-	if !ok || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != rec.id ||
+	if !p.Parse(op.Text) || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != rec.id ||
 		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax ||
 		satAdd(rec.sent, s.amount) >= rec.sendMax {
 		return false

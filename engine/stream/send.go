@@ -209,8 +209,6 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			copy(p.condition, ops[k].Condition[:])
 			m.slots.At(p.slot).expect = ops[k].Fulfillment
 		}
-		ops[k].Text, ops[k].Data = nil, nil
-		w.prove[k] = proof{}
 	}
 	w.seals = 0
 	return n
