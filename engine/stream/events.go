@@ -7,16 +7,27 @@ import "github.com/millrace-ilp/millrace/pool/slab"
 // full, opened streams and connections are refused before they happen
 // (Machine.crowded), so nothing an application must know is ever dropped.
 type eventQueue struct {
-	buf   []Event
-	head  int
+	queue slab.FIFO[queued]
+	whole slab.FIFO[Event] // those that queue says are whole, in the same order
 	limit int
 }
 
-func (q *eventQueue) push(e Event) { q.buf = append(q.buf, e) }
+// queued is an event in 12 octets: of most, what a stream adds up says all.
+type queued struct {
+	kind       EventKind
+	whole      bool
+	stream     uint32
+	generation uint32
+}
 
-func (q *eventQueue) last() *Event { return &q.buf[len(q.buf)-1] }
+func (q *eventQueue) push(e Event) {
+	q.queue.Push(queued{whole: true})
+	q.whole.Push(e)
+}
 
-func (q *eventQueue) len() int { return len(q.buf) - q.head }
+func (q *eventQueue) last() *Event { return q.whole.Last() }
+
+func (q *eventQueue) len() int { return q.queue.Len() }
 
 // crowded says that the application is far behind with its events: a peer may
 // open nothing new until it has caught up.
@@ -24,51 +35,59 @@ func (m *Machine) crowded() bool { return m.events.len() >= m.events.limit }
 
 // PollEvent returns the next event. Its owner polls until false after every
 // call that may have made any.
-func (m *Machine) PollEvent() (Event, bool) {
-	q := &m.events
-	for q.head < len(q.buf) {
-		e := q.buf[q.head]
-		q.head++
-		if q.head == len(q.buf) {
-			q.buf, q.head = q.buf[:0], 0
-		} else if q.head > 4096 && q.head*2 > len(q.buf) {
-			q.buf = q.buf[:copy(q.buf, q.buf[q.head:])]
-			q.head = 0
-		}
-		if m.fillEvent(&e) {
+func (m *Machine) PollEvent() (e Event, ok bool) {
+	for m.events.len() > 0 {
+		if m.nextEvent(&e) {
 			return e, true
 		}
 	}
 	return Event{}, false
 }
 
-// fillEvent completes a queued event with what has added up since.
-func (m *Machine) fillEvent(e *Event) bool {
-	if s, ok := m.streams.Get(slab.Handle(e.Stream)); ok {
-		if s.user != 0 {
-			e.User = s.user
+// PollEvents appends the events that wait to dst, as long as there is room in it.
+func (m *Machine) PollEvents(dst []Event) []Event {
+	for len(dst) < cap(dst) && m.events.len() > 0 {
+		dst = dst[:len(dst)+1]
+		if !m.nextEvent(&dst[len(dst)-1]) {
+			dst = dst[:len(dst)-1]
 		}
-		switch e.Kind {
-		case EventMoneyReceived:
-			e.Amount, e.Packets = s.moneyIn.amount, s.moneyIn.packets
-			s.moneyIn = pendingMoney{}
-			return e.Packets > 0
-		case EventMoneySent:
-			e.Amount, e.Packets = s.moneyOut.amount, s.moneyOut.packets
-			s.moneyOut = pendingMoney{}
-			return e.Packets > 0
-		case EventReadable:
-			s.flags &^= streamReadEvent
-		case EventReceiveLimit:
-			s.flags &^= streamLimitEvent
-		}
-	} else if e.Packets == 0 && (e.Kind == EventMoneyReceived || e.Kind == EventMoneySent) {
-		return false // settled when the stream was let go
 	}
-	if e.User == 0 {
-		if c, ok := m.conns.Get(slab.Handle(e.Conn)); ok {
+	return dst
+}
+
+// nextEvent takes the oldest event from the queue. It says false when that is nothing
+// any more.
+func (m *Machine) nextEvent(e *Event) bool {
+	next := m.events.queue.Pop()
+	if next.whole {
+		*e = m.events.whole.Pop()
+		if s, ok := m.streams.Get(slab.Handle(e.Stream)); ok && s.user != 0 {
+			e.User = s.user
+		} else if c, ok := m.conns.Get(slab.Handle(e.Conn)); ok && e.User == 0 {
 			e.User = c.user
 		}
+		return true
+	}
+	h := slab.MakeHandle(next.stream, next.generation)
+	s, ok := m.streams.Get(h)
+	if !ok {
+		return false // settled when the stream was let go
+	}
+	*e = Event{Kind: next.kind, Conn: ConnHandle(m.conns.Handle(s.conn)), Stream: StreamHandle(h), User: s.user}
+	if e.User == 0 {
+		e.User = m.conns.At(s.conn).user
+	}
+	switch next.kind {
+	case EventMoneyReceived:
+		e.Amount, e.Packets = s.moneyIn.amount, s.moneyIn.packets
+		s.moneyIn = pendingMoney{}
+	case EventMoneySent:
+		e.Amount, e.Packets = s.moneyOut.amount, s.moneyOut.packets
+		s.moneyOut = pendingMoney{}
+	case EventReadable:
+		s.flags &^= streamReadEvent
+	case EventReceiveLimit:
+		s.flags &^= streamLimitEvent
 	}
 	return true
 }
@@ -84,10 +103,15 @@ func (m *Machine) streamEvent(kind EventKind, i uint32, s *streamRec) {
 	})
 }
 
+// briefEvent queues an event whose content the stream adds up until it is polled.
+func (m *Machine) briefEvent(kind EventKind, i uint32) {
+	m.events.queue.Push(queued{kind: kind, stream: i, generation: m.streams.Generation(i)})
+}
+
 func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
 	m.plant.event(&amount)
 	if s.moneyIn.packets == 0 {
-		m.streamEvent(EventMoneyReceived, i, s)
+		m.briefEvent(EventMoneyReceived, i)
 	}
 	s.moneyIn.amount = satAdd(s.moneyIn.amount, amount)
 	s.moneyIn.packets++
@@ -95,7 +119,7 @@ func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
 
 func (m *Machine) moneySent(i uint32, s *streamRec, amount Amount) {
 	if s.moneyOut.packets == 0 {
-		m.streamEvent(EventMoneySent, i, s)
+		m.briefEvent(EventMoneySent, i)
 	}
 	s.moneyOut.amount = satAdd(s.moneyOut.amount, amount)
 	s.moneyOut.packets++
@@ -104,7 +128,7 @@ func (m *Machine) moneySent(i uint32, s *streamRec, amount Amount) {
 func (m *Machine) readable(i uint32, s *streamRec) {
 	if !s.flags.has(streamReadEvent) {
 		s.flags |= streamReadEvent
-		m.streamEvent(EventReadable, i, s)
+		m.briefEvent(EventReadable, i)
 	}
 }
 
@@ -112,6 +136,6 @@ func (m *Machine) readable(i uint32, s *streamRec) {
 func (m *Machine) limitEvent(i uint32, s *streamRec) {
 	if !s.flags.has(streamLimitEvent) {
 		s.flags |= streamLimitEvent
-		m.streamEvent(EventReceiveLimit, i, s)
+		m.briefEvent(EventReceiveLimit, i)
 	}
 }

@@ -407,7 +407,7 @@ func (m *Machine) freeStream(i uint32) {
 	}{{EventMoneyReceived, s.moneyIn}, {EventMoneySent, s.moneyOut}} {
 		if e.p.packets > 0 {
 			m.streamEvent(e.kind, i, s)
-			last := &m.events.buf[len(m.events.buf)-1]
+			last := m.events.last()
 			last.Amount, last.Packets = e.p.amount, e.p.packets
 		}
 	}

@@ -16,6 +16,11 @@ const (
 // very slot was allocated 2^31 times more in between.
 type Handle uint64
 
+// MakeHandle is the handle with that index and generation.
+func MakeHandle(index, generation uint32) Handle {
+	return Handle(generation)<<32 | Handle(index)
+}
+
 // Index returns the index, which is only good while the item lives.
 func (h Handle) Index() uint32 { return uint32(h) }
 
