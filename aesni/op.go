@@ -143,32 +143,39 @@ const ahead = 6
 
 // OpenVector does Open for each op. Ops with nil Data get OK false.
 func (k *Keys) OpenVector(ops []Op) {
-	k.fetch(ops, 0, ahead)
+	k.fetch(ops)
 	for i := range ops {
-		k.fetch(ops, i+ahead, i+ahead+1)
+		if k.gcm != gcmStdlib && i+ahead < len(ops) {
+			k.fetchOne(ops[i+ahead].Key)
+		}
 		k.Open(&ops[i])
 	}
 }
 
 // SealVector does Seal for each op. Ops with nil Data are passed over.
 func (k *Keys) SealVector(ops []Op) {
-	k.fetch(ops, 0, ahead)
+	k.fetch(ops)
 	for i := range ops {
-		k.fetch(ops, i+ahead, i+ahead+1)
+		if k.gcm != gcmStdlib && i+ahead < len(ops) {
+			k.fetchOne(ops[i+ahead].Key)
+		}
 		k.Seal(&ops[i])
 	}
 }
 
-// fetch begins to load the keys of ops[from:to], unless they are needed at once.
-func (k *Keys) fetch(ops []Op, from, to int) {
+// fetch begins to load the keys of the first ops, unless they are needed at once.
+func (k *Keys) fetch(ops []Op) {
 	if k.gcm == gcmStdlib || len(ops) == 1 {
 		return
 	}
-	for ; from < min(to, len(ops)); from++ {
-		slot := ops[from].Key
-		if s := int(slot >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
-			prefetch(&k.segments[s].blocks[slot&segmentMask])
-		}
+	for i := range ops[:min(ahead, len(ops))] {
+		k.fetchOne(ops[i].Key)
+	}
+}
+
+func (k *Keys) fetchOne(slot uint32) {
+	if s := int(slot >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
+		prefetch(&k.segments[s].blocks[slot&segmentMask])
 	}
 }
 

@@ -379,6 +379,9 @@ func (m *Machine) newSlot() (uint32, *slot, bool) {
 // freeSlot gives a slot back; the caller has settled its money and data.
 func (m *Machine) freeSlot(i uint32, s *slot) {
 	m.slotTimers.Clear(i)
+	if s.flags&(slotPeer|slotEcho) == slotPeer {
+		m.asking--
+	}
 	if s.flags.has(slotMoney) {
 		m.unrefStream(s.stream)
 		for p := s.more; p != 0; p = m.parts.At(p).next {

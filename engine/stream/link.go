@@ -228,7 +228,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 		return errors.New("stream: too many requests in flight")
 	}
 	expires := now.unixMs() + 60_000
-	m.configUntil = max(m.configUntil, Instant(expires*1e6+m.cfg.ExpiryMargin)+1e9)
+	m.asking++
 	request := ildcp.AppendRequest(nil, m.expiry.at(expires))
 	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(h).Index(), slotPeer|slotCanFulfil, now, expires
 	m.track(i, s)
@@ -248,7 +248,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 
 // configures says whether a packet may tell a link's address.
 func (m *Machine) configures(e *Entry) bool {
-	if e.Kind != Fulfill || m.now > m.configUntil {
+	if m.asking == 0 || e.Kind != Fulfill {
 		return false
 	}
 	_, s := m.slotOf(e.Request)

@@ -36,9 +36,9 @@ type Machine struct {
 	slotTimers *slab.Wheel // expiry of a request
 	holdTimers *slab.Wheel // deadline of a decision
 
-	oldestGrave, newestGrave uint32  // tombstones in order of age
-	requestMask              uint32  // see requestID
-	configUntil              Instant // until when a peer.config may be answered
+	oldestGrave, newestGrave uint32 // tombstones in order of age
+	requestMask              uint32 // see requestID
+	asking                   int    // peer.config that wait for their answer
 
 	readyLinks []LinkHandle // links to transmit on
 	starved    []uint32     // links without room

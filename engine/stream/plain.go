@@ -202,6 +202,16 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	return true
 }
 
+// plainGoesOn says, after plainBuild, that the connection has more to send at once. That
+// it has not says canSend.
+func (m *Machine) plainGoesOn(c *conn) bool {
+	o := m.optionsOf(c)
+	if c.nextSequence >= maxSequence-1 || c.flags.has(flagCloseDue) || c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
+		return false
+	}
+	return m.sendableMoney(c, m.streams.At(c.firstStream)) > 0
+}
+
 // plainFulfill takes the fulfill of a plain packet whose reply tells the stream's
 // receive maximum and nothing else.
 func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {

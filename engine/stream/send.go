@@ -170,7 +170,13 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 		}
 		c.flags &^= flagQueued
 		if m.plainBuild(h, i, c, out) {
-			m.wakeConn(i, c)
+			if m.plainGoesOn(c) {
+				if l.ready.Push(i) {
+					c.flags |= flagQueued
+				}
+			} else {
+				m.wakeConn(i, c)
+			}
 			continue
 		}
 		if !m.canSend(c) {
