@@ -120,3 +120,21 @@ func TestEqual(t *testing.T) {
 		}
 	}
 }
+
+// TestEqual32 turns each bit.
+func TestEqual32(t *testing.T) {
+	var a, b [32]byte
+	for i := range a {
+		a[i], b[i] = byte(7*i), byte(7*i)
+	}
+	if !Equal32(&a, &b) {
+		t.Fatal("equal ones differ")
+	}
+	for bit := range 256 {
+		b[bit/8] ^= 1 << (bit % 8)
+		if Equal32(&a, &b) {
+			t.Fatalf("bit %d is not looked at", bit)
+		}
+		b[bit/8] ^= 1 << (bit % 8)
+	}
+}

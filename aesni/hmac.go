@@ -3,6 +3,7 @@ package aesni
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 )
 
 // HMAC sets dst to HMAC-SHA-256 of the parts, one after the other, under key
@@ -49,3 +50,12 @@ func Sum256(b []byte) [32]byte { return sha256.Sum256(b) }
 // their lengths alone. Tags, tokens, fulfillments and conditions are compared
 // with it.
 func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
+
+// Equal32 is Equal for fulfillments and conditions.
+func Equal32(a, b *[32]byte) bool {
+	var diff uint64
+	for i := 0; i < 32; i += 8 {
+		diff |= binary.NativeEndian.Uint64(a[i:]) ^ binary.NativeEndian.Uint64(b[i:])
+	}
+	return diff == 0
+}

@@ -14,28 +14,37 @@ type Fulfill struct {
 //
 // Whether the fulfillment fits the Prepare's condition is for the caller to
 // check: this package knows no hashes.
-func ParseFulfill(b []byte) (Fulfill, error) {
+func ParseFulfill(b []byte) (f Fulfill, err error) {
+	if err = f.Parse(b); err != nil {
+		return Fulfill{}, err
+	}
+	return f, nil
+}
+
+// Parse is ParseFulfill into a view where it is; after an error f is void.
+func (f *Fulfill) Parse(b []byte) error {
 	c, err := contents(b, TypeFulfill)
 	if err != nil {
-		return Fulfill{}, err
+		return err
 	}
 	n, data, err := oer.Length(c, 32)
 	if err != nil {
-		return Fulfill{}, err
+		return err
 	}
 	if n > MaxData {
-		return Fulfill{}, ErrDataLength
+		return ErrDataLength
 	}
-	return Fulfill{raw: c[: data+n : data+n], data: data}, nil
+	f.raw, f.data = c[:data+n:data+n], data
+	return nil
 }
 
 // Fulfillment is the 32 octets whose SHA-256 the condition is; they point into
 // the packet.
-func (f Fulfill) Fulfillment() []byte { return f.raw[:32:32] }
+func (f *Fulfill) Fulfillment() []byte { return f.raw[:32:32] }
 
 // Data is what the receiver sent along, at most MaxData octets; it points into
 // the packet.
-func (f Fulfill) Data() []byte { return f.raw[f.data:] }
+func (f *Fulfill) Data() []byte { return f.raw[f.data:] }
 
 // FulfillLen is the length of a Fulfill whose data has dataLen octets.
 func FulfillLen(dataLen int) int { return envelopeLen(32 + varLen(dataLen)) }

@@ -36,12 +36,12 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 	var data []byte
 	switch e.Kind {
 	case Fulfill:
-		f, err := ilp.ParseFulfill(e.Packet)
-		if err != nil {
+		f := &m.scratch.fulfill
+		if f.Parse(e.Packet) != nil {
 			w.code = ilp.F01
 			return
 		}
-		w.answers = s.flags.has(slotCanFulfil) && (aesni.Equal(f.Fulfillment(), s.expect[:]) || m.plant.anyFulfillment())
+		w.answers = s.flags.has(slotCanFulfil) && (aesni.Equal32((*[32]byte)(f.Fulfillment()), &s.expect) || m.plant.anyFulfillment())
 		data = f.Data()
 	case Reject:
 		r, err := ilp.ParseReject(e.Packet)

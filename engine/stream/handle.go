@@ -52,6 +52,7 @@ type scratch struct {
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
 	touched   uint64     // keeps loads from being left out
+	fulfill   ilp.Fulfill
 	money     frame.MoneyPacket
 	limit     frame.MaxMoneyPacket
 }

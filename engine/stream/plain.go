@@ -46,7 +46,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	case p.PacketType != ilp.TypePrepare, p.Frame.StreamID != s.id, p.Frame.Shares == 0, s.flags.has(streamOver),
 		amount == 0, amount < p.PrepareAmount, p.Sequence >= maxSequence,
 		!s.surelyTakes(amount), c.heldIn > 0, !fits(c.totalReceived, amount),
-		[32]byte(w.packet.Condition()) != op.Condition,
+		!aesni.Equal32(&op.Condition, (*[32]byte)(w.packet.Condition())),
 		int64(m.now) >= expiryNs(w.packet)-m.cfg.FulfillMargin,
 		m.optionsOf(c).Padding,
 		!m.roomFor(e.Link, maxReplyText+replyOverhead, out),

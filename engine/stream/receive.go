@@ -163,7 +163,7 @@ func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, pa
 		m.reject(e, ilp.T03, out)
 	case !ok,
 		w.packet.Amount() < m.plant.required(packet.PrepareAmount),
-		!aesni.Equal(op.Condition[:], w.packet.Condition()),
+		!aesni.Equal32(&op.Condition, (*[32]byte)(w.packet.Condition())),
 		!m.acceptMoney(i, c, w.packet.Amount(), parts, &r):
 		m.replyReject(&r, out)
 	default:
