@@ -48,14 +48,14 @@ func ParseILP(b []byte) (t Type, requestID uint32, ilp []byte, ok bool) {
 	}
 	// Type, request id, and the first three octets of the rest.
 	head := binary.BigEndian.Uint64(b)
-	n, at := mediumLength(uint32(head) & 0xff_ffff)
+	n, at := shortLength(uint32(head) & 0xff_ffff)
 	if n < ilpEntryLen+3 || n > len(b)-headerLen-at {
 		return parseILP(b)
 	}
 	c := b[headerLen+at:][:n]
 	// The entry and the first octet of the length behind it, in one load.
 	entry := binary.LittleEndian.Uint64(c)
-	m, at := mediumLength(uint32(entry>>56)<<16 | uint32(c[8])<<8 | uint32(c[9]))
+	m, at := shortLength(uint32(entry>>56)<<16 | uint32(c[8])<<8 | uint32(c[9]))
 	if entry&(1<<56-1) != ilpEntryLE || m == 0 || m > n-ilpEntryLen-at {
 		return parseILP(b)
 	}
@@ -66,10 +66,12 @@ func ParseILP(b []byte) (t Type, requestID uint32, ilp []byte, ok bool) {
 	return t, uint32(head >> 24), c[at : at+m : at+m], true
 }
 
-// mediumLength reads a length of 128 to 65,535 octets and how many octets it takes
+// shortLength reads a length of 1 to 65,535 octets and how many octets it takes
 // itself, from the three octets that it begins with. It is 0 for any other.
-func mediumLength(begin uint32) (n, size int) {
+func shortLength(begin uint32) (n, size int) {
 	switch {
+	case begin < 0x80_0000:
+		return int(begin >> 16), 1
 	case begin>>16 == 0x82 && begin&0xff00 != 0:
 		return int(begin & 0xffff), 3
 	case begin>>15 == 0x81<<1|1:
