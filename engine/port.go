@@ -127,6 +127,7 @@ func (s *shard) LinkDown(l *transport.Link, unsent []uint32, reason error) {
 		entries = append(entries, stream.Entry{Kind: stream.Failure, Link: p.handle, Request: id})
 	}
 	s.m.Handle(s.now(), entries, s)
+	clear(entries[:cap(entries)]) // octets of the link's last vectors
 	s.entries = entries[:0]
 	s.m.LinkLost(s.now(), p.handle)
 	s.settle(nil)

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -90,24 +91,24 @@ func (s *shard) Packets(l *transport.Link, in []transport.Packet) {
 		return
 	}
 	defer s.guard()
-	entries := s.entries[:0]
+	entries := slices.Grow(s.entries[:0], len(in))[:len(in)]
 	for i := range in {
-		e := stream.Entry{Link: p.handle, Request: in[i].ID, Packet: in[i].ILP}
-		switch in[i].Kind {
+		q, e := &in[i], &entries[i]
+		switch q.Kind {
 		case transport.Request:
 			e.Kind = stream.Prepare
 		case transport.Response:
-			e.Kind = answerKind(in[i].ILP)
+			e.Kind = answerKind(q.ILP)
 		default:
 			e.Kind = stream.Failure
 		}
+		e.Link, e.Request, e.Packet = p.handle, q.ID, q.ILP
 		if e.Kind == stream.Failure {
 			e.Packet = nil
 		}
-		entries = append(entries, e)
 	}
 	s.m.Handle(s.now(), entries, s)
-	clear(entries)
+	// They are not cleared: the octets are the loop's read buffer, most of them.
 	s.entries = entries[:0]
 	s.settle(p)
 }

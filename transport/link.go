@@ -44,8 +44,9 @@ type Link struct {
 	progressAt int64
 	closeBy    int64
 
-	call uint64 // the handler call that mark is for
-	mark int    // octets in the output before it
+	call  uint64 // the handler call that mark is for
+	mark  int    // octets in the output before it
+	limit int    // of octets in the output before one more ILP packet and with it
 
 	reason  error
 	unsent  []uint32    // of output that a panic made void
@@ -85,7 +86,7 @@ func (l *Link) Room() int {
 // within 0 and about 64 KiB, and when the link's output is at the hard cap: then
 // the link is closed.
 func (l *Link) Request(id uint32, n int) []byte {
-	if !l.writable(n) {
+	if !l.ready(n) && !l.admit(n) {
 		return nil
 	}
 	return l.s.Request(id, n)
@@ -93,24 +94,32 @@ func (l *Link) Request(id uint32, n int) []byte {
 
 // Reply is Request for a Response: the answer to the peer's request of that id.
 func (l *Link) Reply(id uint32, n int) []byte {
-	if !l.writable(n) {
+	if !l.ready(n) && !l.admit(n) {
 		return nil
 	}
 	return l.s.Reply(id, n)
 }
 
-// writable makes the link ready for one more packet.
-func (l *Link) writable(n int) bool {
+// ready says that the link takes one more packet. It may say no of the first in a
+// handler call; ask admit then.
+func (l *Link) ready(n int) bool {
+	return l.call == l.loop.call && uint(n) <= maxILP && l.s.Out.Len()+n <= l.limit && l.ask.Load() == nil
+}
+
+// admit makes the link ready for one more packet if it can be. In a handler call,
+// nothing takes that back but Close and what is written.
+func (l *Link) admit(n int) bool {
 	if l.phase != linkUp || l.ask.Load() != nil || uint(n) > maxILP {
 		return false
 	}
 	waits := l.s.Out.Len()
 	if lp := l.loop; l.call != lp.call {
 		l.call, l.mark = lp.call, waits
+		l.limit = lp.cfg.HardCap - l.pending - session.FrameOverhead
 		lp.touched = append(lp.touched, l)
 		lp.markDirty(l)
 	}
-	if l.pending+waits+n+session.FrameOverhead > l.loop.cfg.HardCap {
+	if waits+n > l.limit {
 		l.full = true
 		return false
 	}

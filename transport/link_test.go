@@ -230,15 +230,19 @@ func TestSizesOutOfRangeAreRefusedWithoutHarm(t *testing.T) {
 		c := login(t, ln, 0)
 		l := r.link(0)
 		r.do(lp, func() {
-			for _, n := range []int{-1, maxILP + 1, 1 << 30} {
-				if l.Request(9, n) != nil {
-					t.Errorf("%d octets are taken", n)
+			refused := func() {
+				for _, n := range []int{-1, maxILP + 1, 1 << 30} {
+					if l.Request(9, n) != nil || l.Reply(9, n) != nil {
+						t.Errorf("%d octets are taken", n)
+					}
 				}
 			}
+			refused()
 			if l.Room() <= 0 {
 				t.Errorf("room is %d", l.Room())
 			}
 			fill(l.Request(1, maxILP), 1)
+			refused() // nor behind another packet
 			l.Request(2, 0)
 		})
 		for id := uint32(1); id <= 2; id++ {

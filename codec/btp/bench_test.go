@@ -1,18 +1,25 @@
 package btp
 
-import "testing"
+import (
+	"strconv"
+	"testing"
+)
 
 func BenchmarkParseILP(b *testing.B) {
-	message := AppendMessage(nil, 7, SubProtocol{Name: []byte("ilp"), Data: make([]byte, 180)})
-	b.ReportAllocs()
-	for b.Loop() {
-		_, id, ilp, ok := ParseILP(message)
-		if !ok {
-			b.Fatal("refused")
-		}
-		sink += int(id) + len(ilp)
+	for _, n := range []int{100, 180, 260} { // a length of one octet, of two, of three
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			message := AppendMessage(nil, 7, SubProtocol{Name: []byte("ilp"), Data: make([]byte, n)})
+			b.ReportAllocs()
+			for b.Loop() {
+				_, id, ilp, ok := ParseILP(message)
+				if !ok {
+					b.Fatal("refused")
+				}
+				sink += int(id) + len(ilp)
+			}
+			b.SetBytes(int64(len(message)))
+		})
 	}
-	b.SetBytes(int64(len(message)))
 }
 
 func BenchmarkParse(b *testing.B) {

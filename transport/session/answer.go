@@ -54,8 +54,7 @@ func (s *Session) control(op ws.Op, payload []byte) {
 		return
 	}
 	if op == ws.Ping {
-		s.pongWanted = true
-		s.pongLen = uint8(copy(s.pong[:], payload))
+		s.pong = payload
 	}
 }
 

@@ -56,13 +56,13 @@ type Session struct {
 	ctrl     int   // control frames in it
 	framesIn uint64
 
+	request, response head // of the last ones that were written
+
 	authID   uint32 // request id of the auth Message
 	username []byte // Asked: borrowed from the octets that were fed
 	token    []byte
 
-	pongWanted bool
-	pongLen    uint8
-	pong       [ws.MaxControl]byte
+	pong []byte // payload of the last ping of this read, borrowed; nil: there was none
 }
 
 // NewServer begins the accepting side's session. now is in Unix ns.
@@ -95,9 +95,9 @@ func (s *Session) FramesIn() uint64 { return s.framesIn }
 func (s *Session) Held() int { return s.r.Held() }
 
 // Feed hands over octets of one read. They are borrowed, and changed in place,
-// until Packets returns nothing, or Rest is called.
+// until EndRead or Rest is called.
 func (s *Session) Feed(now int64, b []byte) {
-	s.now, s.heard = now, now
+	s.now, s.heard, s.pong = now, now, nil
 	s.r.Feed(b)
 }
 
@@ -181,32 +181,21 @@ func (s *Session) rare(vec []Packet, message []byte) []Packet {
 // EndRead finishes what the octets of one read began: it answers the last ping
 // among them. Call it when Packets has returned nothing.
 func (s *Session) EndRead() {
-	if s.pongWanted {
-		s.pongWanted = false
+	if s.pong != nil {
 		if s.state < Closing {
-			s.frame(ws.Pong, s.pong[:s.pongLen])
+			s.frame(ws.Pong, s.pong)
 		}
+		s.pong = nil
 	}
 }
 
 // Request reserves a Message with an ILP packet of n octets and returns their
 // place, which stays where it is until the output is handed over; nil unless the
 // session is up.
-func (s *Session) Request(id uint32, n int) []byte { return s.ilp(btp.TypeMessage, id, n) }
+func (s *Session) Request(id uint32, n int) []byte { return s.ilp(&s.request, btp.TypeMessage, id, n) }
 
 // Reply is Request for a Response.
-func (s *Session) Reply(id uint32, n int) []byte { return s.ilp(btp.TypeResponse, id, n) }
-
-func (s *Session) ilp(t btp.Type, id uint32, n int) []byte {
-	if s.state != Up {
-		return nil
-	}
-	m := btp.ILPLen(n)
-	h := ws.HeaderLen(m, s.role)
-	b := s.Out.Reserve(h + m)
-	ws.PutHeader(b, ws.Binary, m, s.role)
-	return btp.PutILP(b[h:], t, id, n)
-}
+func (s *Session) Reply(id uint32, n int) []byte { return s.ilp(&s.response, btp.TypeResponse, id, n) }
 
 // FrameOverhead bounds the octets around an ILP packet in the output.
 const FrameOverhead = ws.MaxHeader + 20
