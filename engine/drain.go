@@ -68,32 +68,27 @@ func (s *shard) drain() bool {
 		return false // the drain that called the Handler goes on
 	}
 	some := false
-	run, handler := s.events[:0], uint32(0)
 	for {
-		e, ok := s.m.PollEvent()
-		next := uint32(0)
-		if ok {
-			some = true
-			next = s.route(&e)
+		events := s.m.PollEvents(s.events[:0])
+		if len(events) == 0 {
+			return some
 		}
-		if handler != 0 && (next != handler || len(run) >= maxRun) {
-			s.callHandler(handler, run)
-			run = run[:0]
-			ok = true // what it did may have made events
-			if next == 0 {
-				handler = 0
+		some = true
+		from, handler := 0, uint32(0)
+		for i := range events {
+			next := s.route(&events[i])
+			if next == handler {
 				continue
 			}
+			if handler != 0 {
+				s.callHandler(handler, events[from:i])
+			}
+			from, handler = i, next
 		}
-		if !ok {
-			break
-		}
-		if handler = next; next != 0 {
-			run = append(run, e)
+		if handler != 0 {
+			s.callHandler(handler, events[from:])
 		}
 	}
-	s.events = run[:0]
-	return some
 }
 
 // maxRun bounds the events of one call of a Handler.

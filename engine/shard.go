@@ -63,6 +63,7 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 		ports:   make([]*port, 1),
 		proxies: make(map[proxyKey]stream.LinkHandle),
 		entries: make([]stream.Entry, 0, stream.MaxVector),
+		events:  make([]stream.Event, 0, maxRun),
 		dead:    make(chan struct{}),
 	}
 	s.onLoop.s = s
