@@ -239,7 +239,11 @@ func (m *Machine) touchReady(l *link) {
 		sum += uint64(c.flags) + c.nextSequence + uint64(c.window.size) + c.rate.num + uint64(len(m.coldOf(i).peer))
 	}
 	for k := range n {
-		if f := m.conns.At(l.ready.Peek(k)).firstStream; f != 0 {
+		i := l.ready.Peek(k)
+		if peer := m.coldOf(i).peer; len(peer) > 0 {
+			sum += uint64(peer[0]) + uint64(peer[len(peer)-1])
+		}
+		if f := m.conns.At(i).firstStream; f != 0 {
 			s := m.streams.At(f)
 			sum += uint64(s.flags) + uint64(s.sendMax) + uint64(s.moneyOut.amount)
 		}
