@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"hash"
+	"unsafe"
 )
 
 // Labels of the derivations from a connection's shared secret: the key is
@@ -45,6 +46,7 @@ type segment struct {
 type Keys struct {
 	implementation
 	segments []segment
+	memory   func(octets int) []byte
 
 	// Octets handed to the standard library go through interfaces, so they
 	// escape. These live here, so that an Op on the caller's stack stays there.
@@ -56,6 +58,15 @@ type Keys struct {
 
 // NewKeys returns an empty table.
 func NewKeys() *Keys { return newKeys(chosen) }
+
+// NewKeysIn is NewKeys with blocks in memory, which returns that many zeroed octets that
+// begin at a cache line and live as long as it does; nil, or that it returns nil, means
+// the heap. What is wiped is overwritten there, too.
+func NewKeysIn(memory func(octets int) []byte) *Keys {
+	k := NewKeys()
+	k.memory = memory
+	return k
+}
 
 func newKeys(use implementation) *Keys {
 	k := &Keys{implementation: use}
@@ -147,12 +158,22 @@ func (k *Keys) grow(slot uint32) (*block, *objects) {
 		k.segments = append(k.segments, segment{})
 	}
 	if g := &k.segments[s]; g.blocks == nil {
-		g.blocks = new([segmentSlots]block)
+		g.blocks = k.newBlocks()
 		if k.gcm == gcmStdlib || k.sha == shaStdlib {
 			g.objects = new([segmentSlots]objects)
 		}
 	}
 	return k.slot(slot)
+}
+
+// newBlocks is a segment's worth of empty blocks.
+func (k *Keys) newBlocks() *[segmentSlots]block {
+	if k.memory != nil {
+		if b := k.memory(segmentSlots * blockLen); len(b) >= segmentSlots*blockLen {
+			return (*[segmentSlots]block)(unsafe.Pointer(unsafe.SliceData(b)))
+		}
+	}
+	return new([segmentSlots]block)
 }
 
 // holder is the slot's block if it holds such a key, or nil.

@@ -42,7 +42,7 @@ type Config struct {
 	// at once.
 	Ledger Ledger
 	// Machine bounds each shard's protocol machine. The engine fills in Shard,
-	// Directory, Seed and HashSeed, and Ledger when there is one. Decide, and
+	// Directory, Seed and HashSeed, Memory unless it is set, and Ledger when there is one. Decide, and
 	// Ledger without a Config.Ledger, need a Handler that answers and commits.
 	Machine stream.Config
 }

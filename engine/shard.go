@@ -73,6 +73,9 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 	if e.directory != nil {
 		cfg.Directory = e.directory
 	}
+	if cfg.Memory == nil {
+		cfg.Memory = newMemory()
+	}
 	_, _ = rand.Read(cfg.Seed[:]) // never fails
 	if s.committer.ledger = e.cfg.Ledger; e.cfg.Ledger != nil {
 		cfg.Ledger = true

@@ -1,5 +1,7 @@
 package slab
 
+import "reflect"
+
 const (
 	// 1,024 items a segment: an index splits by shift and mask, the pointers to
 	// the segments of a million items are 8 KiB, and a slab of a few items does
@@ -30,6 +32,7 @@ func (h Handle) Generation() uint32 { return uint32(h >> 32) }
 // Slab is a table of items of type T by index, from 1. Items never move.
 type Slab[T any] struct {
 	segments []*segment[T]
+	memory   Memory
 	limit    int
 	live     int
 	fresh    uint32 // the lowest index never given out
@@ -54,6 +57,17 @@ func New[T any](limit int) *Slab[T] {
 	return &Slab[T]{limit: limit, fresh: 1}
 }
 
+// NewIn is New with segments from memory; nil means the heap. Items must hold no
+// pointers.
+func NewIn[T any](limit int, memory Memory) *Slab[T] {
+	if memory != nil {
+		mustHaveNoPointers(reflect.TypeFor[T]())
+	}
+	s := New[T](limit)
+	s.memory = memory
+	return s
+}
+
 // Alloc returns an item that was not live, zeroed, and its index; ok is false
 // when Cap items are live. It allocates memory once in 1,024 items never used
 // before, and never when a freed one is at hand.
@@ -75,7 +89,7 @@ func (s *Slab[T]) Alloc() (i uint32, v *T, ok bool) {
 	i = s.fresh
 	s.fresh++
 	if int(i>>segmentShift) == len(s.segments) {
-		s.segments = append(s.segments, new(segment[T]))
+		s.segments = append(s.segments, segmentOf[segment[T]](s.memory))
 	}
 	seg := s.segments[i>>segmentShift]
 	seg.slots[i&segmentMask].generation = 1

@@ -12,6 +12,8 @@ type Table struct {
 	entries  buckets // where new entries go
 	old      buckets // being emptied, or no segments
 	migrated uint64  // buckets of old before this one have been moved
+	memory   Memory
+	spare    []*[segmentLen]entry // segments of tables before, empty; only those from memory are kept
 	n        int
 	limit    int
 }
@@ -42,6 +44,14 @@ func NewTable(limit int) *Table {
 		panic("slab: limit out of range")
 	}
 	return &Table{entries: makeBuckets(segmentShift), limit: limit}
+}
+
+// NewTableIn is NewTable with segments from memory; nil means the heap. The segments of
+// a table that is emptied serve the next one.
+func NewTableIn(limit int, memory Memory) *Table {
+	t := NewTable(limit)
+	t.memory = memory
+	return t
 }
 
 // Get returns the value of key, or 0.
@@ -81,7 +91,7 @@ func (t *Table) Put(key uint64, v uint32) bool {
 		t.old, t.migrated = t.entries, 0
 		t.entries = makeBuckets(64 - t.old.shift + 1)
 	}
-	t.entries.insert(key, v)
+	t.insert(key, v)
 	t.n++
 	return true
 }
@@ -111,14 +121,58 @@ func (t *Table) migrate(steps int) {
 	}
 	for ; steps > 0; steps-- {
 		if t.migrated == t.old.len() {
+			t.keep(t.old.segments)
 			t.old = buckets{}
 			return
 		}
 		if e := t.old.at(t.migrated); e != nil && e.value != 0 && !e.dead {
-			t.entries.insert(e.key, e.value)
+			t.insert(e.key, e.value)
 			e.dead = true
 		}
 		t.migrated++
+	}
+}
+
+// insert adds key, which must not be there, to the newer table.
+func (t *Table) insert(key uint64, v uint32) {
+	b := &t.entries
+	mask := b.len() - 1
+	for i := b.home(key); ; i = (i + 1) & mask {
+		e := b.at(i)
+		if e == nil {
+			b.segments[i>>segmentShift] = t.segment()
+			e = b.at(i)
+		}
+		if e.value == 0 {
+			*e = entry{key: key, value: v}
+			b.used++
+			return
+		}
+	}
+}
+
+// segment is a new one for the newer table.
+func (t *Table) segment() *[segmentLen]entry {
+	if n := len(t.spare); n > 0 {
+		s := t.spare[n-1]
+		t.spare[n-1] = nil
+		t.spare = t.spare[:n-1]
+		clear(s[:])
+		return s
+	}
+	return segmentOf[[segmentLen]entry](t.memory)
+}
+
+// keep has segments that nobody needs any more serve again, where nobody else would
+// free them.
+func (t *Table) keep(segments []*[segmentLen]entry) {
+	if t.memory == nil {
+		return
+	}
+	for _, s := range segments {
+		if s != nil {
+			t.spare = append(t.spare, s)
+		}
 	}
 }
 
@@ -155,25 +209,6 @@ func (b *buckets) find(key uint64) *entry {
 		if e.key == key && !e.dead {
 			return e
 		}
-	}
-}
-
-// insert adds key, which must not be there.
-func (b *buckets) insert(key uint64, v uint32) {
-	mask := b.len() - 1
-	i := b.home(key)
-	for {
-		e := b.at(i)
-		if e == nil {
-			b.segments[i>>segmentShift] = new([segmentLen]entry)
-			continue
-		}
-		if e.value == 0 {
-			*e = entry{key: key, value: v}
-			b.used++
-			return
-		}
-		i = (i + 1) & mask
 	}
 }
 

@@ -1,0 +1,6 @@
+//go:build !linux || (!amd64 && !arm64)
+
+package engine
+
+// newMemory is none: the heap serves.
+func newMemory() func(octets int) []byte { return nil }

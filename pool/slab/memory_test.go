@@ -1,0 +1,85 @@
+package slab
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// arena is a Memory that counts.
+type arena struct{ given, pieces int }
+
+func (a *arena) take(n int) []byte {
+	a.given += n
+	a.pieces++
+	return make([]byte, n)
+}
+
+func TestRecordsLiveInTheMemoryThatWasGiven(t *testing.T) {
+	type record struct {
+		a, b uint64
+		c    [4]uint16
+	}
+	var a arena
+	s := NewIn[record](5000, a.take)
+	for n := range 3000 {
+		i, r, ok := s.Alloc()
+		if !ok || *r != (record{}) {
+			t.Fatalf("record %d: %v %+v", n, ok, r)
+		}
+		r.a = uint64(i)
+	}
+	for i := uint32(1); i <= 3000; i++ {
+		if s.At(i).a != uint64(i) {
+			t.Fatalf("record %d is %+v", i, s.At(i))
+		}
+	}
+	if a.pieces != 3 || a.given < 3000*24 {
+		t.Errorf("%d octets in %d pieces", a.given, a.pieces)
+	}
+}
+
+func TestNoMemoryMeansTheHeap(t *testing.T) {
+	s := NewIn[uint64](10, func(int) []byte { return nil })
+	if _, v, ok := s.Alloc(); !ok || *v != 0 {
+		t.Fatal("no record")
+	}
+}
+
+func TestRecordsWithPointersStayOnTheHeap(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("the collector would lose what they point to")
+		}
+	}()
+	NewIn[struct{ p []byte }](10, new(arena).take)
+}
+
+// TestTableUsesItsSegmentsAgain grows a table and does not lose a key, nor memory: what
+// an emptied table leaves serves the next.
+func TestTableUsesItsSegmentsAgain(t *testing.T) {
+	const n = 200_000
+	var a arena
+	table := NewTableIn(n, a.take)
+	rng := rand.New(rand.NewPCG(3, 4))
+	keys := make([]uint64, n)
+	for i := range keys {
+		keys[i] = rng.Uint64()
+		if !table.Put(keys[i], uint32(i+1)) {
+			t.Fatal("full")
+		}
+		if i%3 == 0 { // and back, and again
+			table.Delete(keys[i])
+			table.Put(keys[i], uint32(i+1))
+		}
+	}
+	for i, k := range keys {
+		if table.Get(k) != uint32(i+1) {
+			t.Fatalf("key %d is lost", i)
+		}
+	}
+	// 2^18 buckets at most three quarters full need 2^19 at the end; all tables before
+	// it together had as many.
+	if most := (1<<19 + 1<<18) * 16; a.given > most {
+		t.Errorf("%d octets, more than %d", a.given, most)
+	}
+}
