@@ -1,0 +1,117 @@
+package stream
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// forgeries are the ways to cost a receiver time without any money: what a peer needs
+// for them, and a packet of that kind.
+var forgeries = []struct {
+	name string
+	// destinations of which the packets take turns
+	tokens func(l *lane) []string
+}{
+	{"token=bad", func(*lane) []string {
+		return segments(func(i int) string {
+			var random [60]byte
+			for k := range random {
+				random[k] = byte(rand.Uint32())
+			}
+			return tokenEncoding.EncodeToString(random[:])
+		})
+	}},
+	{"token=fresh", func(*lane) []string {
+		tokens, _ := NewTokens(testSecret[:])
+		return segments(func(i int) string {
+			random := [30]byte{byte(i), byte(i >> 8), 77}
+			s, _, _ := tokens.Issue(&random, CredentialOptions{})
+			return s
+		})
+	}},
+	{"token=one", func(*lane) []string {
+		tokens, _ := NewTokens(testSecret[:])
+		s, _, _ := tokens.Issue(&[30]byte{1, 2, 3, 78}, CredentialOptions{})
+		return []string{s}
+	}},
+	{"token=live", func(l *lane) []string {
+		var all []string
+		for i := uint32(1); i < uint32(len(l.b.cold)); i++ {
+			if local := string(l.b.cold[i].local); local != "" {
+				all = append(all, local[len("test.hub.bob."):])
+			}
+		}
+		return all
+	}},
+}
+
+func segments(one func(i int) string) []string {
+	all := make([]string, 1000)
+	for i := range all {
+		all[i] = one(i)
+	}
+	return all
+}
+
+// flood is n packets of 100 octets of garbage for the segments in turn.
+func flood(l *lane, segments []string, n int) []Entry {
+	in := make([]Entry, n)
+	stamp := ilp.MakeTimestamp(l.now.unixMs() + 3_600_000)
+	for i := range in {
+		data := make([]byte, 128)
+		for k := range data {
+			data[k] = byte(rand.Uint32())
+		}
+		b, err := ilp.AppendPrepare(nil, &ilp.PrepareFields{
+			Amount: 1000, Expiry: stamp, Destination: []byte("test.hub.bob." + segments[i%len(segments)]), Data: data,
+		})
+		if err != nil {
+			panic(err)
+		}
+		in[i] = Entry{Kind: Prepare, Link: l.lb, Request: uint32(i), Packet: b}
+	}
+	return in
+}
+
+// TestForgedPacketsLeaveNothingBehind: no memory, no record, no event.
+func TestForgedPacketsLeaveNothingBehind(t *testing.T) {
+	for _, f := range forgeries {
+		l := newLane(t, 100, 32)
+		in := flood(l, f.tokens(l), 2048)
+		give(l.b, l.now, in, 32, &l.answers)
+		before := l.b.Stats()
+		if n := testing.AllocsPerRun(20, func() { give(l.b, l.now, in, 32, &l.answers) }); n != 0 {
+			t.Errorf("%s: %v allocations in %d packets", f.name, n, len(in))
+		}
+		after := l.b.Stats()
+		if after.Connections != before.Connections || after.Streams != before.Streams || after.Holds != before.Holds || after.Released != before.Released {
+			t.Errorf("%s: %+v became %+v", f.name, before, after)
+		}
+		if rejected := after.RejectsOut - before.RejectsOut; rejected != 21*uint64(len(in)) || after.Forged-before.Forged != rejected {
+			t.Errorf("%s: %d rejects, %d forged, of %d", f.name, rejected, after.Forged-before.Forged, 21*len(in))
+		}
+	}
+}
+
+// BenchmarkForged is what such packets cost in vectors of 32, beside BenchmarkReceive.
+func BenchmarkForged(b *testing.B) {
+	for _, f := range forgeries {
+		b.Run(fmt.Sprintf("%s/n=32", f.name), func(b *testing.B) {
+			l := newLane(b, 1000, 256)
+			in := flood(l, f.tokens(l), 2048)
+			b.ReportAllocs()
+			n := 0
+			start := time.Now()
+			for b.Loop() {
+				give(l.b, l.now, in, 32, &l.answers)
+				n += len(in)
+			}
+			b.ReportMetric(float64(time.Since(start).Nanoseconds())/float64(n), "ns/packet")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
