@@ -38,7 +38,7 @@ type TokenScheme interface {
 // is stored. Tokens is safe for concurrent use.
 type Tokens struct {
 	box       *aesni.Box
-	generator [32]byte
+	generator *aesni.MAC
 }
 
 // NewTokens makes the token scheme of a server secret of 32 octets.
@@ -54,9 +54,11 @@ func NewTokens(serverSecret []byte) (*Tokens, error) {
 }
 
 // secretGenerator is the key under which tokens become shared secrets.
-func secretGenerator(serverSecret []byte) (key [32]byte) {
+func secretGenerator(serverSecret []byte) *aesni.MAC {
+	var key [32]byte
 	aesni.HMAC(&key, serverSecret, []byte(aesni.LabelSharedSecret))
-	return key
+	defer clear(key[:])
+	return aesni.NewMAC(key[:])
 }
 
 // check says whether options can go into a token at all.
@@ -81,7 +83,7 @@ func (t *Tokens) Issue(random *[30]byte, o CredentialOptions) (segment string, s
 	text = oer.AppendVarOctets(text, o.ReceiptNonce)
 	text = oer.AppendVarOctets(text, o.ReceiptSecret)
 	token := t.box.Seal(nil, (*[12]byte)(random[tokenNonce:]), text)
-	aesni.HMAC(&secret, t.generator[:], token)
+	t.generator.Sum(&secret, token)
 	return tokenEncoding.EncodeToString(token), secret, nil
 }
 
@@ -123,7 +125,7 @@ func (t *Tokens) open(segment []byte, s *tokenScratch) (o opened, ok bool) {
 	if o.receiptSecret, _, err = oer.VarOctets(text, off); err != nil {
 		return o, false
 	}
-	aesni.HMAC(&o.secret, t.generator[:], s.token[:n])
+	t.generator.Sum(&o.secret, s.token[:n])
 	return o, true
 }
 

@@ -10,7 +10,7 @@ import (
 // clear, if there is one. The shared secret is an HMAC over the text. Such a
 // token authenticates nothing: a forged one costs the derivation of a key, and
 // is refused when its packet does not open.
-type PlainTokens struct{ generator [32]byte }
+type PlainTokens struct{ generator *aesni.MAC }
 
 // NewPlainTokens makes the scheme of a server secret of 32 octets.
 func NewPlainTokens(serverSecret []byte) (*PlainTokens, error) {
@@ -35,7 +35,7 @@ func (t *PlainTokens) Issue(random *[30]byte, o CredentialOptions) (segment stri
 	if o.Tag != "" {
 		segment += "~" + o.Tag
 	}
-	aesni.HMAC(&secret, t.generator[:], []byte(segment))
+	t.generator.Sum(&secret, []byte(segment))
 	return segment, secret, nil
 }
 
@@ -52,7 +52,7 @@ func (t *PlainTokens) open(segment []byte, s *tokenScratch) (o opened, ok bool) 
 		}
 		o.tag = segment[plainLen+1:]
 	}
-	aesni.HMAC(&o.secret, t.generator[:], segment)
+	t.generator.Sum(&o.secret, segment)
 	return o, true
 }
 
@@ -71,7 +71,7 @@ func isSegment(s string) bool {
 // not used: ours is the link's.
 type ReceiverTokens struct {
 	box       *aesni.Box
-	generator [32]byte
+	generator *aesni.MAC
 }
 
 // NewReceiverTokens makes the scheme of a server secret of 32 octets.
@@ -111,7 +111,7 @@ func (t *ReceiverTokens) Issue(random *[30]byte, o CredentialOptions) (segment s
 		text = append(append(text, o.ReceiptNonce...), o.ReceiptSecret...)
 	}
 	token := t.box.Seal(nil, (*[12]byte)(random[tokenNonce:]), text)
-	aesni.HMAC(&secret, t.generator[:], token)
+	t.generator.Sum(&secret, token)
 	return tokenEncoding.EncodeToString(token), secret, nil
 }
 
@@ -146,6 +146,6 @@ func (t *ReceiverTokens) open(segment []byte, s *tokenScratch) (o opened, ok boo
 			return o, false
 		}
 	}
-	aesni.HMAC(&o.secret, t.generator[:], s.token[:n])
+	t.generator.Sum(&o.secret, s.token[:n])
 	return o, true
 }
