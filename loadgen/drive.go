@@ -48,7 +48,7 @@ func runLoad(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
 	r := m.figures(cfg)
 	if !m.interrupted {
 		show.say("null engine, for comparison")
-		if r.Null, err = measureNull(ctx, cfg, nullBeside); err != nil && r.Failure == "" {
+		if err = r.measureNulls(ctx, cfg); err != nil && r.Failure == "" {
 			r.Failure = err.Error()
 		}
 		show.clear()
@@ -76,6 +76,9 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 		return m, err
 	}
 	defer snd.stop()
+	if err := bothOpen(ctx, cfg, snd, rcv); err != nil {
+		return m, err
+	}
 	if err := snd.begin(); err != nil {
 		return m, err
 	}
@@ -84,6 +87,9 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 	m.interrupted = ctx.Err() != nil
 	show.say("draining")
 	m.failure = errors.Join(m.failure, snd.drain(), snd.lost())
+	if snd.pacer != nil {
+		m.failure = errors.Join(m.failure, m.latencies(snd))
+	}
 	final, err := rcv.sample()
 	if err != nil {
 		return m, fmt.Errorf("the receiver's books are lost: %w", err)
@@ -97,40 +103,42 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 
 // measure warms up, measures, and fills in what came in between.
 func (m *measured) measure(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
-	if err := warmUp(ctx, cfg, snd, rcv); err != nil || ctx.Err() != nil {
+	pause(ctx, time.Duration(cfg.profile.WarmUp))
+	if ctx.Err() != nil {
+		return snd.lost()
+	}
+	if err := snd.mark(); err != nil {
 		return err
 	}
-	snd.eng.ResetRoundTrips()
 	r0, err := rcv.sample()
 	if err != nil {
 		return err
 	}
-	s0 := take(snd.eng)
+	s0, pacing := take(snd.eng), snd.pacing()
 	show.begin(s0)
 	err = m.wait(ctx, cfg, snd, show)
 	r1, err1 := rcv.sample()
 	s1 := take(snd.eng)
-	m.window, m.sender, m.receiver = s1.At.Sub(s0.At), s1.minus(s0), r1.minus(r0)
-	m.latency = roundTrips(snd.eng)
-	return errors.Join(err, err1)
+	m.window, m.sender, m.receiver, m.pacing = s1.At.Sub(s0.At), s1.minus(s0), r1.minus(r0), snd.pacing()-pacing
+	if snd.pacer == nil {
+		err = errors.Join(err, m.latencies(snd))
+	}
+	return errors.Join(err, err1, snd.unmark())
 }
 
-// warmUp waits until the receiver knows every connection, and then a little.
-func warmUp(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) error {
-	limit, cancel := context.WithTimeout(ctx, setUp)
+func (m *measured) latencies(snd *sender) (err error) {
+	m.latency, m.open, err = snd.latencies()
+	return err
+}
+
+// bothOpen waits until the receiver knows every connection.
+func bothOpen(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) error {
+	ctx, cancel := context.WithTimeout(ctx, setUp)
 	defer cancel()
-	err := await(limit, "the receiver to see every connection", func() (bool, error) {
+	return await(ctx, "the receiver to see every connection", func() (bool, error) {
 		s, err := rcv.sample()
 		return s.Connections >= cfg.profile.Connections, errors.Join(err, snd.lost())
 	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	pause(ctx, time.Duration(cfg.profile.WarmUp))
-	return nil
 }
 
 // wait lets the measured time pass, and shows how it goes.

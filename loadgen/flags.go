@@ -16,15 +16,27 @@ import (
 type config struct {
 	profile   profiles.Profile
 	processes int
-	json      string // file for the JSON object, "-" for standard output, or none
-	null      bool   // the null engine alone
+	json      string  // file for the JSON object, "-" for standard output, or none
+	null      bool    // the null engine alone
+	rate      float64 // round trips a second that are due, or 0 for a closed loop
+	arrivals  string  // constant or poisson
 }
+
+// How the arrivals of an open loop are spaced.
+const (
+	constant = "constant"
+	poisson  = "poisson"
+)
+
+// maxRate bounds -rate: a round trip a nanosecond.
+const maxRate = 1e9
 
 const usage = `loadgen drives STREAM connections over loopback BTP sockets, checks that the
 money agrees at both ends, and prints a verdict.
 
   loadgen                                  10 s of the default profile
   loadgen -processes 2 -json result.json   sender and receiver in two processes
+  loadgen -rate 100000                     latencies while 100,000 /s are due
   loadgen -null                            the null engine alone: the yardstick
 
 Flags (what the profile says unless given):
@@ -32,11 +44,18 @@ Flags (what the profile says unless given):
   -links 8             account links, each one BTP socket
   -connections 10000   STREAM connections, spread over the links, one stream each
   -window 256          packets in flight on each link
+  -rate N              open loop: N round trips a second in all are due, each on a
+                       connection drawn by lot, and latencies run from when they
+                       were due, so that a stall counts for all that it held up.
+                       Without it the loop is closed: a packet leaves as soon as
+                       the window lets it, and latencies run from its writing
+  -arrivals constant   how they are spaced: constant, or poisson
   -processes 1         2 runs sender and receiver apart, on half of the cores each
-  -profile default     the shape of traffic that the other flags start from
+  -traffic default     the shape of traffic that the other flags start from
   -json FILE           write every figure as one JSON object ("-": standard output)
   -null                run only the null engine; otherwise it runs for a second at
-                       the end, so that the figures have something to stand beside
+                       the end, so that the figures have something to stand beside,
+                       and with -rate once more at the same arrivals
   -h                   this page
 
 Ctrl-C ends the measured time early, drains what is in flight, and reports.
@@ -48,7 +67,7 @@ func parseFlags(args []string) (cfg config, err error) {
 	fs := flag.NewFlagSet("loadgen", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // run says it, once
 	fs.Usage = func() {}
-	name := fs.String("profile", profiles.Default, "")
+	name := fs.String("traffic", profiles.Default, "")
 	duration := fs.Duration("duration", 0, "")
 	links := fs.Int("links", 0, "")
 	connections := fs.Int("connections", 0, "")
@@ -56,6 +75,8 @@ func parseFlags(args []string) (cfg config, err error) {
 	fs.IntVar(&cfg.processes, "processes", 1, "")
 	fs.StringVar(&cfg.json, "json", "", "")
 	fs.BoolVar(&cfg.null, "null", false, "")
+	fs.Float64Var(&cfg.rate, "rate", 0, "")
+	fs.StringVar(&cfg.arrivals, "arrivals", constant, "")
 	if err := fs.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -85,13 +106,25 @@ func parseFlags(args []string) (cfg config, err error) {
 		}
 		return cfg, err
 	}
-	if err := cfg.canWrite(); err != nil {
+	if err := cfg.check(given); err != nil {
 		return cfg, err
 	}
-	if cfg.processes != 1 && cfg.processes != 2 {
-		return cfg, fmt.Errorf("-processes %d: must be 1 or 2", cfg.processes)
+	return cfg, cfg.canWrite()
+}
+
+// check says which flag is wrong beside those of the profile.
+func (c config) check(given map[string]bool) error {
+	switch {
+	case c.processes != 1 && c.processes != 2:
+		return fmt.Errorf("-processes %d: must be 1 or 2", c.processes)
+	case given["rate"] && !(c.rate > 0 && c.rate <= maxRate):
+		return fmt.Errorf("-rate %v: must be above 0 and at most %d", c.rate, int(maxRate))
+	case c.arrivals != constant && c.arrivals != poisson:
+		return fmt.Errorf("-arrivals %s: must be %s or %s", c.arrivals, constant, poisson)
+	case given["arrivals"] && !given["rate"]:
+		return errors.New("-arrivals is for an open loop: give -rate, too")
 	}
-	return cfg, nil
+	return nil
 }
 
 // canWrite finds out before the run whether its figures can be kept.

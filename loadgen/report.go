@@ -23,15 +23,24 @@ func (r result) table(w io.Writer) {
 		ends = fmt.Sprintf("sender %s, receiver %s; ", nanos(*r.CPU.Sender), nanos(*r.CPU.Receiver))
 	}
 	p.row("CPU per round trip", "%s   (%suser %s, system %s)", nanos(r.CPU.Total), ends, nanos(r.CPU.User), nanos(r.CPU.System))
-	l := r.Latency
-	p.row("latency", "p50 %s   p90 %s   p99 %s   p99.9 %s   max %s",
-		nanos(float64(l.P50)), nanos(float64(l.P90)), nanos(float64(l.P99)), nanos(float64(l.P999)), nanos(float64(l.Max)))
+	p.latency("latency", r.Latency, r.Loop)
+	if o := r.Open; o != nil {
+		p.row("arrivals", "%s, %s /s   %s due, %s of them let go 100 µs late or more%s", o.Arrivals, grouped(uint64(o.Rate+0.5)), grouped(o.Due),
+			grouped(o.Behind), when(o.Unanswered > 0, ", "+grouped(o.Unanswered)+" never answered"))
+		p.row("let go", "p50 %s   p99 %s after they were due   (pacing: %s of CPU per round trip)",
+			nanos(float64(o.Lag.P50)), nanos(float64(o.Lag.P99)), nanos(o.Pacing))
+	}
 	p.row("allocations", "%s per round trip", number(r.Allocs, 2))
 	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
 	p.row("rejects", "%s", r.Rejects)
 	if n := r.Null; n != nil {
 		p.row("null engine", "%s", n)
 		p.row("above null", "%s of CPU per round trip", nanos(r.CPU.Total-n.CPUPerMessage))
+		n.latencyRow(p, "null latency")
+	}
+	if n := r.NullOpen; n != nil {
+		p.row("null at this rate", "%s", n)
+		n.latencyRow(p, "null latency")
 	}
 	p.row("sent", "%s", groupedText(r.Sent))
 	p.row("received", "%s", groupedText(r.Received))
@@ -50,6 +59,12 @@ func (r result) table(w io.Writer) {
 func (n nullFigure) String() string {
 	return fmt.Sprintf("%s /s   %s of CPU per message   %s frames per write",
 		grouped(uint64(n.MessagesPerSecond+0.5)), nanos(n.CPUPerMessage), number(n.FramesPerWrite, 1))
+}
+
+func (n *nullFigure) latencyRow(p *printer, name string) {
+	if n.Latency != nil {
+		p.latency(name, *n.Latency, n.Loop)
+	}
 }
 
 // String lists the codes in order, or says "none".
@@ -76,6 +91,15 @@ func (p *printer) line(format string, args ...any) {
 
 func (p *printer) row(name, format string, args ...any) {
 	p.line("  %-20s %s", name, fmt.Sprintf(format, args...))
+}
+
+func (p *printer) latency(name string, l latency, loop string) {
+	from := "from writing"
+	if loop == openLoop {
+		from = "from when they were due"
+	}
+	p.row(name, "p50 %s   p90 %s   p99 %s   p99.9 %s   max %s   (%s loop, %s)",
+		nanos(float64(l.P50)), nanos(float64(l.P90)), nanos(float64(l.P99)), nanos(float64(l.P999)), nanos(float64(l.Max)), loop, from)
 }
 
 func processes(n int) string {

@@ -47,7 +47,7 @@ func take(eng *engine.Engine) sample {
 // roundTrips reads the latencies since they were last reset.
 func roundTrips(eng *engine.Engine) latency {
 	h := eng.Stats().RoundTrips
-	return latency{h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max()}
+	return latency{P50: h.Quantile(0.5), P90: h.Quantile(0.9), P99: h.Quantile(0.99), P999: h.Quantile(0.999), Max: h.Max()}
 }
 
 // minus is what came between two samples of one end.
