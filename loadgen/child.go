@@ -13,7 +13,7 @@ import (
 
 // receiverArg makes loadgen the receiving end of another loadgen. The two speak
 // over its standard input and output, one JSON object each way at a time:
-// start, sample, stop.
+// start, sample, settle, stop.
 const receiverArg = "-internal-receiver"
 
 // patience is how long a receiver that was told to stop may take.
@@ -28,6 +28,7 @@ type report struct {
 	Error  string  `json:"error,omitempty"`
 	Ready  *ready  `json:"ready,omitempty"`
 	Sample *sample `json:"sample,omitempty"`
+	Memory uint64  `json:"memory,omitempty"`
 }
 
 // serveReceiver is the whole life of the receiver's process. It ends when it is
@@ -60,6 +61,8 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 			if err := r.eng.Err(); err != nil {
 				answer.Error = err.Error()
 			}
+		case o.Op == "settle" && r != nil:
+			answer.Memory = settle()
 		case o.Op == "stop":
 			return exitDone
 		default:
@@ -131,6 +134,11 @@ func (c *child) sample() (sample, error) {
 		return sample{}, errors.New("the receiver has no figures")
 	}
 	return *answer.Sample, nil
+}
+
+func (c *child) settled() (uint64, error) {
+	answer, err := c.ask(order{Op: "settle"})
+	return answer.Memory, err
 }
 
 func (c *child) stop() {

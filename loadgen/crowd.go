@@ -60,6 +60,13 @@ func (c *crowd) HandleEvents(lp *engine.OnLoop, events []stream.Event) {
 	}
 }
 
+// expect makes room for n more streams, so that none is made twice.
+func (c *crowd) expect(n int) error {
+	return c.link.Do(func(*engine.OnLoop) {
+		c.streams = append(make([]stream.StreamHandle, 0, len(c.streams)+n), c.streams...)
+	})
+}
+
 func (c *crowd) connected(lp *engine.OnLoop, e *stream.Event) {
 	m := lp.Machine()
 	s, err := m.OpenStream(lp.Now(), e.Conn)

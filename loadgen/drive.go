@@ -14,6 +14,8 @@ const liveEvery = time.Second
 // receivingEnd is a receiver, in this process or in another.
 type receivingEnd interface {
 	sample() (sample, error)
+	// settled is the resident memory once what is not used was given back.
+	settled() (uint64, error)
 	stop()
 }
 
@@ -76,7 +78,7 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 		return m, err
 	}
 	defer snd.stop()
-	if err := bothOpen(ctx, cfg, snd, rcv); err != nil {
+	if m.opening, err = openAll(ctx, cfg, snd, rcv); err != nil {
 		return m, err
 	}
 	if err := snd.begin(); err != nil {
@@ -129,16 +131,6 @@ func (m *measured) measure(ctx context.Context, cfg config, snd *sender, rcv rec
 func (m *measured) latencies(snd *sender) (err error) {
 	m.latency, m.open, err = snd.latencies()
 	return err
-}
-
-// bothOpen waits until the receiver knows every connection.
-func bothOpen(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) error {
-	ctx, cancel := context.WithTimeout(ctx, setUp)
-	defer cancel()
-	return await(ctx, "the receiver to see every connection", func() (bool, error) {
-		s, err := rcv.sample()
-		return s.Connections >= cfg.profile.Connections, errors.Join(err, snd.lost())
-	})
 }
 
 // wait lets the measured time pass, and shows how it goes.

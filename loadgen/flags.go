@@ -17,6 +17,7 @@ type config struct {
 	profile   profiles.Profile
 	processes int
 	json      string  // file for the JSON object, "-" for standard output, or none
+	probe     bool    // connections discover their rate
 	null      bool    // the null engine alone
 	rate      float64 // round trips a second that are due, or 0 for a closed loop
 	arrivals  string  // constant or poisson
@@ -42,7 +43,11 @@ money agrees at both ends, and prints a verdict.
 Flags (what the profile says unless given):
   -duration 10s        how long to measure, after a short warm-up
   -links 8             account links, each one BTP socket
-  -connections 10000   STREAM connections, spread over the links, one stream each
+  -size 10000          STREAM connections, spread over the links, one stream each,
+                       up to 1,000,000; traffic uses them in random order.
+                       -connections is another name for it
+  -probe               connections discover their rate when they are opened; it is
+                       fixed otherwise
   -window 256          packets in flight on each link
   -rate N              open loop: N round trips a second in all are due, each on a
                        connection drawn by lot, and latencies run from when they
@@ -62,6 +67,9 @@ Ctrl-C ends the measured time early, drains what is in flight, and reports.
 Exit status: 0 the money agrees, 1 it does not or the run failed, 2 wrong usage.
 `
 
+// alias is the other flag for a field of the profile.
+var alias = map[string]string{"connections": "size"}
+
 // parseFlags reads the command line. It answers flag.ErrHelp for -h.
 func parseFlags(args []string) (cfg config, err error) {
 	fs := flag.NewFlagSet("loadgen", flag.ContinueOnError)
@@ -74,6 +82,8 @@ func parseFlags(args []string) (cfg config, err error) {
 	window := fs.Int("window", 0, "")
 	fs.IntVar(&cfg.processes, "processes", 1, "")
 	fs.StringVar(&cfg.json, "json", "", "")
+	fs.IntVar(connections, "size", 0, "")
+	fs.BoolVar(&cfg.probe, "probe", false, "")
 	fs.BoolVar(&cfg.null, "null", false, "")
 	fs.Float64Var(&cfg.rate, "rate", 0, "")
 	fs.StringVar(&cfg.arrivals, "arrivals", constant, "")
@@ -94,15 +104,19 @@ func parseFlags(args []string) (cfg config, err error) {
 			cfg.profile.Duration = profiles.Duration(*duration)
 		case "links":
 			cfg.profile.Links = *links
-		case "connections":
+		case "connections", "size":
 			cfg.profile.Connections = *connections
 		case "window":
 			cfg.profile.Window = *window
 		}
 	})
 	if err := cfg.profile.Check(); err != nil {
-		if field := (*profiles.FieldError)(nil); errors.As(err, &field) && given[field.Field] {
-			return cfg, fmt.Errorf("-%s %v: must be %s", field.Field, field.Value, field.Want)
+		if field := (*profiles.FieldError)(nil); errors.As(err, &field) {
+			for _, name := range []string{field.Field, alias[field.Field]} {
+				if given[name] {
+					return cfg, fmt.Errorf("-%s %v: must be %s", name, field.Value, field.Want)
+				}
+			}
 		}
 		return cfg, err
 	}
@@ -115,6 +129,8 @@ func parseFlags(args []string) (cfg config, err error) {
 // check says which flag is wrong beside those of the profile.
 func (c config) check(given map[string]bool) error {
 	switch {
+	case given["size"] && given["connections"]:
+		return errors.New("-size and -connections are the same: give one of them")
 	case c.processes != 1 && c.processes != 2:
 		return fmt.Errorf("-processes %d: must be 1 or 2", c.processes)
 	case given["rate"] && !(c.rate > 0 && c.rate <= maxRate):

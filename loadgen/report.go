@@ -30,6 +30,7 @@ func (r result) table(w io.Writer) {
 		p.row("let go", "p50 %s   p99 %s after they were due   (pacing: %s of CPU per round trip)",
 			nanos(float64(o.Lag.P50)), nanos(float64(o.Lag.P99)), nanos(o.Pacing))
 	}
+	r.Opening.rows(p)
 	p.row("allocations", "%s per round trip", number(r.Allocs, 2))
 	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
 	p.row("rejects", "%s", r.Rejects)
@@ -61,6 +62,29 @@ func (n nullFigure) String() string {
 		grouped(uint64(n.MessagesPerSecond+0.5)), nanos(n.CPUPerMessage), number(n.FramesPerWrite, 1))
 }
 
+func (o *openingFigures) rows(p *printer) {
+	if o == nil {
+		return
+	}
+	rate := "a fixed rate"
+	if o.Probed {
+		rate = "rate discovery"
+	}
+	p.row("CPU per opening", "%s with %s   (%scredentials %s beside)", nanos(o.CPU.Total), rate, o.CPU.ends(nanos), nanos(o.Issuing))
+	if o.Memory.Total != 0 {
+		octets := func(n float64) string { return number(n, 0) + " B" }
+		p.row("memory per connection", "%s resident   (%s%s of it loadgen's own)", octets(o.Memory.Total), o.Memory.ends(octets), octets(o.Own))
+	}
+}
+
+// ends spells the figures of both ends, if they are known.
+func (e perEnd) ends(spell func(float64) string) string {
+	if e.Sender == nil || e.Receiver == nil {
+		return ""
+	}
+	return fmt.Sprintf("sender %s, receiver %s; ", spell(*e.Sender), spell(*e.Receiver))
+}
+
 func (n *nullFigure) latencyRow(p *printer, name string) {
 	if n.Latency != nil {
 		p.latency(name, *n.Latency, n.Loop)
@@ -90,7 +114,7 @@ func (p *printer) line(format string, args ...any) {
 }
 
 func (p *printer) row(name, format string, args ...any) {
-	p.line("  %-20s %s", name, fmt.Sprintf(format, args...))
+	p.line("  %-21s %s", name, fmt.Sprintf(format, args...))
 }
 
 func (p *printer) latency(name string, l latency, loop string) {

@@ -66,16 +66,16 @@ func TestTable(t *testing.T) {
 	}
 	const want = `Millrace loadgen, profile default: 8 links, 10,000 connections, window 256, 2 processes, measured 10.0 s
 
-  round trips          4,812,345   481,234 /s
-  CPU per round trip   1.99 µs   (sender 1.01 µs, receiver 986 ns; user 1.90 µs, system 90 ns)
-  latency              p50 4.00 ms   p90 4.59 ms   p99 6.68 ms   p99.9 9.96 ms   max 1.20 s   (closed loop, from writing)
-  allocations          0.00 per round trip
-  frames per write     256.0   packets per vector 64.0
-  rejects              F99 3, T04 1,200
-  null engine          7,774,959 /s   129 ns of CPU per message   255.4 frames per write
-  above null           1.86 µs of CPU per round trip
-  sent                 18,446,744,073,709,551,615
-  received             18,446,744,073,709,551,615
+  round trips           4,812,345   481,234 /s
+  CPU per round trip    1.99 µs   (sender 1.01 µs, receiver 986 ns; user 1.90 µs, system 90 ns)
+  latency               p50 4.00 ms   p90 4.59 ms   p99 6.68 ms   p99.9 9.96 ms   max 1.20 s   (closed loop, from writing)
+  allocations           0.00 per round trip
+  frames per write      256.0   packets per vector 64.0
+  rejects               F99 3, T04 1,200
+  null engine           7,774,959 /s   129 ns of CPU per message   255.4 frames per write
+  above null            1.86 µs of CPU per round trip
+  sent                  18,446,744,073,709,551,615
+  received              18,446,744,073,709,551,615
 
 money agrees
 `

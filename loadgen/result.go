@@ -17,27 +17,28 @@ const (
 
 // result is the JSON object of a run.
 type result struct {
-	RoundTrips          uint64       `json:"round_trips"`
-	RoundTripsPerSecond float64      `json:"round_trips_per_second"`
-	CPU                 cpuFigures   `json:"cpu_ns_per_round_trip"`
-	Loop                string       `json:"loop"` // what Latency is of: "closed" or "open"
-	Latency             latency      `json:"latency_ns"`
-	Open                *openFigures `json:"open_loop"` // null in a closed loop
-	Rejects             rejects      `json:"rejects"`
-	Sent                string       `json:"sent"`     // all of the run, not only the measured time
-	Received            string       `json:"received"` // the same
-	MoneyAgrees         bool         `json:"money_agrees"`
-	Allocs              float64      `json:"allocs_per_round_trip"`
-	FramesPerWrite      float64      `json:"frames_per_write"`
-	PacketsPerVector    float64      `json:"packets_per_vector"`
-	MeasuredSeconds     float64      `json:"measured_seconds"`
-	Interrupted         bool         `json:"interrupted"`
-	Failure             string       `json:"failure,omitempty"`
-	Null                *nullFigure  `json:"null"`           // null where the null engine cannot run
-	NullOpen            *nullFigure  `json:"null_open_loop"` // at the same arrivals; null in a closed loop
-	Config              shape        `json:"config"`
-	Machine             machine      `json:"machine"`
-	Version             string       `json:"version"`
+	RoundTrips          uint64          `json:"round_trips"`
+	RoundTripsPerSecond float64         `json:"round_trips_per_second"`
+	CPU                 cpuFigures      `json:"cpu_ns_per_round_trip"`
+	Loop                string          `json:"loop"` // what Latency is of: "closed" or "open"
+	Latency             latency         `json:"latency_ns"`
+	Open                *openFigures    `json:"open_loop"` // null in a closed loop
+	Opening             *openingFigures `json:"opening"`
+	Rejects             rejects         `json:"rejects"`
+	Sent                string          `json:"sent"`     // all of the run, not only the measured time
+	Received            string          `json:"received"` // the same
+	MoneyAgrees         bool            `json:"money_agrees"`
+	Allocs              float64         `json:"allocs_per_round_trip"`
+	FramesPerWrite      float64         `json:"frames_per_write"`
+	PacketsPerVector    float64         `json:"packets_per_vector"`
+	MeasuredSeconds     float64         `json:"measured_seconds"`
+	Interrupted         bool            `json:"interrupted"`
+	Failure             string          `json:"failure,omitempty"`
+	Null                *nullFigure     `json:"null"`           // null where the null engine cannot run
+	NullOpen            *nullFigure     `json:"null_open_loop"` // at the same arrivals; null in a closed loop
+	Config              shape           `json:"config"`
+	Machine             machine         `json:"machine"`
+	Version             string          `json:"version"`
 }
 
 // cpuFigures is CPU time in nanoseconds per round trip. One process cannot tell
@@ -94,6 +95,7 @@ type shape struct {
 	WarmUp       profiles.Duration `json:"warm_up"`
 	Rate         float64           `json:"rate"`     // round trips a second that are due; 0 in a closed loop
 	Arrivals     string            `json:"arrivals"` // constant or poisson
+	Probe        bool              `json:"probe"`    // connections discover their rate
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
 }
@@ -102,7 +104,7 @@ func (c config) shape() shape {
 	p := c.profile
 	return shape{
 		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
-		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Processes: c.processes, Loops: loopsPerEnd(),
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
 	}
 }
 
@@ -112,6 +114,7 @@ type measured struct {
 	sender      sample        // over the window
 	receiver    sample        // over the window
 	pacing      time.Duration // CPU time, in it
+	opening     *openingFigures
 	latency     latency
 	open        *openFigures // of an open loop
 	sent        uint64       // of the whole run, after draining
@@ -126,7 +129,7 @@ func (m measured) figures(cfg config) result {
 	trips := m.sender.SentPackets
 	user, system, allocs := m.sender.User, m.sender.System, m.sender.Allocs
 	r := result{
-		RoundTrips: trips, Loop: closedLoop, Latency: m.latency, Open: m.open, Rejects: m.sender.RejectsIn,
+		RoundTrips: trips, Loop: closedLoop, Latency: m.latency, Open: m.open, Opening: m.opening, Rejects: m.sender.RejectsIn,
 		Sent: strconv.FormatUint(m.sent, 10), Received: strconv.FormatUint(m.received, 10),
 		MoneyAgrees:      m.sent == m.received,
 		FramesPerWrite:   ratio(m.sender.FramesOut+m.receiver.FramesOut, m.sender.Writes+m.receiver.Writes),

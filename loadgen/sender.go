@@ -13,13 +13,17 @@ import (
 )
 
 const (
-	// setUp is how long links and connections may take to stand.
-	setUp = 30 * time.Second
+	// setUp is how long links may take to stand, and openingTime what each
+	// connection may add to that.
+	setUp       = 30 * time.Second
+	openingTime = 100 * time.Microsecond
 	// draining is how long packets in flight may take to be answered once
 	// nothing new is sent.
 	draining = 10 * time.Second
-	// look is how often a wait looks again.
-	look = 5 * time.Millisecond
+	// A wait looks again after firstLook, then ever less often, so that what is
+	// measured meanwhile has the machine to itself.
+	firstLook = time.Millisecond
+	lastLook  = 32 * time.Millisecond
 )
 
 // endless is a send maximum that no run reaches.
@@ -27,19 +31,22 @@ const endless = stream.Amount(1) << 62
 
 // sender is the sending end: links, and on each loop the streams of its links.
 type sender struct {
-	eng    *engine.Engine
-	shape  shape
-	crowds []*crowd
-	pacer  *pacer // of an open loop
+	eng     *engine.Engine
+	shape   shape
+	crowds  []*crowd
+	pacer   *pacer // of an open loop
+	links   []*engine.Link
+	to      ready
+	issuing time.Duration // CPU time that the credentials took
 }
 
-// startSender dials the links and opens the connections. No money moves yet.
+// startSender dials the links.
 func startSender(ctx context.Context, s shape, to ready, stderr io.Writer) (*sender, error) {
 	eng, err := newEngine(s, stderr)
 	if err != nil {
 		return nil, err
 	}
-	snd := &sender{eng: eng, shape: s}
+	snd := &sender{eng: eng, shape: s, to: to}
 	for range min(s.Loops, s.Links) {
 		snd.crowds = append(snd.crowds, new(crowd))
 	}
@@ -61,13 +68,26 @@ func (snd *sender) connect(ctx context.Context, to ready) error {
 		if err != nil {
 			return fmt.Errorf("link %d: %w", i, err)
 		}
-		c := snd.crowds[loop]
-		c.link = link
-		each := func(k int) (string, [32]byte) {
-			c := to.Credentials[i+k*s.Links]
-			return c.Address, [32]byte(c.Secret)
+		snd.links = append(snd.links, link)
+		snd.crowds[loop].link = link
+	}
+	return nil
+}
+
+// open opens the connections, each with one stream. No money moves yet.
+func (snd *sender) open(ctx context.Context) error {
+	s := snd.shape
+	for i, link := range snd.links {
+		c := snd.crowds[i%s.Loops]
+		is, err := newIssuer(snd.to, &snd.issuing)
+		if err != nil {
+			return err
 		}
 		share := (s.Connections - i + s.Links - 1) / s.Links
+		if err := c.expect(share); err != nil {
+			return err
+		}
+		each := func(k int) (string, [32]byte) { return is.each(k, share) }
 		if err := link.ConnectOnLoop(share, each, engine.ConnectConfig{Options: s.options(), Handler: c}); err != nil {
 			return fmt.Errorf("link %d: open %d connections: %w", i, share, err)
 		}
@@ -81,13 +101,15 @@ func (snd *sender) connect(ctx context.Context, to ready) error {
 	})
 }
 
-// options are those of every connection. The rate is known, so none is probed;
-// the packet amount is fixed, so that every packet is a round trip of its own
-// and a stream is never done.
+// options are those of every connection. The rate is fixed unless it is to be
+// discovered; the packet amount is fixed, so that every packet is a round trip of
+// its own and a stream is never done.
 func (s shape) options() stream.Options {
-	return stream.Options{
-		RateNum: 1, RateDen: 1, MaxPacketAmount: stream.Amount(s.PacketAmount), MaxInFlight: s.Window, IdleTimeout: -1,
+	o := stream.Options{MaxPacketAmount: stream.Amount(s.PacketAmount), MaxInFlight: s.Window, IdleTimeout: -1}
+	if !s.Probe {
+		o.RateNum, o.RateDen = 1, 1
 	}
+	return o
 }
 
 // lost says how many connections were lost, and why the first was.
@@ -241,15 +263,13 @@ func (snd *sender) stop() {
 
 // await looks until done says so, ctx ends, or something went wrong.
 func await(ctx context.Context, what string, done func() (bool, error)) error {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		ok, err := done()
 		if ok || err != nil {
 			return err
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("waited in vain for %s: %w", what, ctx.Err())
 		}
