@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// receiverArg makes loadgen the receiving end of another loadgen. The two speak
+// receiverArg makes loadgen the receiving end of another loadgen, or the path to it.
+// The two speak
 // over its standard input and output, one JSON object each way at a time:
-// start, sample, settle, stop.
+// start or relay, sample, settle, stop.
 const receiverArg = "-internal-receiver"
 
 // patience is how long a receiver that was told to stop may take.
@@ -22,6 +23,9 @@ const patience = 5 * time.Second
 type order struct {
 	Op    string `json:"op"`
 	Shape shape  `json:"shape,omitzero"`
+	// Of a relay: where to, and how long it takes there and back.
+	Target string        `json:"target,omitempty"`
+	Delay  time.Duration `json:"delay,omitempty"`
 }
 
 type report struct {
@@ -36,9 +40,13 @@ type report struct {
 func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 	orders, reports := json.NewDecoder(bufio.NewReader(stdin)), json.NewEncoder(stdout)
 	var r *receiver
+	var path *relay
 	defer func() {
 		if r != nil {
 			r.stop()
+		}
+		if path != nil {
+			path.stop()
 		}
 	}()
 	for {
@@ -54,6 +62,13 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 				answer.Error = err.Error()
 			} else {
 				answer.Ready = &r.ready
+			}
+		case o.Op == "relay" && path == nil:
+			var err error
+			if path, err = startRelay(o.Target, o.Delay); err != nil {
+				answer.Error = err.Error()
+			} else {
+				answer.Ready = &ready{Addr: path.addr()}
 			}
 		case o.Op == "sample" && r != nil:
 			s := take(r.eng)
@@ -74,7 +89,10 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 }
 
-// child is a receiver in another process.
+// what a process is, by its first order.
+var what = map[string]string{"start": "receiver", "relay": "relay"}
+
+// child is a receiver or a relay in another process.
 type child struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
@@ -82,8 +100,8 @@ type child struct {
 	reports *json.Decoder
 }
 
-// startChild starts this program once more, as receiver.
-func startChild(s shape, stderr io.Writer) (*child, ready, error) {
+// startChild starts this program once more, as what the order says.
+func startChild(first order, stderr io.Writer) (*child, ready, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, ready{}, err
@@ -98,12 +116,12 @@ func startChild(s shape, stderr io.Writer) (*child, ready, error) {
 		return nil, ready{}, err
 	}
 	if err := c.cmd.Start(); err != nil {
-		return nil, ready{}, fmt.Errorf("start the receiver: %w", err)
+		return nil, ready{}, fmt.Errorf("start the process of the %s: %w", what[first.Op], err)
 	}
 	c.orders, c.reports = json.NewEncoder(c.in), json.NewDecoder(bufio.NewReader(out))
-	answer, err := c.ask(order{Op: "start", Shape: s})
+	answer, err := c.ask(first)
 	if err == nil && answer.Ready == nil {
-		err = errors.New("the receiver did not say where it listens")
+		err = errors.New("another process of loadgen did not say where it listens")
 	}
 	if err != nil {
 		c.stop()

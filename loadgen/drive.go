@@ -22,7 +22,7 @@ type receivingEnd interface {
 // startReceiving starts the receiver where the flags want it.
 func startReceiving(cfg config, stderr io.Writer) (receivingEnd, ready, error) {
 	if cfg.processes > 1 {
-		c, r, err := startChild(cfg.shape(), stderr)
+		c, r, err := startChild(order{Op: "start", Shape: cfg.shape()}, stderr)
 		if err != nil {
 			return nil, ready{}, err
 		}
@@ -73,6 +73,14 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 		return m, err
 	}
 	defer rcv.stop()
+	if cfg.delay > 0 {
+		path, between, err := startChild(order{Op: "relay", Target: to.Addr, Delay: cfg.delay}, stderr)
+		if err != nil {
+			return m, err
+		}
+		defer path.stop()
+		to.Addr = between.Addr
+	}
 	snd, err := startSender(ctx, cfg.shape(), to, stderr)
 	if err != nil {
 		return m, err

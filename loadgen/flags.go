@@ -16,11 +16,12 @@ import (
 type config struct {
 	profile   profiles.Profile
 	processes int
-	json      string  // file for the JSON object, "-" for standard output, or none
-	probe     bool    // connections discover their rate
-	null      bool    // the null engine alone
-	rate      float64 // round trips a second that are due, or 0 for a closed loop
-	arrivals  string  // constant or poisson
+	json      string        // file for the JSON object, "-" for standard output, or none
+	delay     time.Duration // of the path, there and back
+	probe     bool          // connections discover their rate
+	null      bool          // the null engine alone
+	rate      float64       // round trips a second that are due, or 0 for a closed loop
+	arrivals  string        // constant or poisson
 }
 
 // How the arrivals of an open loop are spaced.
@@ -28,6 +29,9 @@ const (
 	constant = "constant"
 	poisson  = "poisson"
 )
+
+// maxDelay bounds -delay, so that packets arrive before they expire.
+const maxDelay = 10 * time.Second
 
 // maxRate bounds -rate: a round trip a nanosecond.
 const maxRate = 1e9
@@ -55,6 +59,9 @@ Flags (what the profile says unless given):
                        Without it the loop is closed: a packet leaves as soon as
                        the window lets it, and latencies run from its writing
   -arrivals constant   how they are spaced: constant, or poisson
+  -delay D             path delay, there and back: a relay between the sockets passes
+                       octets on D/2 later each way, in order. It is a process of
+                       its own, which no CPU figure includes
   -processes 1         2 runs sender and receiver apart, on half of the cores each
   -traffic default     the shape of traffic that the other flags start from
   -json FILE           write every figure as one JSON object ("-": standard output)
@@ -82,6 +89,7 @@ func parseFlags(args []string) (cfg config, err error) {
 	window := fs.Int("window", 0, "")
 	fs.IntVar(&cfg.processes, "processes", 1, "")
 	fs.StringVar(&cfg.json, "json", "", "")
+	fs.DurationVar(&cfg.delay, "delay", 0, "")
 	fs.IntVar(connections, "size", 0, "")
 	fs.BoolVar(&cfg.probe, "probe", false, "")
 	fs.BoolVar(&cfg.null, "null", false, "")
@@ -137,6 +145,8 @@ func (c config) check(given map[string]bool) error {
 		return fmt.Errorf("-rate %v: must be above 0 and at most %d", c.rate, int(maxRate))
 	case c.arrivals != constant && c.arrivals != poisson:
 		return fmt.Errorf("-arrivals %s: must be %s or %s", c.arrivals, constant, poisson)
+	case c.delay < 0 || c.delay > maxDelay:
+		return fmt.Errorf("-delay %v: must be 0 to %v", c.delay, maxDelay)
 	case given["arrivals"] && !given["rate"]:
 		return errors.New("-arrivals is for an open loop: give -rate, too")
 	}

@@ -105,7 +105,7 @@ func TestHelpTeaches(t *testing.T) {
 	if code := run([]string{"-h"}, nil, &stdout, &stderr); code != exitDone || stderr.Len() > 0 {
 		t.Errorf("status %d, stderr %q", code, &stderr)
 	}
-	for _, name := range []string{"-duration", "-links", "-connections", "-window", "-processes", "-traffic", "-json", "-null", "-rate", "-arrivals", "-size", "-probe"} {
+	for _, name := range []string{"-duration", "-links", "-connections", "-window", "-processes", "-traffic", "-json", "-null", "-rate", "-arrivals", "-size", "-probe", "-delay"} {
 		if !strings.Contains(stdout.String(), "  "+name+" ") {
 			t.Errorf("-h does not explain %s", name)
 		}
@@ -117,7 +117,7 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"-duration=-1s", "duration"}, {"-links 0", "links"}, {"-connections 3", "connections"}, {"-window 0", "window"},
 		{"-processes 3", "processes"}, {"-traffic nonesuch", "nonesuch"}, {"-rate 0", "rate"}, {"-rate=-5", "rate"}, {"-rate 2e9", "rate"}, {"-rate NaN", "rate"},
 		{"-rate 5 -arrivals daily", "arrivals"}, {"-arrivals poisson", "-rate"},
-		{"-size 1000001", "-size"}, {"-size 20 -connections 20", "same"}, {"-nonesuch", "nonesuch"}, {"extra", "extra"},
+		{"-delay=-1s", "delay"}, {"-delay 11s", "delay"}, {"-size 1000001", "-size"}, {"-size 20 -connections 20", "same"}, {"-nonesuch", "nonesuch"}, {"extra", "extra"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(strings.Fields(c.args), nil, &stdout, &stderr)

@@ -13,8 +13,9 @@ import (
 func (r result) table(w io.Writer) {
 	c := r.Config
 	p := &printer{w: w}
-	p.line("Millrace loadgen, profile %s: %s links, %s connections, window %s, %s, measured %s s%s", c.Profile,
+	p.line("Millrace loadgen, profile %s: %s links, %s connections, window %s, %s%s, measured %s s%s", c.Profile,
 		grouped(uint64(c.Links)), grouped(uint64(c.Connections)), grouped(uint64(c.Window)), processes(c.Processes),
+		when(c.Delay > 0, fmt.Sprintf(", path delay %v", c.Delay)),
 		number(r.MeasuredSeconds, 1), when(r.Interrupted, " (interrupted)"))
 	p.line("")
 	p.row("round trips", "%s   %s /s", grouped(r.RoundTrips), grouped(uint64(r.RoundTripsPerSecond+0.5)))

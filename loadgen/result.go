@@ -95,6 +95,7 @@ type shape struct {
 	WarmUp       profiles.Duration `json:"warm_up"`
 	Rate         float64           `json:"rate"`     // round trips a second that are due; 0 in a closed loop
 	Arrivals     string            `json:"arrivals"` // constant or poisson
+	Delay        profiles.Duration `json:"delay"`    // of the path, there and back
 	Probe        bool              `json:"probe"`    // connections discover their rate
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
@@ -104,7 +105,7 @@ func (c config) shape() shape {
 	p := c.profile
 	return shape{
 		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
-		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
 	}
 }
 

@@ -196,7 +196,7 @@ func (snd *sender) latencies() (latency, *openFigures, error) {
 // drain sends nothing new, and waits until nothing is in flight. In an open loop
 // what was due is sent still, in time.
 func (snd *sender) drain() error {
-	ctx, cancel := context.WithTimeout(context.Background(), draining)
+	ctx, cancel := context.WithTimeout(context.Background(), draining+time.Duration(snd.shape.Delay))
 	defer cancel()
 	if err := snd.unmark(); err != nil {
 		return err
@@ -213,7 +213,7 @@ func (snd *sender) drain() error {
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		ctx, cancel = context.WithTimeout(context.Background(), draining)
+		ctx, cancel = context.WithTimeout(context.Background(), draining+time.Duration(snd.shape.Delay))
 		defer cancel()
 	}
 	for _, c := range snd.crowds {
