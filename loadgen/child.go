@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 )
 
@@ -64,6 +65,7 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 				answer.Ready = &r.ready
 			}
 		case o.Op == "relay" && path == nil:
+			runtime.GOMAXPROCS(max(relayProcs, runtime.GOMAXPROCS(0)))
 			var err error
 			if path, err = startRelay(o.Target, o.Delay); err != nil {
 				answer.Error = err.Error()
@@ -71,9 +73,9 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 				answer.Ready = &ready{Addr: path.addr()}
 			}
 		case o.Op == "sample" && r != nil:
-			s := take(r.eng)
+			s, err := r.sample()
 			answer.Sample = &s
-			if err := r.eng.Err(); err != nil {
+			if err != nil {
 				answer.Error = err.Error()
 			}
 		case o.Op == "settle" && r != nil:

@@ -21,6 +21,7 @@ type crowd struct {
 	link    *engine.Link // any of the loop's: a way onto it
 	streams []stream.StreamHandle
 	open    *arrivals // nil in a closed loop
+	data    *outgoing // nil when money is sent
 
 	opened atomic.Int64
 	closed atomic.Int64
@@ -42,6 +43,10 @@ func (c *crowd) HandleEvents(lp *engine.OnLoop, events []stream.Event) {
 		case stream.EventMoneySent:
 			if c.open != nil {
 				c.open.paid(e.User-1, e.Amount, now)
+			}
+		case stream.EventWritable:
+			if err := c.write(lp, int(e.User-1)); err != nil {
+				c.lose(err)
 			}
 		case stream.EventClosed:
 			why := "by us"

@@ -89,11 +89,12 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 	if m.opening, err = openAll(ctx, cfg, snd, rcv); err != nil {
 		return m, err
 	}
-	if err := snd.begin(); err != nil {
-		return m, err
+	if cfg.data > 0 {
+		snd.flaw = cfg.flaw
+		m.failure = m.transfer(ctx, cfg, snd, rcv, show)
+	} else {
+		m.failure = m.money(ctx, cfg, snd, rcv, show)
 	}
-
-	m.failure = m.measure(ctx, cfg, snd, rcv, show)
 	m.interrupted = ctx.Err() != nil
 	show.say("draining")
 	m.failure = errors.Join(m.failure, snd.drain(), snd.lost())
@@ -105,10 +106,18 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 		return m, fmt.Errorf("the receiver's books are lost: %w", err)
 	}
 	m.sent, m.received = take(snd.eng).Sent, final.Released
-	if m.failure == nil && !m.interrupted && m.sender.SentPackets == 0 {
+	if m.failure == nil && !m.interrupted && cfg.data == 0 && m.sender.SentPackets == 0 {
 		m.failure = errors.New("no round trip was completed in the measured time")
 	}
 	return m, nil
+}
+
+// money has money flow for the measured time.
+func (m *measured) money(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
+	if err := snd.begin(); err != nil {
+		return err
+	}
+	return m.measure(ctx, cfg, snd, rcv, show)
 }
 
 // measure warms up, measures, and fills in what came in between.

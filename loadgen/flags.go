@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ type config struct {
 	processes int
 	json      string        // file for the JSON object, "-" for standard output, or none
 	delay     time.Duration // of the path, there and back
+	data      uint64        // octets of each connection, instead of money
+	flaw      int64         // where tests plant a wrong octet; none below zero
+	stall     time.Duration // dataPatience, which tests shorten
 	probe     bool          // connections discover their rate
 	null      bool          // the null engine alone
 	rate      float64       // round trips a second that are due, or 0 for a closed loop
@@ -62,6 +66,10 @@ Flags (what the profile says unless given):
   -delay D             path delay, there and back: a relay between the sockets passes
                        octets on D/2 later each way, in order. It is a process of
                        its own, which no CPU figure includes
+  -data OCTETS         each connection carries so many octets instead of money (10M and
+                       1GiB are powers of 1,024), and the receiver checks that they are
+                       all there, right and in order. It ends when they are: there is
+                       no -duration then. Best with few connections: -size 1 -links 1
   -processes 1         2 runs sender and receiver apart, on half of the cores each
   -traffic default     the shape of traffic that the other flags start from
   -json FILE           write every figure as one JSON object ("-": standard output)
@@ -71,7 +79,8 @@ Flags (what the profile says unless given):
   -h                   this page
 
 Ctrl-C ends the measured time early, drains what is in flight, and reports.
-Exit status: 0 the money agrees, 1 it does not or the run failed, 2 wrong usage.
+Exit status: 0 the money agrees or the data is intact, 1 it is not or the run failed,
+2 wrong usage.
 `
 
 // alias is the other flag for a field of the profile.
@@ -79,6 +88,7 @@ var alias = map[string]string{"connections": "size"}
 
 // parseFlags reads the command line. It answers flag.ErrHelp for -h.
 func parseFlags(args []string) (cfg config, err error) {
+	cfg.flaw, cfg.stall = -1, dataPatience
 	fs := flag.NewFlagSet("loadgen", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // run says it, once
 	fs.Usage = func() {}
@@ -90,6 +100,10 @@ func parseFlags(args []string) (cfg config, err error) {
 	fs.IntVar(&cfg.processes, "processes", 1, "")
 	fs.StringVar(&cfg.json, "json", "", "")
 	fs.DurationVar(&cfg.delay, "delay", 0, "")
+	fs.Func("data", "", func(text string) (err error) {
+		cfg.data, err = parseOctets(text)
+		return err
+	})
 	fs.IntVar(connections, "size", 0, "")
 	fs.BoolVar(&cfg.probe, "probe", false, "")
 	fs.BoolVar(&cfg.null, "null", false, "")
@@ -147,10 +161,34 @@ func (c config) check(given map[string]bool) error {
 		return fmt.Errorf("-arrivals %s: must be %s or %s", c.arrivals, constant, poisson)
 	case c.delay < 0 || c.delay > maxDelay:
 		return fmt.Errorf("-delay %v: must be 0 to %v", c.delay, maxDelay)
+	case c.data > 0 && (given["rate"] || given["duration"] || c.null):
+		return errors.New("-data ends when all has arrived: -rate, -duration and -null do not go with it")
 	case given["arrivals"] && !given["rate"]:
 		return errors.New("-arrivals is for an open loop: give -rate, too")
 	}
 	return nil
+}
+
+// maxData bounds the octets of a connection: 16 TiB.
+const maxData = 16 << 40
+
+// parseOctets reads a number of octets: 1048576, 1024K, 1M, 1MB and 1MiB are the same.
+func parseOctets(text string) (uint64, error) {
+	wrong := fmt.Errorf("must be 1 to %dT octets, as 1048576, 1024K or 1MiB", uint64(maxData)>>40)
+	digits := strings.TrimRight(text, "KMGTiB")
+	shift := 0
+	switch unit := text[len(digits):]; unit {
+	case "", "B":
+	case "K", "KB", "KiB", "M", "MB", "MiB", "G", "GB", "GiB", "T", "TB", "TiB":
+		shift = 10 * (1 + strings.IndexByte("KMGT", unit[0]))
+	default:
+		return 0, wrong
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || n == 0 || n > maxData>>shift {
+		return 0, wrong
+	}
+	return n << shift, nil
 }
 
 // canWrite finds out before the run whether its figures can be kept.

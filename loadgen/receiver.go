@@ -27,6 +27,7 @@ const receiverAddress = "test.loadgen"
 type receiver struct {
 	eng   *engine.Engine
 	ready ready
+	sink  *sink // of -data
 }
 
 // newEngine starts an engine of half of the cores, which complains to stderr.
@@ -63,18 +64,34 @@ func (r *receiver) listen(s shape) error {
 	if err != nil {
 		return err
 	}
+	options := stream.Options{ReceiveMax: ^stream.Amount(0), IdleTimeout: -1}
+	// Of money the machine does all that a receiver has to: nothing is left to do.
+	var handler engine.Handler = engine.HandlerFunc(func(*engine.OnLoop, []stream.Event) {})
+	if s.Data > 0 {
+		r.sink = newSink(s.Loops)
+		handler = r.sink
+		options.MaxStreamWindow, options.ConnectionWindow = dataWindow(s.Connections), dataWindow(s.Connections)
+	}
 	r.ready = ready{Addr: ln.Addr().String(), Address: receiverAddress, Secret: make([]byte, 32)}
 	_, _ = rand.Read(r.ready.Secret) // never fails
 	_, err = ln.Listen(engine.ServerConfig{
 		Secret:  r.ready.Secret,
-		Options: stream.Options{ReceiveMax: ^stream.Amount(0), IdleTimeout: -1},
-		// The machine does all that a receiver has to: nothing is left to do here.
-		Handler: engine.HandlerFunc(func(*engine.OnLoop, []stream.Event) {}),
+		Options: options,
+		Handler: handler,
 	})
 	return err
 }
 
-func (r *receiver) sample() (sample, error) { return take(r.eng), r.eng.Err() }
+func (r *receiver) sample() (sample, error) {
+	s := take(r.eng)
+	if r.sink != nil {
+		s.Octets, s.LastAt = r.sink.octets.Load(), time.Unix(0, r.sink.lastAt.Load())
+		if why := r.sink.wrong.Load(); why != nil {
+			s.Wrong = *why
+		}
+	}
+	return s, r.eng.Err()
+}
 
 func (r *receiver) settled() (uint64, error) { return settle(), nil }
 

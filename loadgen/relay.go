@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -48,7 +47,6 @@ func startRelay(target string, delay time.Duration) (*relay, error) {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	r := &relay{ln: ln, target: target, delay: delay / 2}
-	runtime.GOMAXPROCS(max(relayProcs, runtime.GOMAXPROCS(0)))
 	r.gone.Go(r.accept)
 	return r, nil
 }

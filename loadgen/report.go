@@ -18,6 +18,50 @@ func (r result) table(w io.Writer) {
 		when(c.Delay > 0, fmt.Sprintf(", path delay %v", c.Delay)),
 		number(r.MeasuredSeconds, 1), when(r.Interrupted, " (interrupted)"))
 	p.line("")
+	if r.Data != nil {
+		r.Data.rows(p)
+	} else {
+		r.moneyRows(p)
+	}
+	r.Opening.rows(p)
+	if r.Data == nil {
+		p.row("allocations", "%s per round trip", number(r.Allocs, 2))
+	}
+	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
+	p.row("rejects", "%s", r.Rejects)
+	if n := r.Null; n != nil {
+		p.row("null engine", "%s", n)
+		if r.Data == nil {
+			p.row("above null", "%s of CPU per round trip", nanos(r.CPU.Total-n.CPUPerMessage))
+		}
+		n.latencyRow(p, "null latency")
+	}
+	if n := r.NullOpen; n != nil {
+		p.row("null at this rate", "%s", n)
+		n.latencyRow(p, "null latency")
+	}
+	if r.Data == nil {
+		p.row("sent", "%s", groupedText(r.Sent))
+		p.row("received", "%s", groupedText(r.Received))
+	}
+	p.line("")
+	if r.Failure != "" {
+		p.line("FAILED: %s", r.Failure)
+	}
+	switch {
+	case r.Data != nil && r.Data.Intact:
+		p.line("data intact")
+	case r.Data != nil:
+		p.line("data NOT intact")
+	case r.MoneyAgrees:
+		p.line("money agrees")
+	default:
+		p.line("money does NOT agree: sent %s, received %s", r.Sent, r.Received)
+	}
+}
+
+// moneyRows are the figures of round trips.
+func (r result) moneyRows(p *printer) {
 	p.row("round trips", "%s   %s /s", grouped(r.RoundTrips), grouped(uint64(r.RoundTripsPerSecond+0.5)))
 	ends := ""
 	if r.CPU.Sender != nil && r.CPU.Receiver != nil {
@@ -30,30 +74,6 @@ func (r result) table(w io.Writer) {
 			grouped(o.Behind), when(o.Unanswered > 0, ", "+grouped(o.Unanswered)+" never answered"))
 		p.row("let go", "p50 %s   p99 %s after they were due   (pacing: %s of CPU per round trip)",
 			nanos(float64(o.Lag.P50)), nanos(float64(o.Lag.P99)), nanos(o.Pacing))
-	}
-	r.Opening.rows(p)
-	p.row("allocations", "%s per round trip", number(r.Allocs, 2))
-	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
-	p.row("rejects", "%s", r.Rejects)
-	if n := r.Null; n != nil {
-		p.row("null engine", "%s", n)
-		p.row("above null", "%s of CPU per round trip", nanos(r.CPU.Total-n.CPUPerMessage))
-		n.latencyRow(p, "null latency")
-	}
-	if n := r.NullOpen; n != nil {
-		p.row("null at this rate", "%s", n)
-		n.latencyRow(p, "null latency")
-	}
-	p.row("sent", "%s", groupedText(r.Sent))
-	p.row("received", "%s", groupedText(r.Received))
-	p.line("")
-	if r.Failure != "" {
-		p.line("FAILED: %s", r.Failure)
-	}
-	if r.MoneyAgrees {
-		p.line("money agrees")
-	} else {
-		p.line("money does NOT agree: sent %s, received %s", r.Sent, r.Received)
 	}
 }
 

@@ -23,6 +23,7 @@ type result struct {
 	Loop                string          `json:"loop"` // what Latency is of: "closed" or "open"
 	Latency             latency         `json:"latency_ns"`
 	Open                *openFigures    `json:"open_loop"` // null in a closed loop
+	Data                *dataFigures    `json:"data"`      // null when money is sent
 	Opening             *openingFigures `json:"opening"`
 	Rejects             rejects         `json:"rejects"`
 	Sent                string          `json:"sent"`     // all of the run, not only the measured time
@@ -96,6 +97,7 @@ type shape struct {
 	Rate         float64           `json:"rate"`     // round trips a second that are due; 0 in a closed loop
 	Arrivals     string            `json:"arrivals"` // constant or poisson
 	Delay        profiles.Duration `json:"delay"`    // of the path, there and back
+	Data         uint64            `json:"data"`     // octets of each connection, instead of money
 	Probe        bool              `json:"probe"`    // connections discover their rate
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
@@ -105,7 +107,7 @@ func (c config) shape() shape {
 	p := c.profile
 	return shape{
 		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
-		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
 	}
 }
 
@@ -115,6 +117,7 @@ type measured struct {
 	sender      sample        // over the window
 	receiver    sample        // over the window
 	pacing      time.Duration // CPU time, in it
+	octets      uint64        // of -data that arrived
 	opening     *openingFigures
 	latency     latency
 	open        *openFigures // of an open loop
@@ -139,6 +142,7 @@ func (m measured) figures(cfg config) result {
 		Interrupted:      m.interrupted,
 		Config:           cfg.shape(), Machine: thisMachine(), Version: version(),
 	}
+	r.Data = m.dataFigures(cfg)
 	if r.Rejects == nil {
 		r.Rejects = rejects{}
 	}

@@ -34,6 +34,7 @@ type sender struct {
 	eng     *engine.Engine
 	shape   shape
 	crowds  []*crowd
+	flaw    int64  // outgoing.flaw
 	pacer   *pacer // of an open loop
 	links   []*engine.Link
 	to      ready
@@ -106,6 +107,9 @@ func (snd *sender) open(ctx context.Context) error {
 // its own and a stream is never done.
 func (s shape) options() stream.Options {
 	o := stream.Options{MaxPacketAmount: stream.Amount(s.PacketAmount), MaxInFlight: s.Window, IdleTimeout: -1}
+	if s.Data > 0 {
+		o.SendBuffer = dataWindow(s.Connections)
+	}
 	if !s.Probe {
 		o.RateNum, o.RateDen = 1, 1
 	}
@@ -132,13 +136,15 @@ func lostError(n int64, why error) error {
 	return fmt.Errorf("%d connections lost; the first: %w", n, why)
 }
 
-// begin lets the money flow, over the streams in random order.
+// begin lets the money or the octets flow, over the streams in random order.
 func (snd *sender) begin() error {
 	base := time.Now()
 	for i, c := range snd.crowds {
 		err := c.shuffle(uint64(i) + 1)
 		switch {
 		case err != nil:
+		case snd.shape.Data > 0:
+			err = c.beginData(snd.shape.Data, snd.flaw)
 		case snd.shape.Rate > 0:
 			err = c.beginOpen(snd.shape, base, i, len(snd.crowds))
 		default:
