@@ -15,7 +15,7 @@ import (
 // receiverArg makes loadgen the receiving end of another loadgen, or the path to it.
 // The two speak
 // over its standard input and output, one JSON object each way at a time:
-// start or relay, sample, settle, stop.
+// start or relay, sample, settle, profile, profiled, stop.
 const receiverArg = "-internal-receiver"
 
 // patience is how long a receiver that was told to stop may take.
@@ -34,6 +34,8 @@ type report struct {
 	Ready  *ready  `json:"ready,omitempty"`
 	Sample *sample `json:"sample,omitempty"`
 	Memory uint64  `json:"memory,omitempty"`
+	// Profile is a CPU profile, in the form of pprof.
+	Profile []byte `json:"profile,omitempty"`
 }
 
 // serveReceiver is the whole life of the receiver's process. It ends when it is
@@ -42,6 +44,7 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 	orders, reports := json.NewDecoder(bufio.NewReader(stdin)), json.NewEncoder(stdout)
 	var r *receiver
 	var path *relay
+	var cpu profiler
 	defer func() {
 		if r != nil {
 			r.stop()
@@ -80,6 +83,12 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 			}
 		case o.Op == "settle" && r != nil:
 			answer.Memory = settle()
+		case o.Op == "profile":
+			if err := cpu.start(); err != nil {
+				answer.Error = err.Error()
+			}
+		case o.Op == "profiled":
+			answer.Profile = cpu.stop()
 		case o.Op == "stop":
 			return exitDone
 		default:
@@ -159,6 +168,16 @@ func (c *child) sample() (sample, error) {
 func (c *child) settled() (uint64, error) {
 	answer, err := c.ask(order{Op: "settle"})
 	return answer.Memory, err
+}
+
+func (c *child) startProfile() error {
+	_, err := c.ask(order{Op: "profile"})
+	return err
+}
+
+func (c *child) stopProfile() ([]byte, error) {
+	answer, err := c.ask(order{Op: "profiled"})
+	return answer.Profile, err
 }
 
 func (c *child) stop() {

@@ -16,6 +16,10 @@ type receivingEnd interface {
 	sample() (sample, error)
 	// settled is the resident memory once what is not used was given back.
 	settled() (uint64, error)
+	// startProfile and stopProfile take a CPU profile of the receiver's process,
+	// nil when that is the sender's, too.
+	startProfile() error
+	stopProfile() ([]byte, error)
 	stop()
 }
 
@@ -48,6 +52,9 @@ func runLoad(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
 		return complain(stderr, err)
 	}
 	r := m.figures(cfg)
+	if r.Profile, err = m.stageFigures(cfg); err != nil && r.Failure == "" {
+		r.Failure = err.Error()
+	}
 	if !m.interrupted {
 		show.say("null engine, for comparison")
 		if err = r.measureNulls(ctx, cfg); err != nil && r.Failure == "" {
@@ -91,7 +98,7 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 	}
 	if cfg.data > 0 {
 		snd.flaw = cfg.flaw
-		m.failure = m.transfer(ctx, cfg, snd, rcv, show)
+		m.failure = m.profiled(cfg, rcv, func() error { return m.transfer(ctx, cfg, snd, rcv, show) })
 	} else {
 		m.failure = m.money(ctx, cfg, snd, rcv, show)
 	}
@@ -117,15 +124,15 @@ func (m *measured) money(ctx context.Context, cfg config, snd *sender, rcv recei
 	if err := snd.begin(); err != nil {
 		return err
 	}
-	return m.measure(ctx, cfg, snd, rcv, show)
-}
-
-// measure warms up, measures, and fills in what came in between.
-func (m *measured) measure(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
 	pause(ctx, time.Duration(cfg.profile.WarmUp))
 	if ctx.Err() != nil {
 		return snd.lost()
 	}
+	return m.profiled(cfg, rcv, func() error { return m.measure(ctx, cfg, snd, rcv, show) })
+}
+
+// measure fills in what comes in the measured time.
+func (m *measured) measure(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
 	if err := snd.mark(); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,18 +16,26 @@ import (
 
 // config is one run: a profile, what the flags changed of it, and how to run it.
 type config struct {
-	profile   profiles.Profile
-	processes int
-	json      string        // file for the JSON object, "-" for standard output, or none
-	delay     time.Duration // of the path, there and back
-	data      uint64        // octets of each connection, instead of money
-	flaw      int64         // where tests plant a wrong octet; none below zero
-	stall     time.Duration // dataPatience, which tests shorten
-	probe     bool          // connections discover their rate
-	null      bool          // the null engine alone
-	rate      float64       // round trips a second that are due, or 0 for a closed loop
-	arrivals  string        // constant or poisson
+	profile     profiles.Profile
+	processes   int
+	json        string        // file for the JSON object, "-" for standard output, or none
+	delay       time.Duration // of the path, there and back
+	data        uint64        // octets of each connection, instead of money
+	flaw        int64         // where tests plant a wrong octet; none below zero
+	stall       time.Duration // dataPatience, which tests shorten
+	order       string        // random or opened
+	probe       bool          // connections discover their rate
+	profileFile string        // of the CPU profile, or none
+	null        bool          // the null engine alone
+	rate        float64       // round trips a second that are due, or 0 for a closed loop
+	arrivals    string        // constant or poisson
 }
+
+// In which order a closed loop uses the connections.
+const (
+	randomOrder = "random"
+	openedOrder = "opened"
+)
 
 // How the arrivals of an open loop are spaced.
 const (
@@ -52,8 +61,11 @@ Flags (what the profile says unless given):
   -duration 10s        how long to measure, after a short warm-up
   -links 8             account links, each one BTP socket
   -size 10000          STREAM connections, spread over the links, one stream each,
-                       up to 1,000,000; traffic uses them in random order.
-                       -connections is another name for it
+                       up to 1,000,000
+  -connections 10000   the same as -size
+  -order random        traffic uses the connections in an order that has nothing to do
+                       with where they are in memory; opened is the order in which they
+                       were opened, which caches foresee. With -rate it is random
   -probe               connections discover their rate when they are opened; it is
                        fixed otherwise
   -window 256          packets in flight on each link
@@ -72,6 +84,8 @@ Flags (what the profile says unless given):
                        no -duration then. Best with few connections: -size 1 -links 1
   -processes 1         2 runs sender and receiver apart, on half of the cores each
   -traffic default     the shape of traffic that the other flags start from
+  -profile FILE        write a CPU profile of both ends, which go tool pprof reads and
+                       go build -pgo takes, and add a table of CPU time by stage
   -json FILE           write every figure as one JSON object ("-": standard output)
   -null                run only the null engine; otherwise it runs for a second at
                        the end, so that the figures have something to stand beside,
@@ -104,6 +118,8 @@ func parseFlags(args []string) (cfg config, err error) {
 		cfg.data, err = parseOctets(text)
 		return err
 	})
+	fs.StringVar(&cfg.profileFile, "profile", "", "")
+	fs.StringVar(&cfg.order, "order", randomOrder, "")
 	fs.IntVar(connections, "size", 0, "")
 	fs.BoolVar(&cfg.probe, "probe", false, "")
 	fs.BoolVar(&cfg.null, "null", false, "")
@@ -163,6 +179,14 @@ func (c config) check(given map[string]bool) error {
 		return fmt.Errorf("-delay %v: must be 0 to %v", c.delay, maxDelay)
 	case c.data > 0 && (given["rate"] || given["duration"] || c.null):
 		return errors.New("-data ends when all has arrived: -rate, -duration and -null do not go with it")
+	case slices.Contains(profiles.Names(), c.profileFile):
+		return fmt.Errorf("-profile names the file of a CPU profile: for the shape of traffic it is -traffic %s", c.profileFile)
+	case given["profile"] && c.null:
+		return errors.New("-profile is of Millrace's own ends: it does not go with -null")
+	case c.order != randomOrder && c.order != openedOrder:
+		return fmt.Errorf("-order %s: must be %s or %s", c.order, randomOrder, openedOrder)
+	case c.order != randomOrder && given["rate"]:
+		return errors.New("-order is for a closed loop: -rate draws connections by lot")
 	case given["arrivals"] && !given["rate"]:
 		return errors.New("-arrivals is for an open loop: give -rate, too")
 	}
@@ -193,14 +217,19 @@ func parseOctets(text string) (uint64, error) {
 
 // canWrite finds out before the run whether its figures can be kept.
 func (c config) canWrite() error {
-	if c.json == "" || c.json == "-" {
-		return nil
+	for _, file := range []struct{ flag, name string }{{"json", c.json}, {"profile", c.profileFile}} {
+		if file.name == "" || file.flag == "json" && file.name == "-" {
+			continue
+		}
+		f, err := os.OpenFile(file.name, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return fmt.Errorf("-%s: %w", file.flag, err)
+		}
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("-%s: %w", file.flag, err)
+		}
 	}
-	f, err := os.OpenFile(c.json, os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("-json: %w", err)
-	}
-	return f.Close()
+	return nil
 }
 
 // duration is how long is measured.

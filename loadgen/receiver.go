@@ -95,6 +95,10 @@ func (r *receiver) sample() (sample, error) {
 
 func (r *receiver) settled() (uint64, error) { return settle(), nil }
 
+func (r *receiver) startProfile() error { return nil }
+
+func (r *receiver) stopProfile() ([]byte, error) { return nil, nil }
+
 func (r *receiver) stop() { closeEngine(r.eng) }
 
 // closeEngine closes the links; what the run was for has been counted by then.

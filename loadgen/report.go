@@ -44,6 +44,11 @@ func (r result) table(w io.Writer) {
 		p.row("sent", "%s", groupedText(r.Sent))
 		p.row("received", "%s", groupedText(r.Received))
 	}
+	if r.Data == nil {
+		r.Profile.rows(p, "per round trip")
+	} else {
+		r.Profile.rows(p, "per packet")
+	}
 	p.line("")
 	if r.Failure != "" {
 		p.line("FAILED: %s", r.Failure)

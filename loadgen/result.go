@@ -25,6 +25,7 @@ type result struct {
 	Open                *openFigures    `json:"open_loop"` // null in a closed loop
 	Data                *dataFigures    `json:"data"`      // null when money is sent
 	Opening             *openingFigures `json:"opening"`
+	Profile             *profileFigures `json:"profile"` // null without -profile
 	Rejects             rejects         `json:"rejects"`
 	Sent                string          `json:"sent"`     // all of the run, not only the measured time
 	Received            string          `json:"received"` // the same
@@ -98,6 +99,7 @@ type shape struct {
 	Arrivals     string            `json:"arrivals"` // constant or poisson
 	Delay        profiles.Duration `json:"delay"`    // of the path, there and back
 	Data         uint64            `json:"data"`     // octets of each connection, instead of money
+	Order        string            `json:"order"`    // in which connections are used: random or opened
 	Probe        bool              `json:"probe"`    // connections discover their rate
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
@@ -107,7 +109,7 @@ func (c config) shape() shape {
 	p := c.profile
 	return shape{
 		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
-		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
 	}
 }
 
@@ -123,6 +125,7 @@ type measured struct {
 	open        *openFigures // of an open loop
 	sent        uint64       // of the whole run, after draining
 	received    uint64
+	profiles    [][]byte
 	interrupted bool
 	failure     error
 }

@@ -136,11 +136,14 @@ func lostError(n int64, why error) error {
 	return fmt.Errorf("%d connections lost; the first: %w", n, why)
 }
 
-// begin lets the money or the octets flow, over the streams in random order.
+// begin lets the money or the octets flow, over the streams in the order of the shape.
 func (snd *sender) begin() error {
 	base := time.Now()
 	for i, c := range snd.crowds {
-		err := c.shuffle(uint64(i) + 1)
+		var err error
+		if snd.shape.Order == randomOrder {
+			err = c.shuffle(uint64(i) + 1)
+		}
 		switch {
 		case err != nil:
 		case snd.shape.Data > 0:
