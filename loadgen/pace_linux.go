@@ -6,15 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fineSleep makes the sleeps of this thread exact, which the kernel otherwise
-// prolongs by up to 50 µs. What it returns undoes that.
-func fineSleep() (undo func()) {
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	return func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) }
-}
-
-// sleepFor sleeps on the thread, in the kernel.
+// sleepFor sleeps in the kernel, which may prolong the sleeps of a thread by 50 µs
+// unless it is told not to.
 func sleepFor(ns int64) {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	t := unix.NsecToTimespec(ns)
 	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &t, nil)
 }

@@ -4,8 +4,6 @@ package main
 
 import "time"
 
-func fineSleep() (undo func()) { return func() {} }
-
 func sleepFor(ns int64) { time.Sleep(time.Duration(ns)) }
 
 // threadCPU is unknown here: the figures say zero.

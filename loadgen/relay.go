@@ -106,7 +106,6 @@ func (r *relay) carry(to *net.TCPConn, from net.Conn) {
 	var chunk, room []byte
 	for {
 		if room == nil {
-			chunk = nil
 			if made < cap(free) {
 				select {
 				case chunk = <-free:
