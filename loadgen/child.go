@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 )
 
-// receiverArg makes loadgen the receiving end of another loadgen. The two speak
+// receiverArg makes loadgen the receiving end of another loadgen, or the path to it.
+// The two speak
 // over its standard input and output, one JSON object each way at a time:
-// start, sample, stop.
+// start or relay, sample, settle, profile, profiled, stop.
 const receiverArg = "-internal-receiver"
 
 // patience is how long a receiver that was told to stop may take.
@@ -22,12 +24,18 @@ const patience = 5 * time.Second
 type order struct {
 	Op    string `json:"op"`
 	Shape shape  `json:"shape,omitzero"`
+	// Of a relay: where to, and how long it takes there and back.
+	Target string        `json:"target,omitempty"`
+	Delay  time.Duration `json:"delay,omitempty"`
 }
 
 type report struct {
 	Error  string  `json:"error,omitempty"`
 	Ready  *ready  `json:"ready,omitempty"`
 	Sample *sample `json:"sample,omitempty"`
+	Memory uint64  `json:"memory,omitempty"`
+	// Profile is a CPU profile, in the form of pprof.
+	Profile []byte `json:"profile,omitempty"`
 }
 
 // serveReceiver is the whole life of the receiver's process. It ends when it is
@@ -35,9 +43,14 @@ type report struct {
 func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 	orders, reports := json.NewDecoder(bufio.NewReader(stdin)), json.NewEncoder(stdout)
 	var r *receiver
+	var path *relay
+	var cpu profiler
 	defer func() {
 		if r != nil {
 			r.stop()
+		}
+		if path != nil {
+			path.stop()
 		}
 	}()
 	for {
@@ -54,12 +67,28 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 			} else {
 				answer.Ready = &r.ready
 			}
+		case o.Op == "relay" && path == nil:
+			runtime.GOMAXPROCS(max(relayProcs, runtime.GOMAXPROCS(0)))
+			var err error
+			if path, err = startRelay(o.Target, o.Delay); err != nil {
+				answer.Error = err.Error()
+			} else {
+				answer.Ready = &ready{Addr: path.addr()}
+			}
 		case o.Op == "sample" && r != nil:
-			s := take(r.eng)
+			s, err := r.sample()
 			answer.Sample = &s
-			if err := r.eng.Err(); err != nil {
+			if err != nil {
 				answer.Error = err.Error()
 			}
+		case o.Op == "settle" && r != nil:
+			answer.Memory = settle()
+		case o.Op == "profile":
+			if err := cpu.start(); err != nil {
+				answer.Error = err.Error()
+			}
+		case o.Op == "profiled":
+			answer.Profile = cpu.stop()
 		case o.Op == "stop":
 			return exitDone
 		default:
@@ -71,7 +100,10 @@ func serveReceiver(stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 }
 
-// child is a receiver in another process.
+// what a process is, by its first order.
+var what = map[string]string{"start": "receiver", "relay": "relay"}
+
+// child is a receiver or a relay in another process.
 type child struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
@@ -79,8 +111,8 @@ type child struct {
 	reports *json.Decoder
 }
 
-// startChild starts this program once more, as receiver.
-func startChild(s shape, stderr io.Writer) (*child, ready, error) {
+// startChild starts this program once more, as what the order says.
+func startChild(first order, stderr io.Writer) (*child, ready, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, ready{}, err
@@ -95,12 +127,12 @@ func startChild(s shape, stderr io.Writer) (*child, ready, error) {
 		return nil, ready{}, err
 	}
 	if err := c.cmd.Start(); err != nil {
-		return nil, ready{}, fmt.Errorf("start the receiver: %w", err)
+		return nil, ready{}, fmt.Errorf("start the process of the %s: %w", what[first.Op], err)
 	}
 	c.orders, c.reports = json.NewEncoder(c.in), json.NewDecoder(bufio.NewReader(out))
-	answer, err := c.ask(order{Op: "start", Shape: s})
+	answer, err := c.ask(first)
 	if err == nil && answer.Ready == nil {
-		err = errors.New("the receiver did not say where it listens")
+		err = errors.New("another process of loadgen did not say where it listens")
 	}
 	if err != nil {
 		c.stop()
@@ -131,6 +163,21 @@ func (c *child) sample() (sample, error) {
 		return sample{}, errors.New("the receiver has no figures")
 	}
 	return *answer.Sample, nil
+}
+
+func (c *child) settled() (uint64, error) {
+	answer, err := c.ask(order{Op: "settle"})
+	return answer.Memory, err
+}
+
+func (c *child) startProfile() error {
+	_, err := c.ask(order{Op: "profile"})
+	return err
+}
+
+func (c *child) stopProfile() ([]byte, error) {
+	answer, err := c.ask(order{Op: "profiled"})
+	return answer.Profile, err
 }
 
 func (c *child) stop() {

@@ -14,13 +14,19 @@ const liveEvery = time.Second
 // receivingEnd is a receiver, in this process or in another.
 type receivingEnd interface {
 	sample() (sample, error)
+	// settled is the resident memory once what is not used was given back.
+	settled() (uint64, error)
+	// startProfile and stopProfile take a CPU profile of the receiver's process,
+	// nil when that is the sender's, too.
+	startProfile() error
+	stopProfile() ([]byte, error)
 	stop()
 }
 
 // startReceiving starts the receiver where the flags want it.
 func startReceiving(cfg config, stderr io.Writer) (receivingEnd, ready, error) {
 	if cfg.processes > 1 {
-		c, r, err := startChild(cfg.shape(), stderr)
+		c, r, err := startChild(order{Op: "start", Shape: cfg.shape()}, stderr)
 		if err != nil {
 			return nil, ready{}, err
 		}
@@ -46,9 +52,12 @@ func runLoad(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
 		return complain(stderr, err)
 	}
 	r := m.figures(cfg)
+	if r.Profile, err = m.stageFigures(cfg); err != nil && r.Failure == "" {
+		r.Failure = err.Error()
+	}
 	if !m.interrupted {
 		show.say("null engine, for comparison")
-		if r.Null, err = measureNull(ctx, cfg, nullBeside); err != nil && r.Failure == "" {
+		if err = r.measureNulls(ctx, cfg); err != nil && r.Failure == "" {
 			r.Failure = err.Error()
 		}
 		show.clear()
@@ -71,66 +80,81 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 		return m, err
 	}
 	defer rcv.stop()
+	if cfg.delay > 0 {
+		path, between, err := startChild(order{Op: "relay", Target: to.Addr, Delay: cfg.delay}, stderr)
+		if err != nil {
+			return m, err
+		}
+		defer path.stop()
+		to.Addr = between.Addr
+	}
 	snd, err := startSender(ctx, cfg.shape(), to, stderr)
 	if err != nil {
 		return m, err
 	}
 	defer snd.stop()
-	if err := snd.begin(); err != nil {
+	if m.opening, err = openAll(ctx, cfg, snd, rcv); err != nil {
 		return m, err
 	}
-
-	m.failure = m.measure(ctx, cfg, snd, rcv, show)
+	if cfg.data > 0 {
+		snd.flaw = cfg.flaw
+		m.failure = m.profiled(cfg, rcv, func() error { return m.transfer(ctx, cfg, snd, rcv, show) })
+	} else {
+		m.failure = m.money(ctx, cfg, snd, rcv, show)
+	}
 	m.interrupted = ctx.Err() != nil
 	show.say("draining")
 	m.failure = errors.Join(m.failure, snd.drain(), snd.lost())
+	if snd.pacer != nil {
+		m.failure = errors.Join(m.failure, m.latencies(snd))
+	}
 	final, err := rcv.sample()
 	if err != nil {
 		return m, fmt.Errorf("the receiver's books are lost: %w", err)
 	}
 	m.sent, m.received = take(snd.eng).Sent, final.Released
-	if m.failure == nil && !m.interrupted && m.sender.SentPackets == 0 {
+	if m.failure == nil && !m.interrupted && cfg.data == 0 && m.sender.SentPackets == 0 {
 		m.failure = errors.New("no round trip was completed in the measured time")
 	}
 	return m, nil
 }
 
-// measure warms up, measures, and fills in what came in between.
-func (m *measured) measure(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
-	if err := warmUp(ctx, cfg, snd, rcv); err != nil || ctx.Err() != nil {
+// money has money flow for the measured time.
+func (m *measured) money(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
+	if err := snd.begin(); err != nil {
 		return err
 	}
-	snd.eng.ResetRoundTrips()
+	pause(ctx, time.Duration(cfg.profile.WarmUp))
+	if ctx.Err() != nil {
+		return snd.lost()
+	}
+	return m.profiled(cfg, rcv, func() error { return m.measure(ctx, cfg, snd, rcv, show) })
+}
+
+// measure fills in what comes in the measured time.
+func (m *measured) measure(ctx context.Context, cfg config, snd *sender, rcv receivingEnd, show *live) error {
+	if err := snd.mark(); err != nil {
+		return err
+	}
 	r0, err := rcv.sample()
 	if err != nil {
 		return err
 	}
-	s0 := take(snd.eng)
+	s0, pacing := take(snd.eng), snd.pacing()
 	show.begin(s0)
 	err = m.wait(ctx, cfg, snd, show)
 	r1, err1 := rcv.sample()
 	s1 := take(snd.eng)
-	m.window, m.sender, m.receiver = s1.At.Sub(s0.At), s1.minus(s0), r1.minus(r0)
-	m.latency = roundTrips(snd.eng)
-	return errors.Join(err, err1)
+	m.window, m.sender, m.receiver, m.pacing = s1.At.Sub(s0.At), s1.minus(s0), r1.minus(r0), snd.pacing()-pacing
+	if snd.pacer == nil {
+		err = errors.Join(err, m.latencies(snd))
+	}
+	return errors.Join(err, err1, snd.unmark())
 }
 
-// warmUp waits until the receiver knows every connection, and then a little.
-func warmUp(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) error {
-	limit, cancel := context.WithTimeout(ctx, setUp)
-	defer cancel()
-	err := await(limit, "the receiver to see every connection", func() (bool, error) {
-		s, err := rcv.sample()
-		return s.Connections >= cfg.profile.Connections, errors.Join(err, snd.lost())
-	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	pause(ctx, time.Duration(cfg.profile.WarmUp))
-	return nil
+func (m *measured) latencies(snd *sender) (err error) {
+	m.latency, m.open, err = snd.latencies()
+	return err
 }
 
 // wait lets the measured time pass, and shows how it goes.

@@ -90,7 +90,7 @@ func TestTheJSONObjectHasEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range strings.Fields("round_trips round_trips_per_second cpu_ns_per_round_trip latency_ns rejects sent received " +
-		"money_agrees allocs_per_round_trip frames_per_write packets_per_vector null config machine version") {
+		"money_agrees loop open_loop opening data profile null_open_loop allocs_per_round_trip frames_per_write packets_per_vector null config machine version") {
 		if _, ok := o[name]; !ok {
 			t.Errorf("no field %s in %s", name, text)
 		}
@@ -105,7 +105,7 @@ func TestHelpTeaches(t *testing.T) {
 	if code := run([]string{"-h"}, nil, &stdout, &stderr); code != exitDone || stderr.Len() > 0 {
 		t.Errorf("status %d, stderr %q", code, &stderr)
 	}
-	for _, name := range []string{"-duration", "-links", "-connections", "-window", "-processes", "-profile", "-json", "-null"} {
+	for _, name := range []string{"-duration", "-links", "-connections", "-window", "-processes", "-traffic", "-json", "-null", "-rate", "-arrivals", "-size", "-probe", "-delay", "-data", "-profile", "-order"} {
 		if !strings.Contains(stdout.String(), "  "+name+" ") {
 			t.Errorf("-h does not explain %s", name)
 		}
@@ -115,7 +115,10 @@ func TestHelpTeaches(t *testing.T) {
 func TestWrongUsageIsStatus2(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"-duration=-1s", "duration"}, {"-links 0", "links"}, {"-connections 3", "connections"}, {"-window 0", "window"},
-		{"-processes 3", "processes"}, {"-profile nonesuch", "nonesuch"}, {"-nonesuch", "nonesuch"}, {"extra", "extra"},
+		{"-processes 3", "processes"}, {"-traffic nonesuch", "nonesuch"}, {"-rate 0", "rate"}, {"-rate=-5", "rate"}, {"-rate 2e9", "rate"}, {"-rate NaN", "rate"},
+		{"-rate 5 -arrivals daily", "arrivals"}, {"-arrivals poisson", "-rate"},
+		{"-data 0", "data"}, {"-data 1MM", "data"}, {"-data 17T", "data"}, {"-data 1M -rate 5", "-rate"}, {"-data 1M -duration 1s", "-duration"},
+		{"-profile default", "-traffic"}, {"-profile /no/such/directory/x", "-profile"}, {"-order last", "order"}, {"-order opened -rate 5", "-order"}, {"-delay=-1s", "delay"}, {"-delay 11s", "delay"}, {"-size 1000001", "-size"}, {"-size 20 -connections 20", "same"}, {"-nonesuch", "nonesuch"}, {"extra", "extra"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := run(strings.Fields(c.args), nil, &stdout, &stderr)

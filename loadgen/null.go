@@ -12,12 +12,16 @@ import (
 	"github.com/millrace-ilp/millrace/internal/nullengine"
 )
 
-// nullBeside is how long the null engine runs after the main run.
-const nullBeside = time.Second
+const (
+	// nullBeside is how long the null engine runs after the main run, and
+	// nullOpenBeside how long at most as an open loop.
+	nullBeside     = time.Second
+	nullOpenBeside = 5 * time.Second
+)
 
 // runNull runs the yardstick alone.
 func runNull(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
-	n, err := measureNull(ctx, cfg, cfg.duration())
+	n, err := measureNull(ctx, cfg, cfg.duration(), cfg.rate)
 	switch {
 	case err != nil:
 		return complain(stderr, err)
@@ -31,20 +35,35 @@ func runNull(ctx context.Context, cfg config, stdout, stderr io.Writer) int {
 	p := &printer{w: tableTo(cfg, stdout, stderr)}
 	p.line("Null engine: %s links, window %s", grouped(uint64(r.Config.Links)), grouped(uint64(r.Config.Window)))
 	p.row("messages", "%s", n)
+	n.latencyRow(p, "latency")
 	return exitDone
 }
 
+// measureNulls drives the null engine after a run: as fast as it goes, and if the run
+// was an open loop, with the same arrivals.
+func (r *result) measureNulls(ctx context.Context, cfg config) (err error) {
+	if r.Null, err = measureNull(ctx, cfg, nullBeside, 0); err != nil || cfg.rate == 0 || r.Null == nil {
+		return err
+	}
+	r.NullOpen, err = measureNull(ctx, cfg, min(cfg.duration(), nullOpenBeside), cfg.rate)
+	return err
+}
+
 // measureNull drives the null engine with as many links and as wide a window as
-// the run. It returns nil where the null engine cannot run.
-func measureNull(ctx context.Context, cfg config, d time.Duration) (*nullFigure, error) {
-	res, err := nullengine.Run(ctx, nullengine.Config{Links: cfg.profile.Links, Window: cfg.profile.Window, Duration: d})
+// the run. It returns nil where the null engine cannot run. A closed loop measures
+// latencies only where that does not cost the rate.
+func measureNull(ctx context.Context, cfg config, d time.Duration, rate float64) (*nullFigure, error) {
+	p := cfg.profile
+	res, err := nullengine.Run(ctx, nullengine.Config{
+		Links: p.Links, Window: p.Window, Duration: d, Rate: rate, Poisson: cfg.arrivals == poisson, Latencies: p.Window == 1,
+	})
 	switch {
 	case errors.Is(err, nullengine.ErrUnsupported):
 		return nil, nil
 	case err != nil && ctx.Err() == nil:
 		return nil, fmt.Errorf("null engine: %w", err)
 	}
-	n := figureOf(res)
+	n := figureOf(res, rate > 0)
 	return &n, nil
 }
 

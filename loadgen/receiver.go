@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -12,31 +12,30 @@ import (
 	"github.com/millrace-ilp/millrace/engine/stream"
 )
 
-// ready is what a sender must know of a receiver.
+// ready is what a sender must know of a receiver. It makes the credentials itself.
 type ready struct {
-	Addr        string       `json:"addr"` // host:port of the BTP listener
-	Credentials []credential `json:"credentials"`
+	Addr    string `json:"addr"`    // host:port of the BTP listener
+	Address string `json:"address"` // ILP address of the server
+	Secret  []byte `json:"secret"`  // of the server
 }
 
-// credential is what one connection is opened with.
-type credential struct {
-	Address string `json:"address"`
-	Secret  []byte `json:"secret"`
-}
+// receiverAddress is the receiver's ILP address.
+const receiverAddress = "test.loadgen"
 
 // receiver is the receiving end: a listener with one server that takes
 // whatever comes.
 type receiver struct {
 	eng   *engine.Engine
 	ready ready
+	sink  *sink // of -data
 }
 
 // newEngine starts an engine of half of the cores, which complains to stderr.
 func newEngine(s shape, stderr io.Writer) (*engine.Engine, error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	cfg := engine.Config{Loops: s.Loops, Logger: log}
-	// All connections of a link are opened in one call: as many events wait.
-	cfg.Machine.MaxEvents = max(1<<16, 4*s.Connections)
+	cfg.Machine.MaxConnections = max(1<<20, s.Connections+s.Connections/8)
+	cfg.Machine.MaxStreams = 2 * cfg.Machine.MaxConnections
 	eng, err := engine.New(cfg)
 	if errors.Is(err, engine.ErrBackend) {
 		cfg.StdNet = true
@@ -60,32 +59,45 @@ func startReceiver(s shape, stderr io.Writer) (*receiver, error) {
 
 func (r *receiver) listen(s shape) error {
 	ln, err := r.eng.ListenBTP("127.0.0.1:0", engine.ListenConfig{
-		Address: "test.loadgen", AssetCode: "USD", AssetScale: 9, Open: true, Window: s.Window,
+		Address: receiverAddress, AssetCode: "USD", AssetScale: 9, Open: true, Window: s.Window,
 	})
 	if err != nil {
 		return err
 	}
-	srv, err := ln.Listen(engine.ServerConfig{
-		Options: stream.Options{ReceiveMax: ^stream.Amount(0), IdleTimeout: -1},
-		// The machine does all that a receiver has to: nothing is left to do here.
-		Handler: engine.HandlerFunc(func(*engine.OnLoop, []stream.Event) {}),
+	options := stream.Options{ReceiveMax: ^stream.Amount(0), IdleTimeout: -1}
+	// Of money the machine does all that a receiver has to: nothing is left to do.
+	var handler engine.Handler = engine.HandlerFunc(func(*engine.OnLoop, []stream.Event) {})
+	if s.Data > 0 {
+		r.sink = newSink(s.Loops)
+		handler = r.sink
+		options.MaxStreamWindow, options.ConnectionWindow = dataWindow(s.Connections), dataWindow(s.Connections)
+	}
+	r.ready = ready{Addr: ln.Addr().String(), Address: receiverAddress, Secret: make([]byte, 32)}
+	_, _ = rand.Read(r.ready.Secret) // never fails
+	_, err = ln.Listen(engine.ServerConfig{
+		Secret:  r.ready.Secret,
+		Options: options,
+		Handler: handler,
 	})
-	if err != nil {
-		return err
-	}
-	r.ready.Addr = ln.Addr().String()
-	r.ready.Credentials = make([]credential, s.Connections)
-	for i := range r.ready.Credentials {
-		c, err := srv.Credentials(stream.CredentialOptions{})
-		if err != nil {
-			return fmt.Errorf("issue credentials: %w", err)
-		}
-		r.ready.Credentials[i] = credential{c.Address, c.Secret[:]}
-	}
-	return nil
+	return err
 }
 
-func (r *receiver) sample() (sample, error) { return take(r.eng), r.eng.Err() }
+func (r *receiver) sample() (sample, error) {
+	s := take(r.eng)
+	if r.sink != nil {
+		s.Octets, s.LastAt = r.sink.octets.Load(), time.Unix(0, r.sink.lastAt.Load())
+		if why := r.sink.wrong.Load(); why != nil {
+			s.Wrong = *why
+		}
+	}
+	return s, r.eng.Err()
+}
+
+func (r *receiver) settled() (uint64, error) { return settle(), nil }
+
+func (r *receiver) startProfile() error { return nil }
+
+func (r *receiver) stopProfile() ([]byte, error) { return nil, nil }
 
 func (r *receiver) stop() { closeEngine(r.eng) }
 

@@ -13,36 +13,72 @@ import (
 func (r result) table(w io.Writer) {
 	c := r.Config
 	p := &printer{w: w}
-	p.line("Millrace loadgen, profile %s: %s links, %s connections, window %s, %s, measured %s s%s", c.Profile,
+	p.line("Millrace loadgen, profile %s: %s links, %s connections, window %s, %s%s, measured %s s%s", c.Profile,
 		grouped(uint64(c.Links)), grouped(uint64(c.Connections)), grouped(uint64(c.Window)), processes(c.Processes),
+		when(c.Delay > 0, fmt.Sprintf(", path delay %v", c.Delay)),
 		number(r.MeasuredSeconds, 1), when(r.Interrupted, " (interrupted)"))
 	p.line("")
+	if r.Data != nil {
+		r.Data.rows(p)
+	} else {
+		r.moneyRows(p)
+	}
+	r.Opening.rows(p)
+	if r.Data == nil {
+		p.row("allocations", "%s per round trip", number(r.Allocs, 2))
+	}
+	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
+	p.row("rejects", "%s", r.Rejects)
+	if n := r.Null; n != nil {
+		p.row("null engine", "%s", n)
+		if r.Data == nil {
+			p.row("above null", "%s of CPU per round trip", nanos(r.CPU.Total-n.CPUPerMessage))
+		}
+		n.latencyRow(p, "null latency")
+	}
+	if n := r.NullOpen; n != nil {
+		p.row("null at this rate", "%s", n)
+		n.latencyRow(p, "null latency")
+	}
+	if r.Data == nil {
+		p.row("sent", "%s", groupedText(r.Sent))
+		p.row("received", "%s", groupedText(r.Received))
+	}
+	if r.Data == nil {
+		r.Profile.rows(p, "per round trip")
+	} else {
+		r.Profile.rows(p, "per packet")
+	}
+	p.line("")
+	if r.Failure != "" {
+		p.line("FAILED: %s", r.Failure)
+	}
+	switch {
+	case r.Data != nil && r.Data.Intact:
+		p.line("data intact")
+	case r.Data != nil:
+		p.line("data NOT intact")
+	case r.MoneyAgrees:
+		p.line("money agrees")
+	default:
+		p.line("money does NOT agree: sent %s, received %s", r.Sent, r.Received)
+	}
+}
+
+// moneyRows are the figures of round trips.
+func (r result) moneyRows(p *printer) {
 	p.row("round trips", "%s   %s /s", grouped(r.RoundTrips), grouped(uint64(r.RoundTripsPerSecond+0.5)))
 	ends := ""
 	if r.CPU.Sender != nil && r.CPU.Receiver != nil {
 		ends = fmt.Sprintf("sender %s, receiver %s; ", nanos(*r.CPU.Sender), nanos(*r.CPU.Receiver))
 	}
 	p.row("CPU per round trip", "%s   (%suser %s, system %s)", nanos(r.CPU.Total), ends, nanos(r.CPU.User), nanos(r.CPU.System))
-	l := r.Latency
-	p.row("latency", "p50 %s   p90 %s   p99 %s   p99.9 %s   max %s",
-		nanos(float64(l.P50)), nanos(float64(l.P90)), nanos(float64(l.P99)), nanos(float64(l.P999)), nanos(float64(l.Max)))
-	p.row("allocations", "%s per round trip", number(r.Allocs, 2))
-	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
-	p.row("rejects", "%s", r.Rejects)
-	if n := r.Null; n != nil {
-		p.row("null engine", "%s", n)
-		p.row("above null", "%s of CPU per round trip", nanos(r.CPU.Total-n.CPUPerMessage))
-	}
-	p.row("sent", "%s", groupedText(r.Sent))
-	p.row("received", "%s", groupedText(r.Received))
-	p.line("")
-	if r.Failure != "" {
-		p.line("FAILED: %s", r.Failure)
-	}
-	if r.MoneyAgrees {
-		p.line("money agrees")
-	} else {
-		p.line("money does NOT agree: sent %s, received %s", r.Sent, r.Received)
+	p.latency("latency", r.Latency, r.Loop)
+	if o := r.Open; o != nil {
+		p.row("arrivals", "%s, %s /s   %s due, %s of them let go 100 µs late or more%s", o.Arrivals, grouped(uint64(o.Rate+0.5)), grouped(o.Due),
+			grouped(o.Behind), when(o.Unanswered > 0, ", "+grouped(o.Unanswered)+" never answered"))
+		p.row("let go", "p50 %s   p99 %s after they were due   (pacing: %s of CPU per round trip)",
+			nanos(float64(o.Lag.P50)), nanos(float64(o.Lag.P99)), nanos(o.Pacing))
 	}
 }
 
@@ -50,6 +86,35 @@ func (r result) table(w io.Writer) {
 func (n nullFigure) String() string {
 	return fmt.Sprintf("%s /s   %s of CPU per message   %s frames per write",
 		grouped(uint64(n.MessagesPerSecond+0.5)), nanos(n.CPUPerMessage), number(n.FramesPerWrite, 1))
+}
+
+func (o *openingFigures) rows(p *printer) {
+	if o == nil {
+		return
+	}
+	rate := "a fixed rate"
+	if o.Probed {
+		rate = "rate discovery"
+	}
+	p.row("CPU per opening", "%s with %s   (%scredentials %s beside)", nanos(o.CPU.Total), rate, o.CPU.ends(nanos), nanos(o.Issuing))
+	if o.Memory.Total != 0 {
+		octets := func(n float64) string { return number(n, 0) + " B" }
+		p.row("memory per connection", "%s resident   (%s%s of it loadgen's own)", octets(o.Memory.Total), o.Memory.ends(octets), octets(o.Own))
+	}
+}
+
+// ends spells the figures of both ends, if they are known.
+func (e perEnd) ends(spell func(float64) string) string {
+	if e.Sender == nil || e.Receiver == nil {
+		return ""
+	}
+	return fmt.Sprintf("sender %s, receiver %s; ", spell(*e.Sender), spell(*e.Receiver))
+}
+
+func (n *nullFigure) latencyRow(p *printer, name string) {
+	if n.Latency != nil {
+		p.latency(name, *n.Latency, n.Loop)
+	}
 }
 
 // String lists the codes in order, or says "none".
@@ -75,7 +140,16 @@ func (p *printer) line(format string, args ...any) {
 }
 
 func (p *printer) row(name, format string, args ...any) {
-	p.line("  %-20s %s", name, fmt.Sprintf(format, args...))
+	p.line("  %-21s %s", name, fmt.Sprintf(format, args...))
+}
+
+func (p *printer) latency(name string, l latency, loop string) {
+	from := "from writing"
+	if loop == openLoop {
+		from = "from when they were due"
+	}
+	p.row(name, "p50 %s   p90 %s   p99 %s   p99.9 %s   max %s   (%s loop, %s)",
+		nanos(float64(l.P50)), nanos(float64(l.P90)), nanos(float64(l.P99)), nanos(float64(l.P999)), nanos(float64(l.Max)), loop, from)
 }
 
 func processes(n int) string {

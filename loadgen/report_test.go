@@ -59,23 +59,23 @@ func TestTable(t *testing.T) {
 	sender, receiver := 1006.0, 986.0
 	r := result{
 		RoundTrips: 4_812_345, RoundTripsPerSecond: 481_234.4, MeasuredSeconds: 10,
-		CPU:     cpuFigures{&sender, &receiver, 1992, 1902, 90},
-		Latency: latency{3_997_695, 4_587_519, 6_684_671, 9_961_471, 1_198_532_600},
+		CPU:  cpuFigures{&sender, &receiver, 1992, 1902, 90},
+		Loop: closedLoop, Latency: latency{P50: 3_997_695, P90: 4_587_519, P99: 6_684_671, P999: 9_961_471, Max: 1_198_532_600},
 		Rejects: rejects{"T04": 1200, "F99": 3}, Sent: "18446744073709551615", Received: "18446744073709551615", MoneyAgrees: true,
-		Allocs: 0.0001, FramesPerWrite: 256, PacketsPerVector: 64, Null: &nullFigure{7_774_959.3, 128.9, 255.4}, Config: twoProcesses().shape(),
+		Allocs: 0.0001, FramesPerWrite: 256, PacketsPerVector: 64, Null: &nullFigure{MessagesPerSecond: 7_774_959.3, CPUPerMessage: 128.9, FramesPerWrite: 255.4, Loop: closedLoop}, Config: twoProcesses().shape(),
 	}
 	const want = `Millrace loadgen, profile default: 8 links, 10,000 connections, window 256, 2 processes, measured 10.0 s
 
-  round trips          4,812,345   481,234 /s
-  CPU per round trip   1.99 µs   (sender 1.01 µs, receiver 986 ns; user 1.90 µs, system 90 ns)
-  latency              p50 4.00 ms   p90 4.59 ms   p99 6.68 ms   p99.9 9.96 ms   max 1.20 s
-  allocations          0.00 per round trip
-  frames per write     256.0   packets per vector 64.0
-  rejects              F99 3, T04 1,200
-  null engine          7,774,959 /s   129 ns of CPU per message   255.4 frames per write
-  above null           1.86 µs of CPU per round trip
-  sent                 18,446,744,073,709,551,615
-  received             18,446,744,073,709,551,615
+  round trips           4,812,345   481,234 /s
+  CPU per round trip    1.99 µs   (sender 1.01 µs, receiver 986 ns; user 1.90 µs, system 90 ns)
+  latency               p50 4.00 ms   p90 4.59 ms   p99 6.68 ms   p99.9 9.96 ms   max 1.20 s   (closed loop, from writing)
+  allocations           0.00 per round trip
+  frames per write      256.0   packets per vector 64.0
+  rejects               F99 3, T04 1,200
+  null engine           7,774,959 /s   129 ns of CPU per message   255.4 frames per write
+  above null            1.86 µs of CPU per round trip
+  sent                  18,446,744,073,709,551,615
+  received              18,446,744,073,709,551,615
 
 money agrees
 `

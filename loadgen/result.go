@@ -9,26 +9,38 @@ import (
 	"github.com/millrace-ilp/millrace/profiles"
 )
 
+// The two ways to load: as soon as an answer comes, or at instants fixed beforehand.
+const (
+	closedLoop = "closed"
+	openLoop   = "open"
+)
+
 // result is the JSON object of a run.
 type result struct {
-	RoundTrips          uint64      `json:"round_trips"`
-	RoundTripsPerSecond float64     `json:"round_trips_per_second"`
-	CPU                 cpuFigures  `json:"cpu_ns_per_round_trip"`
-	Latency             latency     `json:"latency_ns"`
-	Rejects             rejects     `json:"rejects"`
-	Sent                string      `json:"sent"`     // all of the run, not only the measured time
-	Received            string      `json:"received"` // the same
-	MoneyAgrees         bool        `json:"money_agrees"`
-	Allocs              float64     `json:"allocs_per_round_trip"`
-	FramesPerWrite      float64     `json:"frames_per_write"`
-	PacketsPerVector    float64     `json:"packets_per_vector"`
-	MeasuredSeconds     float64     `json:"measured_seconds"`
-	Interrupted         bool        `json:"interrupted"`
-	Failure             string      `json:"failure,omitempty"`
-	Null                *nullFigure `json:"null"` // null where the null engine cannot run
-	Config              shape       `json:"config"`
-	Machine             machine     `json:"machine"`
-	Version             string      `json:"version"`
+	RoundTrips          uint64          `json:"round_trips"`
+	RoundTripsPerSecond float64         `json:"round_trips_per_second"`
+	CPU                 cpuFigures      `json:"cpu_ns_per_round_trip"`
+	Loop                string          `json:"loop"` // what Latency is of: "closed" or "open"
+	Latency             latency         `json:"latency_ns"`
+	Open                *openFigures    `json:"open_loop"` // null in a closed loop
+	Data                *dataFigures    `json:"data"`      // null when money is sent
+	Opening             *openingFigures `json:"opening"`
+	Profile             *profileFigures `json:"profile"` // null without -profile
+	Rejects             rejects         `json:"rejects"`
+	Sent                string          `json:"sent"`     // all of the run, not only the measured time
+	Received            string          `json:"received"` // the same
+	MoneyAgrees         bool            `json:"money_agrees"`
+	Allocs              float64         `json:"allocs_per_round_trip"`
+	FramesPerWrite      float64         `json:"frames_per_write"`
+	PacketsPerVector    float64         `json:"packets_per_vector"`
+	MeasuredSeconds     float64         `json:"measured_seconds"`
+	Interrupted         bool            `json:"interrupted"`
+	Failure             string          `json:"failure,omitempty"`
+	Null                *nullFigure     `json:"null"`           // null where the null engine cannot run
+	NullOpen            *nullFigure     `json:"null_open_loop"` // at the same arrivals; null in a closed loop
+	Config              shape           `json:"config"`
+	Machine             machine         `json:"machine"`
+	Version             string          `json:"version"`
 }
 
 // cpuFigures is CPU time in nanoseconds per round trip. One process cannot tell
@@ -41,20 +53,29 @@ type cpuFigures struct {
 	System   float64  `json:"system"`
 }
 
-// latency is the time from a packet's writing to its verified fulfillment.
-type latency struct {
-	P50  int64 `json:"p50"`
-	P90  int64 `json:"p90"`
-	P99  int64 `json:"p99"`
-	P999 int64 `json:"p999"`
-	Max  int64 `json:"max"`
+// latency is in a closed loop the time from a packet's writing to its verified
+// fulfillment, in an open loop that from when it was due.
+type latency = nullengine.Latency
+
+// openFigures is how well an open loop was kept.
+type openFigures struct {
+	Rate       float64 `json:"rate"`
+	Arrivals   string  `json:"arrivals"`
+	Due        uint64  `json:"due"`        // in the measured time
+	Behind     uint64  `json:"behind"`     // allowed to go 100 µs or more after they were due
+	Unanswered uint64  `json:"unanswered"` // even ten seconds later: their latencies are at least that
+	Lag        latency `json:"lag_ns"`     // from being due to being allowed to go: a part of the latency
+	Pacing     float64 `json:"pacing_cpu_ns_per_round_trip"`
 }
 
 // nullFigure is what the null engine did in the same run.
 type nullFigure struct {
-	MessagesPerSecond float64 `json:"messages_per_second"`
-	CPUPerMessage     float64 `json:"cpu_ns_per_message"`
-	FramesPerWrite    float64 `json:"frames_per_write"`
+	MessagesPerSecond float64  `json:"messages_per_second"`
+	CPUPerMessage     float64  `json:"cpu_ns_per_message"`
+	FramesPerWrite    float64  `json:"frames_per_write"`
+	Loop              string   `json:"loop"`
+	Latency           *latency `json:"latency_ns,omitempty"` // of an open loop, and with a window of 1
+	Behind            uint64   `json:"behind,omitempty"`
 }
 
 // nullResult is the JSON object of -null.
@@ -74,23 +95,37 @@ type shape struct {
 	PacketAmount uint64            `json:"packet_amount"`
 	Duration     profiles.Duration `json:"duration"`
 	WarmUp       profiles.Duration `json:"warm_up"`
+	Rate         float64           `json:"rate"`     // round trips a second that are due; 0 in a closed loop
+	Arrivals     string            `json:"arrivals"` // constant or poisson
+	Delay        profiles.Duration `json:"delay"`    // of the path, there and back
+	Data         uint64            `json:"data"`     // octets of each connection, instead of money
+	Order        string            `json:"order"`    // in which connections are used: random or opened
+	Probe        bool              `json:"probe"`    // connections discover their rate
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
 }
 
 func (c config) shape() shape {
 	p := c.profile
-	return shape{p.Name, p.Links, p.Connections, p.Window, p.PacketAmount, p.Duration, p.WarmUp, c.processes, loopsPerEnd()}
+	return shape{
+		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
+	}
 }
 
 // measured is what a run has to report on.
 type measured struct {
 	window      time.Duration
-	sender      sample // over the window
-	receiver    sample // over the window
+	sender      sample        // over the window
+	receiver    sample        // over the window
+	pacing      time.Duration // CPU time, in it
+	octets      uint64        // of -data that arrived
+	opening     *openingFigures
 	latency     latency
-	sent        uint64 // of the whole run, after draining
+	open        *openFigures // of an open loop
+	sent        uint64       // of the whole run, after draining
 	received    uint64
+	profiles    [][]byte
 	interrupted bool
 	failure     error
 }
@@ -101,7 +136,7 @@ func (m measured) figures(cfg config) result {
 	trips := m.sender.SentPackets
 	user, system, allocs := m.sender.User, m.sender.System, m.sender.Allocs
 	r := result{
-		RoundTrips: trips, Latency: m.latency, Rejects: m.sender.RejectsIn,
+		RoundTrips: trips, Loop: closedLoop, Latency: m.latency, Open: m.open, Opening: m.opening, Rejects: m.sender.RejectsIn,
 		Sent: strconv.FormatUint(m.sent, 10), Received: strconv.FormatUint(m.received, 10),
 		MoneyAgrees:      m.sent == m.received,
 		FramesPerWrite:   ratio(m.sender.FramesOut+m.receiver.FramesOut, m.sender.Writes+m.receiver.Writes),
@@ -110,6 +145,7 @@ func (m measured) figures(cfg config) result {
 		Interrupted:      m.interrupted,
 		Config:           cfg.shape(), Machine: thisMachine(), Version: version(),
 	}
+	r.Data = m.dataFigures(cfg)
 	if r.Rejects == nil {
 		r.Rejects = rejects{}
 	}
@@ -128,6 +164,9 @@ func (m measured) figures(cfg config) result {
 	if trips > 0 {
 		r.Allocs = rounded(float64(allocs)/float64(trips), 4)
 	}
+	if m.open != nil {
+		r.Loop, r.Open.Pacing = openLoop, perTrip(m.pacing, trips)
+	}
 	if m.failure != nil {
 		r.Failure = m.failure.Error()
 	}
@@ -137,8 +176,18 @@ func (m measured) figures(cfg config) result {
 // good says whether the run ends with status 0.
 func (r result) good() bool { return r.MoneyAgrees && r.Failure == "" }
 
-func figureOf(r nullengine.Result) nullFigure {
-	return nullFigure{rounded(r.MessagesPerSecond(), 1), rounded(r.CPUPerMessage(), 1), rounded(r.FramesPerWrite(), 1)}
+func figureOf(r nullengine.Result, open bool) nullFigure {
+	n := nullFigure{
+		MessagesPerSecond: rounded(r.MessagesPerSecond(), 1), CPUPerMessage: rounded(r.CPUPerMessage(), 1),
+		FramesPerWrite: rounded(r.FramesPerWrite(), 1), Loop: closedLoop, Behind: r.Late,
+	}
+	if open {
+		n.Loop = openLoop
+	}
+	if r.Latency != (latency{}) {
+		n.Latency = &r.Latency
+	}
+	return n
 }
 
 func perTrip(cpu time.Duration, trips uint64) float64 {

@@ -22,7 +22,13 @@ type sample struct {
 	Writes      uint64        `json:"writes"`
 	Connections int           `json:"connections"`
 	InFlight    int           `json:"in_flight"`
+	Prepares    uint64        `json:"prepares"` // sent
 	RejectsIn   rejects       `json:"rejects_in"`
+	// Of the receiver of -data: octets that were right, when the last of them came,
+	// and what was wrong.
+	Octets uint64    `json:"octets,omitempty"`
+	LastAt time.Time `json:"last_at,omitzero"`
+	Wrong  string    `json:"wrong,omitempty"`
 }
 
 // rejects counts rejects by their ILP error code.
@@ -34,7 +40,7 @@ func take(eng *engine.Engine) sample {
 	s := sample{
 		Allocs: heapAllocs(), Sent: uint64(st.Sent), SentPackets: st.SentPackets, Released: uint64(st.Released),
 		PacketsIn: st.PacketsIn, Vectors: st.Vectors, FramesOut: st.Loops.FramesOut, Writes: st.Loops.Writes,
-		Connections: st.Connections, InFlight: st.InFlight, RejectsIn: make(rejects, len(st.RejectsIn)),
+		Prepares: st.PreparesOut, Connections: st.Connections, InFlight: st.InFlight, RejectsIn: make(rejects, len(st.RejectsIn)),
 	}
 	for code, n := range st.RejectsIn {
 		s.RejectsIn[code.String()] = n
@@ -47,7 +53,7 @@ func take(eng *engine.Engine) sample {
 // roundTrips reads the latencies since they were last reset.
 func roundTrips(eng *engine.Engine) latency {
 	h := eng.Stats().RoundTrips
-	return latency{h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99), h.Quantile(0.999), h.Max()}
+	return latency{P50: h.Quantile(0.5), P90: h.Quantile(0.9), P99: h.Quantile(0.99), P999: h.Quantile(0.999), Max: h.Max()}
 }
 
 // minus is what came between two samples of one end.
@@ -63,6 +69,8 @@ func (s sample) minus(before sample) sample {
 	d.Vectors -= before.Vectors
 	d.FramesOut -= before.FramesOut
 	d.Writes -= before.Writes
+	d.Prepares -= before.Prepares
+	d.Octets -= before.Octets
 	d.RejectsIn = make(rejects)
 	for code, n := range s.RejectsIn {
 		if n -= before.RejectsIn[code]; n > 0 {

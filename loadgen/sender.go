@@ -5,51 +5,52 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/millrace-ilp/millrace/engine"
 	"github.com/millrace-ilp/millrace/engine/stream"
+	"github.com/millrace-ilp/millrace/internal/nullengine"
 )
 
 const (
-	// setUp is how long links and connections may take to stand.
-	setUp = 30 * time.Second
+	// setUp is how long links may take to stand, and openingTime what each
+	// connection may add to that.
+	setUp       = 30 * time.Second
+	openingTime = 100 * time.Microsecond
 	// draining is how long packets in flight may take to be answered once
 	// nothing new is sent.
 	draining = 10 * time.Second
-	// look is how often a wait looks again.
-	look = 5 * time.Millisecond
+	// A wait looks again after firstLook, then ever less often, so that what is
+	// measured meanwhile has the machine to itself.
+	firstLook = time.Millisecond
+	lastLook  = 32 * time.Millisecond
 )
 
 // endless is a send maximum that no run reaches.
 const endless = stream.Amount(1) << 62
 
-// sender is the sending end: links, each with its share of the connections.
+// sender is the sending end: links, and on each loop the streams of its links.
 type sender struct {
-	eng   *engine.Engine
-	shape shape
-	links []*senderLink
+	eng     *engine.Engine
+	shape   shape
+	crowds  []*crowd
+	flaw    int64  // outgoing.flaw
+	pacer   *pacer // of an open loop
+	links   []*engine.Link
+	to      ready
+	issuing time.Duration // CPU time that the credentials took
 }
 
-// senderLink is one link and the streams on it, one a connection. All but the
-// counters belongs to the link's loop.
-type senderLink struct {
-	link    *engine.Link
-	streams []stream.StreamHandle
-
-	opened atomic.Int64
-	closed atomic.Int64
-	why    atomic.Pointer[error] // the first connection was lost for
-}
-
-// startSender dials the links and opens the connections. No money moves yet.
+// startSender dials the links.
 func startSender(ctx context.Context, s shape, to ready, stderr io.Writer) (*sender, error) {
 	eng, err := newEngine(s, stderr)
 	if err != nil {
 		return nil, err
 	}
-	snd := &sender{eng: eng, shape: s}
+	snd := &sender{eng: eng, shape: s, to: to}
+	for range min(s.Loops, s.Links) {
+		snd.crowds = append(snd.crowds, new(crowd))
+	}
 	ctx, cancel := context.WithTimeout(ctx, setUp)
 	defer cancel()
 	if err := snd.connect(ctx, to); err != nil {
@@ -62,79 +63,66 @@ func startSender(ctx context.Context, s shape, to ready, stderr io.Writer) (*sen
 func (snd *sender) connect(ctx context.Context, to ready) error {
 	s := snd.shape
 	for i := range s.Links {
+		loop := i % s.Loops
 		link, err := snd.eng.DialBTP(ctx, fmt.Sprintf("btp+ws://link-%d:loadgen@%s", i, to.Addr),
-			engine.LinkConfig{Window: s.Window, Loop: 1 + i%s.Loops})
+			engine.LinkConfig{Window: s.Window, Loop: 1 + loop})
 		if err != nil {
 			return fmt.Errorf("link %d: %w", i, err)
 		}
-		l := &senderLink{link: link}
-		snd.links = append(snd.links, l)
-		each := func(k int) (string, [32]byte) {
-			c := to.Credentials[i+k*s.Links]
-			return c.Address, [32]byte(c.Secret)
+		snd.links = append(snd.links, link)
+		snd.crowds[loop].link = link
+	}
+	return nil
+}
+
+// open opens the connections, each with one stream. No money moves yet.
+func (snd *sender) open(ctx context.Context) error {
+	s := snd.shape
+	for i, link := range snd.links {
+		c := snd.crowds[i%s.Loops]
+		is, err := newIssuer(snd.to, &snd.issuing)
+		if err != nil {
+			return err
 		}
 		share := (s.Connections - i + s.Links - 1) / s.Links
-		if err := link.ConnectOnLoop(share, each, engine.ConnectConfig{Options: s.options(), Handler: l}); err != nil {
+		if err := c.expect(share); err != nil {
+			return err
+		}
+		each := func(k int) (string, [32]byte) { return is.each(k, share) }
+		if err := link.ConnectOnLoop(share, each, engine.ConnectConfig{Options: s.options(), Handler: c}); err != nil {
 			return fmt.Errorf("link %d: open %d connections: %w", i, share, err)
 		}
 	}
 	return await(ctx, "connections to open", func() (bool, error) {
 		open := 0
-		for _, l := range snd.links {
-			open += int(l.opened.Load())
+		for _, c := range snd.crowds {
+			open += int(c.opened.Load())
 		}
 		return open == s.Connections, snd.lost()
 	})
 }
 
-// options are those of every connection. The rate is known, so none is probed;
-// the packet amount is fixed, so that every packet is a round trip of its own
-// and a stream is never done.
+// options are those of every connection. The rate is fixed unless it is to be
+// discovered; the packet amount is fixed, so that every packet is a round trip of
+// its own and a stream is never done.
 func (s shape) options() stream.Options {
-	return stream.Options{
-		RateNum: 1, RateDen: 1, MaxPacketAmount: stream.Amount(s.PacketAmount), MaxInFlight: s.Window, IdleTimeout: -1,
+	o := stream.Options{MaxPacketAmount: stream.Amount(s.PacketAmount), MaxInFlight: s.Window, IdleTimeout: -1}
+	if s.Data > 0 {
+		o.SendBuffer = dataWindow(s.Connections)
 	}
-}
-
-// HandleEvents opens a stream on every connection that stands.
-func (l *senderLink) HandleEvents(lp *engine.OnLoop, events []stream.Event) {
-	m := lp.Machine()
-	for i := range events {
-		switch e := &events[i]; e.Kind {
-		case stream.EventConnected:
-			s, err := m.OpenStream(lp.Now(), e.Conn)
-			if err != nil {
-				l.lose(fmt.Errorf("open a stream: %w", err))
-				continue
-			}
-			l.streams = append(l.streams, s)
-			l.opened.Add(1)
-		case stream.EventClosed:
-			why := "by us"
-			if e.Remote {
-				why = "by the receiver"
-			}
-			message := ""
-			if info, ok := m.ConnInfo(e.Conn); ok && len(info.CloseMessage) > 0 {
-				message = ": " + string(info.CloseMessage)
-			}
-			l.lose(fmt.Errorf("a connection was closed %s with %v%s", why, e.Code, message))
-		}
+	if !s.Probe {
+		o.RateNum, o.RateDen = 1, 1
 	}
-}
-
-func (l *senderLink) lose(err error) {
-	l.why.CompareAndSwap(nil, &err)
-	l.closed.Add(1)
+	return o
 }
 
 // lost says how many connections were lost, and why the first was.
 func (snd *sender) lost() error {
 	var n int64
 	var why error
-	for _, l := range snd.links {
-		n += l.closed.Load()
-		if e := l.why.Load(); e != nil && why == nil {
+	for _, c := range snd.crowds {
+		n += c.closed.Load()
+		if e := c.why.Load(); e != nil && why == nil {
 			why = *e
 		}
 	}
@@ -148,56 +136,126 @@ func lostError(n int64, why error) error {
 	return fmt.Errorf("%d connections lost; the first: %w", n, why)
 }
 
-// begin lets the money flow.
+// begin lets the money or the octets flow, over the streams in the order of the shape.
 func (snd *sender) begin() error {
-	return snd.eachLink(func(lp *engine.OnLoop, l *senderLink) error {
-		for _, s := range l.streams {
-			if err := lp.Machine().SetSendMax(lp.Now(), s, endless); err != nil {
-				return fmt.Errorf("begin to send: %w", err)
-			}
+	base := time.Now()
+	for i, c := range snd.crowds {
+		var err error
+		if snd.shape.Order == randomOrder {
+			err = c.shuffle(uint64(i) + 1)
+		}
+		switch {
+		case err != nil:
+		case snd.shape.Data > 0:
+			err = c.beginData(snd.shape.Data, snd.flaw)
+		case snd.shape.Rate > 0:
+			err = c.beginOpen(snd.shape, base, i, len(snd.crowds))
+		default:
+			err = c.beginClosed()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if snd.shape.Rate > 0 {
+		snd.pacer = startPacer(snd.crowds)
+	}
+	return nil
+}
+
+// mark begins the measured time.
+func (snd *sender) mark() error {
+	snd.eng.ResetRoundTrips()
+	return snd.onLoops(func(_ *engine.OnLoop, c *crowd) error {
+		if c.open != nil {
+			c.open.mark()
 		}
 		return nil
 	})
 }
 
-// drain sends nothing new, and waits until nothing is in flight.
-func (snd *sender) drain() error {
-	err := snd.eachLink(func(lp *engine.OnLoop, l *senderLink) error {
-		for _, s := range l.streams {
-			info, ok := lp.Machine().StreamInfo(s)
-			if !ok {
-				continue // closed, and counted as lost
-			}
-			if err := lp.Machine().SetSendMax(lp.Now(), s, info.Sent+info.Held); err != nil && !errors.Is(err, stream.ErrClosed) {
-				return fmt.Errorf("stop sending: %w", err)
-			}
+// unmark ends the measured time, if it has not ended, and the arrivals of an open loop.
+func (snd *sender) unmark() error {
+	return snd.onLoops(func(_ *engine.OnLoop, c *crowd) error {
+		if c.open != nil {
+			c.open.close()
 		}
 		return nil
 	})
-	if err != nil {
+}
+
+// latencies are those of the measured time. An open loop is asked once it is drained.
+func (snd *sender) latencies() (latency, *openFigures, error) {
+	if snd.pacer == nil {
+		return roundTrips(snd.eng), nil, nil
+	}
+	o := &openFigures{Rate: snd.shape.Rate, Arrivals: snd.shape.Arrivals}
+	trips, lag := nullengine.NewHistogram(), nullengine.NewHistogram()
+	err := snd.onLoops(func(_ *engine.OnLoop, c *crowd) error {
+		o.Unanswered += c.open.giveUp()
+		o.Behind += c.open.behind
+		trips.Merge(c.open.latency)
+		lag.Merge(c.open.lag)
+		return nil
+	})
+	o.Due, o.Lag = uint64(trips.TotalCount()), nullengine.LatencyOf(lag)
+	return nullengine.LatencyOf(trips), o, err
+}
+
+// drain sends nothing new, and waits until nothing is in flight. In an open loop
+// what was due is sent still, in time.
+func (snd *sender) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), draining+time.Duration(snd.shape.Delay))
+	defer cancel()
+	if err := snd.unmark(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), draining)
-	defer cancel()
-	return await(ctx, "packets in flight to be answered", func() (bool, error) {
+	if snd.pacer != nil {
+		err := await(ctx, "what was due to be answered", func() (bool, error) {
+			all := true
+			err := snd.onLoops(func(_ *engine.OnLoop, c *crowd) error {
+				all = all && c.open.answered()
+				return nil
+			})
+			return all, err
+		})
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		ctx, cancel = context.WithTimeout(context.Background(), draining+time.Duration(snd.shape.Delay))
+		defer cancel()
+	}
+	for _, c := range snd.crowds {
+		if err := c.stopSending(); err != nil {
+			return err
+		}
+	}
+	if err := await(ctx, "packets in flight to be answered", func() (bool, error) {
+		return snd.eng.Stats().InFlight == 0, nil
+	}); err != nil {
+		return err
+	}
+	return await(ctx, "money in flight to be answered", func() (bool, error) {
 		var held stream.Amount
-		err := snd.eachLink(func(lp *engine.OnLoop, l *senderLink) error {
-			for _, s := range l.streams {
+		for _, c := range snd.crowds {
+			if err := c.each(func(lp *engine.OnLoop, _ int, s stream.StreamHandle) error {
 				if info, ok := lp.Machine().StreamInfo(s); ok {
 					held += info.Held
 				}
+				return nil
+			}); err != nil {
+				return false, err
 			}
-			return nil
-		})
-		return held == 0, err
+		}
+		return held == 0, nil
 	})
 }
 
-// eachLink runs f on the loop of each link in turn.
-func (snd *sender) eachLink(f func(*engine.OnLoop, *senderLink) error) error {
-	for _, l := range snd.links {
+// onLoops runs f on each loop in turn.
+func (snd *sender) onLoops(f func(*engine.OnLoop, *crowd) error) error {
+	for _, c := range snd.crowds {
 		var err error
-		gone := l.link.Do(func(lp *engine.OnLoop) { err = f(lp, l) })
+		gone := c.link.Do(func(lp *engine.OnLoop) { err = f(lp, c) })
 		if err = errors.Join(gone, err); err != nil {
 			return err
 		}
@@ -205,19 +263,22 @@ func (snd *sender) eachLink(f func(*engine.OnLoop, *senderLink) error) error {
 	return nil
 }
 
-func (snd *sender) stop() { closeEngine(snd.eng) }
+func (snd *sender) stop() {
+	if snd.pacer != nil {
+		snd.pacer.end()
+	}
+	closeEngine(snd.eng)
+}
 
 // await looks until done says so, ctx ends, or something went wrong.
 func await(ctx context.Context, what string, done func() (bool, error)) error {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		ok, err := done()
 		if ok || err != nil {
 			return err
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return fmt.Errorf("waited in vain for %s: %w", what, ctx.Err())
 		}

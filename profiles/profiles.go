@@ -23,7 +23,7 @@ const Default = "default"
 // Bounds of a profile's fields.
 const (
 	MaxLinks       = 1024
-	MaxConnections = 1 << 20
+	MaxConnections = 1_000_000
 	MaxWindow      = 1 << 16
 )
 

@@ -24,6 +24,7 @@ type client struct {
 	patience time.Duration
 	due      int // answers not yet here, over all links
 	res      Result
+	timed    *timed // nil when nobody asked for latencies
 }
 
 // link is one socket. Answers come in the order of the requests, so two
@@ -49,6 +50,9 @@ func runClient(ctx context.Context, addr string, cfg Config) (Result, error) {
 	defer runtime.UnlockOSThread()
 	c := &client{in: make([]byte, readBuffer), links: make([]link, cfg.Links), patience: patience}
 	defer c.close()
+	if cfg.Rate > 0 || cfg.Latencies {
+		c.timed = newTimed(cfg)
+	}
 	if err := c.dial(ctx, addr, cfg.Window); err != nil {
 		return Result{}, err
 	}
@@ -125,18 +129,32 @@ func (c *client) run(ctx context.Context, cfg Config) (Result, error) {
 	thread := threadID()
 	start, cpu, own := time.Now(), processCPU(), threadCPU(thread)
 	var err error
-	for i := range c.links {
-		if err = c.send(&c.links[i], cfg.Window); err != nil {
-			break
-		}
+	if cfg.Rate > 0 {
+		c.timed.base = start
+		err = c.runOpen(ctx, cfg)
+	} else {
+		err = c.runClosed(ctx, cfg, start)
 	}
-	if err == nil {
-		err = c.poll(ctx, start.Add(cfg.Duration))
+	if c.timed != nil {
+		c.res.Latency, c.res.Late = LatencyOf(c.timed.histogram), c.timed.late
 	}
 	c.res.Elapsed = time.Since(start)
 	c.res.ProcessCPU = processCPU() - cpu
 	c.res.ClientCPU = threadCPU(thread) - own
 	return c.res, errors.Join(err, ctx.Err())
+}
+
+// runClosed keeps the window of every link full.
+func (c *client) runClosed(ctx context.Context, cfg Config, start time.Time) error {
+	for i := range c.links {
+		if c.timed != nil {
+			c.timed.sent(uint64(i), cfg.Window)
+		}
+		if err := c.send(&c.links[i], cfg.Window); err != nil {
+			return err
+		}
+	}
+	return c.poll(ctx, start.Add(cfg.Duration))
 }
 
 // poll turns answers into requests until stop, then waits for what is due.
@@ -194,8 +212,14 @@ func (c *client) receive(l *link) error {
 	}
 	c.due -= answers
 	c.res.Messages += uint64(answers)
+	if c.timed != nil {
+		c.timed.answered(l.number>>32, answers)
+	}
 	if c.stopping {
 		return nil
+	}
+	if c.timed != nil {
+		c.timed.sent(l.number>>32, answers)
 	}
 	return c.send(l, answers)
 }

@@ -16,7 +16,13 @@
 // BenchmarkNullOverEpoll keeps the yardstick itself honest: against a server
 // written directly on epoll it must reach at least 0.85 of the rate.
 //
+// With a rate the client is an open loop instead: requests are due at instants that
+// were fixed beforehand, and latencies run from there, so that a stall counts for all
+// that it held up. It sends what is due whenever it is awake, at the latest [Granule]
+// after it was due.
+//
 // This package is frozen. A change of what it does per message, however small,
 // makes every figure published before it incomparable. A faster yardstick is a
-// new package.
+// new package. What an open loop and latencies need stands beside the closed loop and
+// touches it only where they were asked for.
 package nullengine

@@ -48,7 +48,24 @@ type Config struct {
 	// Duration is how long new requests are sent; answers that are still
 	// due are then waited for. Zero means one second.
 	Duration time.Duration
+
+	// Rate makes the loop open: so many requests a second in all are due,
+	// whatever became of those before, on links by chance, and a latency runs
+	// from when its request was due. Window still bounds what is in flight.
+	// Zero means a closed loop; at most 1e9.
+	Rate float64
+	// Poisson makes the arrivals of an open loop a Poisson process instead of
+	// evenly spaced.
+	Poisson bool
+	// Latencies has a closed loop measure latencies, too, each from the
+	// writing of its request. That costs some nanoseconds a message, so the
+	// figures of the yardstick are taken without.
+	Latencies bool
 }
+
+// Late is from when on a request of an open loop counts as late, in nanoseconds
+// after it was due.
+const Late = int64(100 * time.Microsecond)
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Links == 0 {
@@ -65,6 +82,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%w: Links %d", ErrConfig, c.Links)
 	case c.Window < 0 || c.Window > maxWindow:
 		return c, fmt.Errorf("%w: Window %d", ErrConfig, c.Window)
+	case c.Rate < 0 || c.Rate > 1e9 || c.Rate != c.Rate:
+		return c, fmt.Errorf("%w: Rate %v", ErrConfig, c.Rate)
 	case c.Duration < 0:
 		return c, fmt.Errorf("%w: Duration %s", ErrConfig, c.Duration)
 	}
@@ -91,6 +110,11 @@ type Result struct {
 	ServerWrites uint64
 	// ClientWrites counts the writes of the client.
 	ClientWrites uint64
+	// Latency is that of the messages, if Config asked for it.
+	Latency Latency
+	// Late counts the requests of an open loop that were noticed only Late
+	// after they were due, because the client was busy.
+	Late uint64
 }
 
 // MessagesPerSecond is the rate over Elapsed, or 0 for an empty run.

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/millrace-ilp/millrace/engine/stream"
+	"github.com/millrace-ilp/millrace/internal/nullengine"
+)
+
+const (
+	// maxWaiting bounds the arrivals of a loop that are not answered. When so many
+	// are, the schedule is not read on: those after them are late, not lost.
+	maxWaiting = 1 << 20
+	// maxBurst bounds the arrivals of one call, so that after a stall the loop
+	// reads and writes in between.
+	maxBurst = 4096
+)
+
+// never is when nothing is due any more.
+const never = math.MaxInt64 / 2
+
+// arrivals is the open loop on one event loop: instants fixed beforehand at which
+// the send maximum of some stream rises by one packet's amount, and how long after
+// its instant each of these packets was fulfilled. It belongs to the loop but for
+// nextAt, and takes no memory while it runs.
+type arrivals struct {
+	base      time.Time // of all instants here, which are in nanoseconds
+	amount    stream.Amount
+	schedule  *nullengine.Arrivals
+	pick      *rand.PCG
+	targets   []target  // by stream of the crowd
+	waits     []waiting // by index; 0 is none
+	free      uint32
+	unwaited  uint32 // from here on waits were never used
+	out       int    // raised and not answered
+	from, end int64  // what is due in between is measured
+	until     int64  // nothing is due from here on
+	latency   *hdrhistogram.Histogram
+	lag       *hdrhistogram.Histogram // from being due to being raised
+	behind    uint64                  // raised nullengine.Late or more after they were due
+
+	nextAt atomic.Int64 // when the next arrival is due, for who wakes the loop
+}
+
+// target is a stream: what it may send, and the arrivals that wait for its packets.
+type target struct {
+	limit      stream.Amount
+	rest       stream.Amount // paid, but less than an arrival's amount
+	head, tail uint32
+}
+
+// waiting is one arrival that is not answered.
+type waiting struct {
+	due  int64
+	next uint32
+}
+
+// newArrivals begins now. The rate is that of all loops together, of which this is
+// one; evenly spaced arrivals of several loops interleave.
+func newArrivals(s shape, base time.Time, loop, loops, streams int) *arrivals {
+	start := int64(time.Since(base))
+	if s.Arrivals == constant {
+		start += int64(float64(loop) / s.Rate * 1e9)
+	}
+	a := &arrivals{
+		base: base, amount: stream.Amount(s.PacketAmount),
+		schedule: nullengine.NewArrivals(start, s.Rate/float64(loops), s.Arrivals == poisson, uint64(loop)+1),
+		pick:     rand.NewPCG(uint64(loop), 1), targets: make([]target, streams), waits: make([]waiting, maxWaiting+1), unwaited: 1,
+		from: never, end: never, until: never, latency: nullengine.NewHistogram(), lag: nullengine.NewHistogram(),
+	}
+	a.nextAt.Store(a.schedule.Next())
+	return a
+}
+
+func (a *arrivals) now() int64 { return int64(time.Since(a.base)) }
+
+// raise lets every packet go that is due. The index of a stream is that in streams.
+func (a *arrivals) raise(m *stream.Machine, at stream.Instant, streams []stream.StreamHandle) {
+	now := a.now()
+	for range maxBurst {
+		due := a.schedule.Next()
+		if due > now || due >= a.until {
+			break
+		}
+		i := a.pick.Uint64() % uint64(len(a.targets))
+		t := &a.targets[i]
+		if !a.push(t, due) {
+			break
+		}
+		t.limit += a.amount
+		// A stream that is gone was counted when it was lost; its arrivals are
+		// never answered.
+		_ = m.SetSendMax(at, streams[i], t.limit)
+		if due >= a.from {
+			nullengine.Record(a.lag, now-due)
+			if now-due >= nullengine.Late {
+				a.behind++
+			}
+		}
+		a.schedule.Pass()
+	}
+	if due := a.schedule.Next(); due < a.until {
+		a.nextAt.Store(due)
+	} else {
+		a.nextAt.Store(never)
+	}
+}
+
+// paid takes what was fulfilled of a stream.
+func (a *arrivals) paid(i uint64, amount stream.Amount, now int64) {
+	t := &a.targets[i]
+	for t.rest += amount; t.rest >= a.amount && t.head != 0; t.rest -= a.amount {
+		if due := a.pop(t); due >= a.from && due < a.end {
+			nullengine.Record(a.latency, now-due)
+		}
+	}
+}
+
+func (a *arrivals) push(t *target, due int64) bool {
+	k := a.free
+	switch {
+	case k != 0:
+		a.free = a.waits[k].next
+	case int(a.unwaited) < len(a.waits):
+		k = a.unwaited
+		a.unwaited++
+	default:
+		return false
+	}
+	a.waits[k] = waiting{due: due}
+	if t.tail != 0 {
+		a.waits[t.tail].next = k
+	} else {
+		t.head = k
+	}
+	t.tail = k
+	a.out++
+	return true
+}
+
+func (a *arrivals) pop(t *target) int64 {
+	k := t.head
+	w := &a.waits[k]
+	if t.head = w.next; t.head == 0 {
+		t.tail = 0
+	}
+	w.next, a.free = a.free, k
+	a.out--
+	return w.due
+}
+
+// mark begins to measure.
+func (a *arrivals) mark() {
+	a.latency.Reset()
+	a.lag.Reset()
+	a.from, a.end, a.behind = a.now(), never, 0
+}
+
+// close ends both what is measured and the schedule, once.
+func (a *arrivals) close() {
+	if a.until == never {
+		a.until = a.now()
+		a.end = a.until
+	}
+}
+
+// answered says whether everything was raised and answered.
+func (a *arrivals) answered() bool { return a.schedule.Next() >= a.until && a.out == 0 }
+
+// giveUp counts what was not answered among the latencies, with the age that it has,
+// and says how much that was.
+func (a *arrivals) giveUp() (unanswered uint64) {
+	now := a.now()
+	count := func(due int64) {
+		if due >= a.from && due < a.end {
+			nullengine.Record(a.latency, now-due)
+			unanswered++
+		}
+	}
+	for i := range a.targets {
+		for t := &a.targets[i]; t.head != 0; {
+			count(a.pop(t))
+		}
+	}
+	for ; a.schedule.Next() < a.until; a.schedule.Pass() {
+		count(a.schedule.Next())
+	}
+	return unanswered
+}

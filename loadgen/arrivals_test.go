@@ -1,0 +1,91 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace-ilp/millrace/internal/nullengine"
+)
+
+func TestOpenLoopKeepsItsRateAndTheMoney(t *testing.T) {
+	if planted {
+		t.Skip("credits are lost on purpose")
+	}
+	for _, arrivals := range []string{constant, poisson} {
+		code, r, table := runFor(t, "-duration", "300ms", "-connections", "50", "-links", "2", "-rate", "2000", "-arrivals", arrivals)
+		if code != exitDone || !r.MoneyAgrees || r.Failure != "" {
+			t.Fatalf("status %d\n%s", code, table)
+		}
+		if r.Loop != openLoop || r.Open == nil || r.Open.Rate != 2000 || r.Open.Arrivals != arrivals || r.Config.Rate != 2000 {
+			t.Fatalf("not told as an open loop: %s %+v\n%s", r.Loop, r.Open, table)
+		}
+		if r.Open.Due < 400 || r.Open.Due > 2000 || r.Open.Unanswered != 0 || r.Latency.P50 <= 0 || r.Latency.Max < r.Latency.P999 {
+			t.Errorf("%+v, latency %+v", r.Open, r.Latency)
+		}
+		if r.NullOpen == nil && r.Null != nil || r.NullOpen != nil && (r.NullOpen.Loop != openLoop || r.NullOpen.Latency == nil) {
+			t.Errorf("the null engine at this rate: %+v", r.NullOpen)
+		}
+		if !strings.Contains(table, "open loop, from when they were due") {
+			t.Errorf("table:\n%s", table)
+		}
+	}
+}
+
+// testArrivals is an open loop by itself, whose clock began an hour ago.
+func testArrivals(rate float64, streams int) *arrivals {
+	s := shape{Rate: rate, Arrivals: constant, PacketAmount: 10}
+	return newArrivals(s, time.Now().Add(-time.Hour), 0, 1, streams)
+}
+
+func TestLatencyRunsFromWhenAPacketWasDue(t *testing.T) {
+	a := testArrivals(1000, 2)
+	a.from, a.end = 0, never
+	a.push(&a.targets[0], 1e6)
+	a.push(&a.targets[0], 2e6)
+	a.push(&a.targets[1], 3e6)
+	a.paid(0, 5, 4e6)  // half of the first
+	a.paid(0, 15, 5e6) // its rest, and the second
+	if n := a.latency.TotalCount(); n != 2 {
+		t.Fatalf("%d latencies", n)
+	}
+	if l := nullengine.LatencyOf(a.latency); l.P50 < 2.9e6 || l.P50 > 3.1e6 || l.Max < 3.9e6 || l.Max > 4.1e6 {
+		t.Errorf("got %+v, want 3 and 4 ms", l)
+	}
+	a.until = 0 // nothing else is due
+	if a.answered() {
+		t.Error("one is not answered")
+	}
+	if n := a.giveUp(); n != 1 || !a.answered() || a.latency.TotalCount() != 3 {
+		t.Errorf("%d unanswered, %d latencies", n, a.latency.TotalCount())
+	}
+}
+
+func TestArrivalsThatFindNoRoomWaitAndAreLate(t *testing.T) {
+	a := testArrivals(1000, 1)
+	a.waits = slices.Clone(a.waits[:3]) // two may wait
+	if !a.push(&a.targets[0], 1) || !a.push(&a.targets[0], 2) || a.push(&a.targets[0], 3) {
+		t.Error("the bound does not hold")
+	}
+	a.paid(0, 10, 5)
+	if !a.push(&a.targets[0], 3) {
+		t.Error("no room after an answer")
+	}
+}
+
+func TestOpenLoopTakesNoMemoryWhileItRuns(t *testing.T) {
+	a := testArrivals(1000, 100)
+	a.from, a.end = 0, never
+	if n := testing.AllocsPerRun(1000, func() {
+		for i := range a.targets {
+			a.push(&a.targets[i], a.now())
+		}
+		now := a.now()
+		for i := range a.targets {
+			a.paid(uint64(i), 10, now)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// openingFigures is what the connections cost before any money moved. One process
+// cannot tell its ends apart: then only Total is known.
+type openingFigures struct {
+	Connections int     `json:"connections"`
+	Probed      bool    `json:"probed"` // their rates were discovered, not fixed
+	Seconds     float64 `json:"seconds"`
+	// CPU is that of both processes per connection, from its credentials until both
+	// ends had it with one stream, without the issuing of the credentials.
+	CPU perEnd `json:"cpu_ns_per_connection"`
+	// Issuing is what the credentials took of the sender's process.
+	Issuing float64 `json:"credentials_cpu_ns_per_connection"`
+	// Memory is how much the resident memory has grown; zeros where that is not known.
+	Memory perEnd `json:"resident_octets_per_connection"`
+	// Own is the part of Memory that the sender of the load itself keeps.
+	Own float64 `json:"own_octets_per_connection"`
+}
+
+// perEnd is a figure of each end and of both.
+type perEnd struct {
+	Sender   *float64 `json:"sender"`
+	Receiver *float64 `json:"receiver"`
+	Total    float64  `json:"total"`
+}
+
+// ownOctets is what a crowd keeps a connection: the handle of its stream.
+const ownOctets = 8
+
+// openAll opens the connections, and measures what that takes.
+func openAll(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) (*openingFigures, error) {
+	n := cfg.profile.Connections
+	ctx, cancel := context.WithTimeout(ctx, setUp+time.Duration(n)*openingTime)
+	defer cancel()
+	rcvEmpty, err := rcv.settled()
+	if err != nil {
+		return nil, err
+	}
+	sndEmpty := settle()
+	r0, err := rcv.sample()
+	if err != nil {
+		return nil, err
+	}
+	s0 := take(snd.eng)
+	if err := snd.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := bothOpen(ctx, cfg, snd, rcv); err != nil {
+		return nil, err
+	}
+	r1, err := rcv.sample()
+	if err != nil {
+		return nil, err
+	}
+	s1 := take(snd.eng)
+	rcvFull, err := rcv.settled()
+	if err != nil {
+		return nil, err
+	}
+	sndFull := settle()
+
+	s, r := s1.minus(s0), r1.minus(r0)
+	o := &openingFigures{Connections: n, Probed: cfg.probe, Seconds: rounded(s1.At.Sub(s0.At).Seconds(), 3), Own: ownOctets}
+	o.Issuing = rounded(float64(snd.issuing)/float64(n), 1)
+	apart := cfg.processes > 1
+	o.CPU = eachEnd(float64(s.User+s.System-snd.issuing), float64(r.User+r.System), n, apart)
+	o.Memory = eachEnd(float64(sndFull)-float64(sndEmpty), float64(rcvFull)-float64(rcvEmpty), n, apart)
+	return o, nil
+}
+
+// eachEnd is what n connections took of each end. In one process both figures are of
+// both ends.
+func eachEnd(sender, receiver float64, n int, apart bool) (e perEnd) {
+	s, r := rounded(sender/float64(n), 1), rounded(receiver/float64(n), 1)
+	if !apart {
+		return perEnd{Total: s}
+	}
+	return perEnd{&s, &r, rounded((sender+receiver)/float64(n), 1)}
+}
+
+// bothOpen waits until the receiver has every connection, and nothing is on its way.
+func bothOpen(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) error {
+	if err := await(ctx, "the receiver to see every connection", func() (bool, error) {
+		s, err := rcv.sample()
+		return s.Connections >= cfg.profile.Connections, errors.Join(err, snd.lost())
+	}); err != nil {
+		return err
+	}
+	return await(ctx, "the connections to be quiet", func() (bool, error) {
+		return snd.eng.Stats().InFlight == 0, snd.lost()
+	})
+}
+
+// settle gives back what is not used, and says how much memory of this process is
+// resident: 0 where the system does not tell.
+func settle() uint64 {
+	debug.FreeOSMemory()
+	return resident()
+}
+
+// resident reads Linux's /proc/self/statm.
+func resident() uint64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
+}
