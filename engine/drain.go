@@ -149,10 +149,17 @@ func (s *shard) tellConn(c *connState, e *stream.Event) {
 	case stream.EventHalfExhausted:
 		s.e.log.Warn("a connection has used up half of its 2^31 packets", "peer", string(c.peer()))
 	case stream.EventMoneyReceived, stream.EventMoneySent, stream.EventTotalSent, stream.EventReceiveLimit, stream.EventUndeliverable,
-		stream.EventUnsettled,
-		stream.EventReadable, stream.EventWritable:
+		stream.EventUnsettled:
 		if st := s.stream(e.Stream); st != nil {
 			st.refresh()
+		}
+	case stream.EventReadable:
+		if st := s.stream(e.Stream); st != nil {
+			st.readable()
+		}
+	case stream.EventWritable:
+		if st := s.stream(e.Stream); st != nil {
+			st.writable()
 		}
 	case stream.EventStreamClosed:
 		if st := s.stream(e.Stream); st != nil {
