@@ -15,14 +15,14 @@ var ErrEnd = errors.New("stream: end of stream")
 type dataState struct {
 	// Sending: out holds the octets from base on; those below next have been
 	// sent at least once.
-	out         slide
+	out         ring
 	base, next  uint64
 	first, last uint32 // pieces in order of offset
 	lost        uint32 // pieces to be sent again, in order of loss
 	lostLast    uint32
 	// Receiving: in holds the octets from read on; those below have are there,
 	// and so are the segments beyond.
-	in       slide
+	in       ring
 	read     uint64
 	have     uint64
 	high     uint64  // the furthest octet seen
@@ -146,7 +146,7 @@ func (d *dataState) store(offset uint64, octets []byte) {
 	}
 	put := func(a, b uint64) {
 		if a < b {
-			copy(d.in.octets()[a-d.read:b-d.read], octets[a-offset:b-offset])
+			d.in.put(int(a-d.read), octets[a-offset:b-offset])
 		}
 	}
 	// Copy what lies between the segments that are there already.
@@ -192,8 +192,9 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 	n := 0
 	if s.data != 0 {
 		d := m.data.At(s.data)
-		n = copy(p, d.in.octets()[:d.have-d.read])
+		n = int(min(uint64(len(p)), d.have-d.read))
 		if n > 0 {
+			d.in.get(p[:n])
 			d.read += uint64(n)
 			d.in.drop(n)
 			m.unbuffer(n)
@@ -282,11 +283,12 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 	d := m.data.At(s.data)
 	for d.lost != 0 && n < maxFrames {
 		p := m.pieces.At(d.lost)
-		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: d.out.octets()[p.offset-d.base:][:p.length]}
-		if len(b)+f.Len() > limit {
+		a, rest := d.out.view(int(p.offset-d.base), int(p.length))
+		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: a}
+		if len(b)+f.LenWith(rest) > limit {
 			return b, n, list
 		}
-		b = f.Append(b)
+		b = f.AppendWith(b, rest)
 		n++
 		i := d.lost
 		d.lost = p.nextLost
@@ -308,7 +310,8 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 			break
 		}
 		*p = piece{stream: k, offset: d.next, length: uint32(size), nextSlot: list}
-		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: d.out.octets()[d.next-d.base:][:size]}.Append(b)
+		a, rest := d.out.view(int(d.next-d.base), size)
+		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: a}.AppendWith(b, rest)
 		n++
 		s.refs++
 		list = i
@@ -421,10 +424,10 @@ func (m *Machine) shrinkData(s *streamRec) {
 	}
 	d := m.data.At(s.data)
 	if d.out.len() == 0 {
-		d.out = slide{}
+		d.out = ring{}
 	}
 	if d.in.len() == 0 {
-		d.in = slide{}
+		d.in = ring{}
 	}
 }
 
