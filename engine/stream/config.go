@@ -97,6 +97,10 @@ func (c *Config) fill() {
 	orDefault(&c.MaxBuffered, 1<<30)
 }
 
+// defaultInFlight is 100,000 packets a second over a path of 160 ms, and a quarter of
+// what a receiver's replay window can tell apart.
+const defaultInFlight = 1 << 14
+
 func orDefault[T int | int64 | uint32 | uint64 | Amount](v *T, d T) {
 	if *v <= 0 {
 		*v = d
@@ -121,7 +125,9 @@ type Options struct {
 	MaxPacketAmount Amount
 	// Congestion chooses how many packets are in flight, up to MaxInFlight.
 	Congestion Congestion
-	// MaxInFlight bounds the packets in flight of the connection. Zero means 1024; 1 is the serial mode.
+	// MaxInFlight bounds the packets in flight of the connection: up to 1024 whatever
+	// the path, more where it is long (Congestion). Zero means 16,384; 1 is the serial
+	// mode.
 	MaxInFlight int
 	// MaxInFlightAmount bounds the money in flight of the connection, and
 	// MaxInFlightOctets the octets of STREAM packets. Zero means no limit.
@@ -190,7 +196,7 @@ func (o *Options) fill() error {
 	o.SlippagePPM = max(o.SlippagePPM, 0)
 	orDefault(&o.MinRatePrecision, 3)
 	orDefault(&o.MaxPacketAmount, ^Amount(0))
-	orDefault(&o.MaxInFlight, 1024)
+	orDefault(&o.MaxInFlight, defaultInFlight)
 	orDefault(&o.MaxInFlightAmount, maxAmount)
 	orDefault(&o.MaxInFlightOctets, noOctets)
 	orDefault(&o.MaxRemoteStreams, 10)
