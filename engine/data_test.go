@@ -14,8 +14,14 @@ import (
 )
 
 // dataPair is two engines of one loop each with a socket between them, and a
-// connection that has told both ends its windows.
+// connection over it.
 func dataPair(t testing.TB, cfg Config, client, server stream.Options) (ctx context.Context, out, in Connection) {
+	t.Helper()
+	return pairOver(t, cfg, 0, client, server)
+}
+
+// pairOver is dataPair with a path in between that is so long one way.
+func pairOver(t testing.TB, cfg Config, oneWay time.Duration, client, server stream.Options) (ctx context.Context, out, in Connection) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -30,7 +36,11 @@ func dataPair(t testing.TB, cfg Config, client, server stream.Options) (ctx cont
 	if err != nil {
 		t.Fatal(err)
 	}
-	link, err := child.DialBTP(ctx, "btp+ws://alice:secret@"+ln.Addr().String(), LinkConfig{})
+	addr := ln.Addr().String()
+	if oneWay > 0 {
+		addr = newDelayer(t, addr, oneWay)
+	}
+	link, err := child.DialBTP(ctx, "btp+ws://alice:secret@"+addr, LinkConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +51,17 @@ func dataPair(t testing.TB, cfg Config, client, server stream.Options) (ctx cont
 	if out, err = link.Connect(ctx, creds.Address, creds.Secret, ConnectConfig{Options: client}); err != nil {
 		t.Fatal(err)
 	}
+	hello, err := out.OpenStream() // so that the server hears of the connection
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = hello.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
 	if in, err = srv.Accept(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = in.AcceptStream(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return ctx, out, in

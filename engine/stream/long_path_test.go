@@ -210,6 +210,21 @@ func TestWindowFindsALongerPath(t *testing.T) {
 	p.ends(c, s, ms)
 }
 
+// A pause of the path in the middle of the opening looks like a queue and is none.
+func TestHiccupDoesNotKeepTheWindowSmall(t *testing.T) {
+	p := newHose(t, 50*ms, 0)
+	c, s := p.pays(Options{})
+	p.rateOver(320*ms, ms)
+	p.oneWay = 75 * ms
+	p.rateOver(100*ms, ms)
+	p.oneWay = 25 * ms
+	p.rateOver(second, ms)
+	if rate := p.rateOver(second, ms); rate < 50_000 {
+		t.Errorf("%.0f packets a second", rate)
+	}
+	p.ends(c, s, ms)
+}
+
 func TestCongestedLongPathIsBackedOffFrom(t *testing.T) {
 	p := newHose(t, 50*ms, 20_000)
 	p.room = 100 // 2 ms: no queue warns

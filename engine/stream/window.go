@@ -35,10 +35,10 @@ type window struct {
 	limit     uint32 // Options.MaxInFlight
 	credit    uint32 // fulfilled packets since the last step
 	kind      Congestion
-	full      bool // it was reached in the present step
-	wasFull   bool // and in the last one
-	calm      bool // the last step showed no queues
-	steps     uint8
+	full      bool    // it was reached in the present step
+	wasFull   bool    // and in the last one
+	calm      bool    // the last step showed no queues
+	steps     uint8   // in a row that were like it
 	step      uint32  // fulfilled packets that the present step takes (delay)
 	count     uint32  // and how many of them there were (aimd)
 	base      Instant // the shortest round trip seen
@@ -78,11 +78,12 @@ type aimd struct{}
 
 const (
 	// gentle is how a window beyond its threshold opens: by 1 and a 64th a round
-	// trip, so that half of one is made good in 45 of them. TCP's 1 would take
-	// minutes on a long path (RFC 3649).
+	// trip. TCP's 1 would take minutes on a long path (RFC 3649). Beyond shortFlight,
+	// where queues are looked for, it is one more 64th with every calm step: a path
+	// that was taken for full too soon is found out in a second.
 	gentle = 64
-	// crowded steps in a row are borne until the path's own round trip is measured
-	// anew.
+	// crowded steps, so many in a row, are borne until the path's own round trip is
+	// measured anew.
 	newPath = 64
 )
 
@@ -102,6 +103,11 @@ func (aimd) fulfilled(w *window, now, sentAt Instant) {
 		// It stood in a queue, or there is no use for more.
 	case w.size < w.threshold:
 		w.size++
+	case w.size >= shortFlight:
+		if w.credit += uint32(w.steps); w.credit >= gentle {
+			w.credit = 0
+			w.size++
+		}
 	default:
 		if w.credit++; w.credit >= w.size {
 			w.credit = 0
@@ -114,26 +120,31 @@ func (aimd) fulfilled(w *window, now, sentAt Instant) {
 // the shortest was spent in queues.
 func (w *window) endStep(now Instant) {
 	mean := max(w.sum/Instant(max(w.count, 1)), w.base)
-	w.calm = mean <= w.base+w.base/4
+	calm := mean <= w.base+w.base/4
 	if w.size > shortFlight || w.size == shortFlight && w.full && w.limit > shortFlight {
-		w.steps++
-		switch {
-		case w.calm:
+		if calm != w.calm {
 			w.steps = 0
-		case w.size < w.threshold || mean > w.base+w.base/2:
-			// Back to what the path holds, and a quarter.
+		}
+		w.steps = min(w.steps+1, newPath)
+		switch {
+		case calm:
+		case mean > w.base+w.base/2:
+			// Towards what the path holds and a quarter; not all the way, for all
+			// that one step shows may be a hiccup.
 			held := uint64(w.size) * uint64(w.base) / uint64(mean)
-			w.size = max(uint32(held+held/4), shortFlight)
+			w.size = max(uint32(held+held/4), w.size-w.size/4, shortFlight)
+			fallthrough
+		default:
 			w.threshold, w.credit = w.size, 0
 		}
-		if w.steps >= newPath {
+		if !calm && w.steps == newPath {
 			// Or the path is another and longer now. Half a window has no queues of
 			// its own, so its round trip is the path's.
 			w.steps, w.base = 0, 0
-			w.threshold = w.size
 			w.size /= 2
 		}
 	}
+	w.calm = calm
 	w.began, w.sum, w.count, w.full, w.wasFull = now, 0, 0, false, w.full
 }
 
