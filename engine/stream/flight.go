@@ -76,9 +76,13 @@ func (m *Machine) leaveFlight(s *slot) {
 	}
 }
 
-// roundTrip lets the windows learn from a packet that was fulfilled.
+// roundTrip lets the windows, and the pauses of data, learn from a packet that was
+// fulfilled.
 func (m *Machine) roundTrip(s *slot, c *conn) {
 	c.window.fulfilled(m.now, s.sentAt)
+	if r := &c.retry; s.flags.has(slotData) && r.failing == 0 && s.sentAt >= r.since {
+		r.delay = 0 // the path is open again; what is said of money stays
+	}
 	if s.flags.has(slotUnknown) {
 		return // its link has a new socket, or none
 	}

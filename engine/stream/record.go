@@ -82,6 +82,7 @@ type conn struct {
 	// Data of all streams together, absolute offsets.
 	dataIn, dataRead, maxDataLocal uint64
 	dataOut, maxDataRemote         uint64
+	dataWindow                     uint64 // how much the peer may send ahead of the readers
 
 	// What is seldom looked at.
 	nextStreamID      uint64
