@@ -137,6 +137,29 @@ func BenchmarkLongPath(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkShortPath pays over a socket without delay, with windows of 1024 packets
+// and with those that size themselves: they must be no worse in round trips, which is
+// where a window that is too large shows.
+func BenchmarkShortPath(b *testing.B) {
+	const packets = 500_000
+	for name, window := range map[string]int{"1024": 1024, "itself": 0} {
+		b.Run("window="+name, func(b *testing.B) {
+			client := onePerPacket
+			client.MaxInFlight = window
+			ctx, out, in := pairOver(b, Config{Loops: 1}, 0, client, stream.Options{ReceiveMax: 1 << 40})
+			for b.Loop() {
+				payment(ctx, b, out, in, packets)
+			}
+			_ = out.c.s.call(func() {
+				b.ReportMetric(float64(out.c.s.m.RoundTrips().Quantile(0.5))/1e3, "p50-µs")
+				b.ReportMetric(float64(out.c.s.m.RoundTrips().Quantile(0.99))/1e3, "p99-µs")
+			})
+			b.ReportMetric(packets*float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
 // BenchmarkLongPathData carries octets over the same path.
 func BenchmarkLongPathData(b *testing.B) {
 	const octets = 256 << 20
