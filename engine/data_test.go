@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -168,6 +170,38 @@ func TestOctetsArriveInOrderAndIntact(t *testing.T) {
 func TestOneWriteLongerThanAllBuffers(t *testing.T) {
 	ctx, out, in := dataPair(t, Config{Loops: 1}, stream.Options{}, stream.Options{})
 	carry(ctx, t, out, in, 24<<20, 24<<20)
+}
+
+func TestCopyingToAndFromAStream(t *testing.T) {
+	ctx, out, in := dataPair(t, Config{Loops: 1}, stream.Options{}, stream.Options{})
+	st, err := out.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, 3<<20)
+	new(numbered).fill(want)
+	copied := make(chan error, 1)
+	go func() {
+		if n, err := io.Copy(st, bytes.NewReader(want)); n != int64(len(want)) || err != nil {
+			copied <- fmt.Errorf("%d octets, %w", n, err)
+			return
+		}
+		copied <- st.Close()
+	}()
+	peer, err := in.AcceptStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if n, err := io.Copy(&got, peer); n != int64(len(want)) || err != nil || !bytes.Equal(got.Bytes(), want) {
+		t.Fatalf("%d octets arrived, %v", n, err)
+	}
+	if err := <-copied; err != nil {
+		t.Fatal(err)
+	}
+	if n, err := st.ReadFrom(bytes.NewReader(want)); n != 0 || !isClosed(err) {
+		t.Errorf("behind the end %d octets are taken, %v", n, err)
+	}
 }
 
 // waiting is a stream whose writer has filled all buffers and whose peer's reader

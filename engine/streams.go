@@ -16,7 +16,11 @@ import (
 // concurrent use, but not from a Handler. The zero value is no stream.
 type Stream struct{ s *streamState }
 
-var _ io.ReadWriteCloser = Stream{}
+var (
+	_ io.ReadWriteCloser = Stream{}
+	_ io.ReaderFrom      = Stream{}
+	_ io.WriterTo        = Stream{}
+)
 
 // streamState is what the handles of a stream share.
 type streamState struct {
