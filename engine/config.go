@@ -83,7 +83,8 @@ type ListenConfig struct {
 
 	// Echo answers echo requests to Address (package echo).
 	Echo bool
-	// Window bounds the prepares in flight on one link. Zero means 1024.
+	// Window bounds the prepares in flight on one link. Zero means as many as its
+	// paths hold without queues: at least 1024, at most 65,536.
 	Window int
 	// MaxAccounts bounds the accounts that have links, or had some in the last 90 s.
 	// Past it further accounts are refused. Zero means 65,536.
@@ -113,7 +114,8 @@ type LinkConfig struct {
 	AssetScale uint8
 	// Echo answers echo requests to Address (package echo).
 	Echo bool
-	// Window bounds the prepares in flight. Zero means 1024.
+	// Window bounds the prepares in flight. Zero means as many as the paths hold
+	// without queues: at least 1024, at most 65,536.
 	Window int
 	// Loop is the number of the event loop, from 1; zero or less spreads links.
 	Loop int
@@ -136,7 +138,8 @@ type AttachConfig struct {
 	Child string
 	// Echo answers echo requests to Address (package echo).
 	Echo bool
-	// Window bounds the prepares in flight. Zero means 1024.
+	// Window bounds the prepares in flight. Zero means as many as the paths hold
+	// without queues: at least 1024, at most 65,536.
 	Window int
 	// Loop is the number of the event loop, from 1; zero or less spreads links.
 	Loop int

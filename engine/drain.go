@@ -144,10 +144,17 @@ func (s *shard) tellConn(c *connState, e *stream.Event) {
 	case stream.EventHalfExhausted:
 		s.e.log.Warn("a connection has used up half of its 2^31 packets", "peer", string(c.peer()))
 	case stream.EventMoneyReceived, stream.EventMoneySent, stream.EventTotalSent, stream.EventReceiveLimit, stream.EventUndeliverable,
-		stream.EventUnsettled,
-		stream.EventReadable, stream.EventWritable:
+		stream.EventUnsettled:
 		if st := s.stream(e.Stream); st != nil {
 			st.refresh()
+		}
+	case stream.EventReadable:
+		if st := s.stream(e.Stream); st != nil {
+			st.readable()
+		}
+	case stream.EventWritable:
+		if st := s.stream(e.Stream); st != nil {
+			st.writable()
 		}
 	case stream.EventStreamClosed:
 		if st := s.stream(e.Stream); st != nil {
@@ -198,22 +205,16 @@ func (s *shard) settled(c *connState, e *stream.Event) {
 // accept a peer's stream: beyond maxUnaccepted what it holds is dropped, and a reader told.
 func (s *shard) endStream(st *streamState, code errorCode, remote bool) {
 	var rest []byte
-	var chunk [4096]byte
 	var end error
 	message := ""
-	for {
-		n, err := s.m.Read(s.now(), st.h, chunk[:])
-		if !st.hold(n) {
-			message = "too many octets of streams that nobody accepts"
-			break
-		}
-		rest = append(rest, chunk[:n]...)
-		if end = err; n == 0 || err != nil {
-			break
-		}
-	}
-	if message != "" {
-		code, rest = frame.InternalError, nil
+	if had, _ := s.m.StreamInfo(st.h); st.hold(had.Readable) {
+		rest = make([]byte, had.Readable+1) // the one more tells whether that is all
+		n, _ := s.m.Read(s.now(), st.h, rest)
+		_, end = s.m.Read(s.now(), st.h, rest[n:])
+		rest = rest[:n]
+	} else {
+		message = "too many octets of streams that nobody accepts"
+		code = frame.InternalError
 	}
 	if code == frame.NoError && errors.Is(end, stream.ErrClosed) {
 		// A reader must not take what is there for all.

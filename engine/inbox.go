@@ -25,6 +25,7 @@ func (b *inbox) init() { b.room = sync.NewCond(&b.mu) }
 type call struct {
 	f    func()
 	done chan error
+	held bool // by f: it is finished later
 }
 
 var callPool = sync.Pool{New: func() any { return &call{done: make(chan error, 1)} }}
@@ -36,7 +37,7 @@ func newCall(f func()) *call {
 }
 
 func (c *call) free() {
-	c.f = nil
+	c.f, c.held = nil, false
 	callPool.Put(c)
 }
 

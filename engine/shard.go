@@ -146,7 +146,9 @@ func (s *shard) Wake() {
 		calls[i], s.running = nil, c
 		c.f()
 		s.running = nil
-		c.finish(nil)
+		if !c.held {
+			c.finish(nil)
+		}
 		if s.stopped {
 			return // stop has failed the others
 		}

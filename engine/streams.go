@@ -16,10 +16,11 @@ import (
 // concurrent use, but not from a Handler. The zero value is no stream.
 type Stream struct{ s *streamState }
 
-var _ io.ReadWriteCloser = Stream{}
-
-// readAhead is how many octets are fetched from the loop at once.
-const readAhead = 32 << 10
+var (
+	_ io.ReadWriteCloser = Stream{}
+	_ io.ReaderFrom      = Stream{}
+	_ io.WriterTo        = Stream{}
+)
 
 // streamState is what the handles of a stream share.
 type streamState struct {
@@ -41,6 +42,8 @@ type streamState struct {
 	buffer  []byte
 
 	writing sync.Mutex // held by Write
+
+	reader, writer *transfer // what Read and Write wait for, or nil. On the loop.
 }
 
 // newStreamState makes the object of a stream. On the loop.
@@ -89,6 +92,8 @@ func (st *streamState) end(rest []byte, info stream.StreamInfo, ok bool, closed 
 		}
 		close(st.done)
 	})
+	st.finish(&st.reader)
+	st.finish(&st.writer)
 }
 
 // hold counts octets of a stream that nobody has accepted yet, until somebody does or
@@ -266,107 +271,6 @@ func (st *streamState) wait(ctx context.Context, changed chan struct{}) error {
 	case <-st.c.s.dead:
 		return ErrEngineClosed
 	}
-}
-
-// Read reads octets that the peer wrote, and waits for some. At the end of a
-// stream that was closed normally it answers io.EOF, else a *CloseError.
-func (s Stream) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	st := s.s
-	st.reading.Lock()
-	defer st.reading.Unlock()
-	for {
-		if len(st.ahead) > 0 {
-			n := copy(p, st.ahead)
-			st.ahead = st.ahead[n:]
-			return n, nil
-		}
-		_, closed, changed := st.snapshot()
-		if closed != nil {
-			return st.readRest(p, closed)
-		}
-		into, direct := p, len(p) >= 4096
-		if !direct {
-			if st.buffer == nil {
-				st.buffer = make([]byte, readAhead)
-			}
-			into = st.buffer
-		}
-		n, err := st.fetch(into[:min(len(into), readAhead)])
-		switch {
-		case n > 0 && direct:
-			return n, nil
-		case n > 0:
-			st.ahead = st.buffer[:n]
-			continue
-		case errors.Is(err, stream.ErrEnd):
-			return 0, io.EOF
-		case errors.Is(err, ErrEngineClosed):
-			return 0, err
-		case err != nil:
-			// It is ending: the event that says how is on its way or has come.
-			if _, closed, _ = st.snapshot(); closed != nil {
-				continue
-			}
-		}
-		if err := st.wait(context.Background(), changed); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// fetch reads from the machine.
-func (st *streamState) fetch(p []byte) (n int, err error) {
-	s := st.c.s
-	if dead := s.call(func() { n, err = s.m.Read(s.now(), st.h, p) }); dead != nil {
-		return 0, dead
-	}
-	return n, err
-}
-
-// readRest reads what was there when the stream ended.
-func (st *streamState) readRest(p []byte, closed *CloseError) (int, error) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if n := copy(p, st.rest); n > 0 {
-		st.rest = st.rest[n:]
-		return n, nil
-	}
-	if closed.Code == frame.NoError {
-		return 0, io.EOF
-	}
-	return 0, closed
-}
-
-// Write writes octets for the peer, and waits until all of them are in the
-// stream's buffer. It fails with a *CloseError or stream.ErrClosed when the stream is over.
-func (s Stream) Write(p []byte) (int, error) {
-	st := s.s
-	st.writing.Lock()
-	defer st.writing.Unlock()
-	written := 0
-	for written < len(p) {
-		_, closed, changed := st.snapshot()
-		if closed != nil {
-			return written, closed
-		}
-		n := 0
-		if err := st.call(func(m *stream.Machine, now stream.Instant) (err error) {
-			n, err = m.Write(now, st.h, p[written:])
-			return err
-		}); err != nil {
-			return written + n, err
-		}
-		if written += n; n > 0 {
-			continue
-		}
-		if err := st.wait(context.Background(), changed); err != nil {
-			return written, err
-		}
-	}
-	return written, nil
 }
 
 // Close closes the stream for both ends, once what was written and is in flight has

@@ -20,7 +20,7 @@ var connFlags = []flagSpec{
 	{"idle-ms", "MS", "end a connection that is silent for so long (60000)", isMs},
 	{"max-remote-streams", "N", "streams that the peer may have open (10)", count(1, 1<<20)},
 	{"padding", "", "fill packets up to the largest size, so that it tells nothing", nil},
-	{"in-flight", "N", "packets in flight of a connection; 1 sends one after the other (1024)", count(1, 1<<20)},
+	{"in-flight", "N", "packets in flight of a connection; 1 sends one after the other (16384)", count(1, 1<<20)},
 	{"buffer", "OCTETS", "data that a connection buffers (1048576)", count(1, 1<<30)},
 }
 

@@ -116,6 +116,11 @@ func FuzzStreamData(f *testing.F) {
 	f.Add(uint64(1)<<40, uint64(1)<<63, make([]byte, 300), 200)
 	f.Fuzz(func(t *testing.T, id, offset uint64, data []byte, room int) {
 		b := StreamData{StreamID: id, Offset: offset, Data: data}.Append(nil)
+		cut := len(data) / 3
+		front := StreamData{StreamID: id, Offset: offset, Data: data[:cut]}
+		if !bytes.Equal(front.AppendWith(nil, data[cut:]), b) || front.LenWith(data[cut:]) != len(b) {
+			t.Errorf("in two pieces it is another frame")
+		}
 		b = append([]byte{Version, 12, 1, 1, 1, 0, 1, 1}, b...)
 		p, err := Parse(b)
 		if err != nil {

@@ -11,18 +11,26 @@ type StreamData struct {
 }
 
 // Len is the number of octets that Append writes.
-func (f StreamData) Len() int { return frameLen(f.bodyLen()) }
+func (f StreamData) Len() int { return f.LenWith(nil) }
 
-func (f StreamData) bodyLen() int {
-	return oer.VarUintLen(f.StreamID) + oer.VarUintLen(f.Offset) + varLen(len(f.Data))
+// LenWith is the number of octets that AppendWith writes.
+func (f StreamData) LenWith(rest []byte) int { return frameLen(f.bodyLen(rest)) }
+
+func (f StreamData) bodyLen(rest []byte) int {
+	return oer.VarUintLen(f.StreamID) + oer.VarUintLen(f.Offset) + varLen(len(f.Data)+len(rest))
 }
 
 // Append appends the frame.
-func (f StreamData) Append(dst []byte) []byte {
-	dst = appendHead(dst, TypeStreamData, f.bodyLen())
+func (f StreamData) Append(dst []byte) []byte { return f.AppendWith(dst, nil) }
+
+// AppendWith appends the frame with rest behind Data, for octets that lie in two
+// pieces.
+func (f StreamData) AppendWith(dst, rest []byte) []byte {
+	dst = appendHead(dst, TypeStreamData, f.bodyLen(rest))
 	dst = oer.AppendVarUint(dst, f.StreamID)
 	dst = oer.AppendVarUint(dst, f.Offset)
-	return oer.AppendVarOctets(dst, f.Data)
+	dst = oer.AppendLength(dst, len(f.Data)+len(rest))
+	return append(append(dst, f.Data...), rest...)
 }
 
 // MaxStreamData is the most octets of data that a StreamData frame of at most

@@ -47,7 +47,8 @@ func newLane(tb testing.TB, connections, window int) *lane {
 	}
 	w.run(2 * second)
 	l := &lane{a: w.a.m, b: w.b.m, la: w.a.link, lb: w.b.link, now: w.now}
-	l.a.links.At(uint32(l.la)).window = uint32(window)
+	link := l.a.links.At(uint32(l.la))
+	link.sizesItself, link.window = false, uint32(window)
 	for _, e := range w.a.events {
 		if e.Kind == EventConnected {
 			s, err := l.a.OpenStream(l.now, e.Conn)

@@ -132,7 +132,7 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 		c.size.fulfilled(s.amount)
 		m.trips.record(int64(m.now - s.sentAt))
 	}
-	c.window.fulfilled(m.now - s.sentAt)
+	m.roundTrip(s, c)
 	if s.flags.has(slotData) {
 		m.piecesArrived(s.data)
 	}

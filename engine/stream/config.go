@@ -103,6 +103,10 @@ func (c *Config) fill() {
 	orDefault(&c.MaxBuffered, 1<<30)
 }
 
+// defaultInFlight is 100,000 packets a second over a path of 160 ms, and a quarter of
+// what a receiver's replay window can tell apart.
+const defaultInFlight = 1 << 14
+
 func orDefault[T int | int64 | uint32 | uint64 | Amount](v *T, d T) {
 	if *v <= 0 {
 		*v = d
@@ -127,7 +131,9 @@ type Options struct {
 	MaxPacketAmount Amount
 	// Congestion chooses how many packets are in flight, up to MaxInFlight.
 	Congestion Congestion
-	// MaxInFlight bounds the packets in flight of the connection. Zero means 1024; 1 is the serial mode.
+	// MaxInFlight bounds the packets in flight of the connection: up to 1024 whatever
+	// the path, more where it is long (Congestion). Zero means 16,384; 1 is the serial
+	// mode.
 	MaxInFlight int
 	// MaxInFlightAmount bounds the money in flight of the connection, and
 	// MaxInFlightOctets the octets of STREAM packets. Zero means no limit.
@@ -146,13 +152,20 @@ type Options struct {
 	// least 16,384, at most 16 MiB (IL-RFC 0029 §4.4.4). Zero means 64 KiB.
 	StreamWindow int
 	// MaxStreamWindow is how far the window of a stream grows while its reader
-	// keeps up. Zero means 1 MiB; no more than ConnectionWindow is of use.
+	// keeps up, at most 16 MiB, which is what zero means. No more than
+	// MaxConnectionWindow is of use.
 	MaxStreamWindow int
-	// ConnectionWindow is the same for all streams together, at least 65,534
-	// (IL-RFC 0029 §4.5). Zero means 1 MiB.
+	// ConnectionWindow is how many octets all streams together take before they are
+	// read, at least 65,534 (IL-RFC 0029 §4.5). Zero means 1 MiB.
 	ConnectionWindow int
+	// MaxConnectionWindow is how far that grows with the windows of the streams.
+	// Zero means ConnectionWindow if that is given, else 16 MiB.
+	MaxConnectionWindow int
 	// SendBuffer is how many octets a stream buffers for sending. Zero means 256 KiB.
 	SendBuffer int
+	// MaxSendBuffer is how far that grows where the path is so long that it takes
+	// more to fill it. Zero means SendBuffer if that is given, else 16 MiB.
+	MaxSendBuffer int
 	// IdleTimeout ends the connection after so many nanoseconds without a
 	// packet of the peer's. Zero means 60 s; negative means never.
 	IdleTimeout int64
@@ -196,15 +209,15 @@ func (o *Options) fill() error {
 	o.SlippagePPM = max(o.SlippagePPM, 0)
 	orDefault(&o.MinRatePrecision, 3)
 	orDefault(&o.MaxPacketAmount, ^Amount(0))
-	orDefault(&o.MaxInFlight, 1024)
+	orDefault(&o.MaxInFlight, defaultInFlight)
 	orDefault(&o.MaxInFlightAmount, maxAmount)
 	orDefault(&o.MaxInFlightOctets, noOctets)
 	orDefault(&o.MaxRemoteStreams, 10)
 	orDefault(&o.StreamWindow, 64<<10)
-	orDefault(&o.ConnectionWindow, 1<<20)
-	orDefault(&o.MaxStreamWindow, 1<<20)
+	orDefault(&o.MaxStreamWindow, maxWindow)
 	o.MaxStreamWindow = max(o.MaxStreamWindow, o.StreamWindow)
-	orDefault(&o.SendBuffer, 256<<10)
+	growing(&o.ConnectionWindow, 1<<20, &o.MaxConnectionWindow)
+	growing(&o.SendBuffer, 256<<10, &o.MaxSendBuffer)
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 60e9
 	}
@@ -214,6 +227,20 @@ func (o *Options) fill() error {
 	orDefault(&o.Expiry, 30e9)
 	orDefault(&o.RetryFor, 60e9)
 	return nil
+}
+
+// maxWindow is how far windows and buffers of data grow by themselves: 335 MB/s over a
+// path of 50 ms.
+const maxWindow = 16 << 20
+
+// growing fills in a bound and how far it grows.
+func growing(bound *int, d int, most *int) {
+	if *most <= 0 {
+		*most = max(*bound, 0)
+	}
+	orDefault(bound, d)
+	orDefault(most, maxWindow)
+	*most = max(*most, *bound)
 }
 
 // FarFuture is an Options.Expiry of some 74 years. Connectors shorten it to what

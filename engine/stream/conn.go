@@ -125,7 +125,7 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	*c = conn{
 		token: token, link: link, options: options, nextSequence: 1,
 		maxStreamIDLocal: 2 * uint64(o.MaxRemoteStreams), maxStreamIDRemote: assumedStreamIDs,
-		maxDataLocal: uint64(o.ConnectionWindow), maxDataRemote: assumedConnWindow,
+		maxDataLocal: uint64(o.ConnectionWindow), dataWindow: uint64(o.ConnectionWindow), maxDataRemote: assumedConnWindow,
 		lastActive: m.now,
 	}
 	c.size.init(o.MaxPacketAmount)

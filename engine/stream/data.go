@@ -15,20 +15,23 @@ var ErrEnd = errors.New("stream: end of stream")
 type dataState struct {
 	// Sending: out holds the octets from base on; those below next have been
 	// sent at least once.
-	out         slide
+	out         ring
+	room        int     // how much that may hold
+	grew        Instant // when that last grew
 	base, next  uint64
 	first, last uint32 // pieces in order of offset
 	lost        uint32 // pieces to be sent again, in order of loss
 	lostLast    uint32
 	// Receiving: in holds the octets from read on; those below have are there,
 	// and so are the segments beyond.
-	in       slide
+	in       ring
 	read     uint64
 	have     uint64
 	high     uint64  // the furthest octet seen
 	told     uint64  // the window's end as the peer knows it
 	window   uint64  // how much the peer may send ahead of the reader
-	renewed  Instant // when it was last opened
+	mark     uint64  // what was read when a half of the window was last used up
+	renewed  Instant // when that was
 	segments []segment
 }
 
@@ -38,10 +41,6 @@ type segment struct{ from, to uint64 }
 // headerGrowth is left free in a packet of new data: should it have to go out again,
 // the same frame must fit beside a longer sequence and a minimum amount.
 const headerGrowth = 16
-
-// growWindow is how quickly half a window must be used up for it to grow: less
-// than two round trips of a long path.
-const growWindow = 400e6
 
 // maxSegments bounds the gaps of one stream.
 const maxSegments = 256
@@ -65,20 +64,11 @@ func (m *Machine) dataOf(s *streamRec) *dataState {
 	if s.data == 0 {
 		i, d, ok := m.data.Alloc()
 		invariant(ok, "more data states than streams")
-		*d = dataState{window: uint64(m.optionsOf(m.conns.At(s.conn)).StreamWindow)}
+		o := m.optionsOf(m.conns.At(s.conn))
+		*d = dataState{window: uint64(o.StreamWindow), room: o.SendBuffer}
 		s.data = i
 	}
 	return m.data.At(s.data)
-}
-
-// windowEnd is how far the peer may send on a stream.
-func (m *Machine) windowEnd(c *conn, s *streamRec) uint64 {
-	if s.data == 0 {
-		return uint64(m.optionsOf(c).StreamWindow)
-	}
-	d := m.data.At(s.data)
-	d.told = d.read + d.window
-	return d.told
 }
 
 // takeData stores the octets of a StreamData frame. Duplicates, overlaps and
@@ -91,7 +81,6 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 		return false
 	}
 	d := m.dataOf(s)
-	o := m.optionsOf(c)
 	if s.flags.has(streamClosed) {
 		// Nobody will read it, and the connection's window must not suffer.
 		if end > d.high && end <= d.read+d.window {
@@ -112,7 +101,7 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	if end > d.high {
 		more = end - d.high
 	}
-	if c.dataIn+more > max(c.maxDataLocal, c.dataRead+uint64(o.ConnectionWindow)) {
+	if c.dataIn+more > max(c.maxDataLocal, c.dataRead+c.dataWindow) {
 		m.failConn(i, c, frame.FlowControlError, "more data than the connection's window")
 		return false
 	}
@@ -146,7 +135,7 @@ func (d *dataState) store(offset uint64, octets []byte) {
 	}
 	put := func(a, b uint64) {
 		if a < b {
-			copy(d.in.octets()[a-d.read:b-d.read], octets[a-offset:b-offset])
+			d.in.put(int(a-d.read), octets[a-offset:b-offset])
 		}
 	}
 	// Copy what lies between the segments that are there already.
@@ -192,8 +181,9 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 	n := 0
 	if s.data != 0 {
 		d := m.data.At(s.data)
-		n = copy(p, d.in.octets()[:d.have-d.read])
+		n = int(min(uint64(len(p)), d.have-d.read))
 		if n > 0 {
+			d.in.get(p[:n])
 			d.read += uint64(n)
 			d.in.drop(n)
 			m.unbuffer(n)
@@ -210,30 +200,6 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 	return 0, ErrClosed
 }
 
-// opened tells the peer of a window that reading has opened, once half of it
-// is new.
-func (m *Machine) opened(s *streamRec, d *dataState, n uint64) {
-	c := m.conns.At(s.conn)
-	c.dataRead += n
-	if c.flags.has(flagClosed) {
-		return
-	}
-	o := m.optionsOf(c)
-	if s.flags&streamClosed == 0 && d.read+d.window-d.told >= d.window/2 {
-		// A reader that used up half a window this soon is held up by it.
-		if most := uint64(o.MaxStreamWindow); d.window < most && m.now-d.renewed < growWindow {
-			d.window = min(2*d.window, most)
-		}
-		d.renewed = m.now
-		s.flags |= streamTellMaxData
-		c.flags |= flagDirtyStreams
-	}
-	if c.dataRead+uint64(o.ConnectionWindow)-c.maxDataLocal >= uint64(o.ConnectionWindow)/2 && c.dataRead+uint64(o.ConnectionWindow) > c.maxDataLocal {
-		c.flags |= flagTellMaxData | flagUrgent
-	}
-	m.wakeConn(s.conn, c)
-}
-
 // Write copies octets to be sent on a stream, as many as its buffer takes;
 // when that is not all, EventWritable follows.
 func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
@@ -243,7 +209,7 @@ func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
 	}
 	m.now = now
 	d := m.dataOf(s)
-	n := min(len(p), m.optionsOf(c).SendBuffer-d.out.len(), m.cfg.MaxBuffered-m.buffered)
+	n := min(len(p), d.room-d.out.len(), m.cfg.MaxBuffered-m.buffered)
 	if n < len(p) {
 		s.flags |= streamWriteWait
 		if d.out.len() == 0 && n <= 0 {
@@ -282,11 +248,12 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 	d := m.data.At(s.data)
 	for d.lost != 0 && n < maxFrames {
 		p := m.pieces.At(d.lost)
-		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: d.out.octets()[p.offset-d.base:][:p.length]}
-		if len(b)+f.Len() > limit {
+		a, rest := d.out.view(int(p.offset-d.base), int(p.length))
+		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: a}
+		if len(b)+f.LenWith(rest) > limit {
 			return b, n, list
 		}
-		b = f.Append(b)
+		b = f.AppendWith(b, rest)
 		n++
 		i := d.lost
 		d.lost = p.nextLost
@@ -308,7 +275,8 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 			break
 		}
 		*p = piece{stream: k, offset: d.next, length: uint32(size), nextSlot: list}
-		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: d.out.octets()[d.next-d.base:][:size]}.Append(b)
+		a, rest := d.out.view(int(d.next-d.base), size)
+		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: a}.AppendWith(b, rest)
 		n++
 		s.refs++
 		list = i
@@ -322,6 +290,9 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 		c.dataOut += uint64(size)
 	}
 	m.noteDataBlocked(c, s, d)
+	if d.next == d.end() && s.flags.has(streamWriteWait) {
+		m.growBuffer(c, k, s, d)
+	}
 	return b, n, list
 }
 
@@ -421,10 +392,10 @@ func (m *Machine) shrinkData(s *streamRec) {
 	}
 	d := m.data.At(s.data)
 	if d.out.len() == 0 {
-		d.out = slide{}
+		d.out = ring{}
 	}
 	if d.in.len() == 0 {
-		d.in = slide{}
+		d.in = ring{}
 	}
 }
 
@@ -451,20 +422,4 @@ func (m *Machine) freeData(s *streamRec) {
 	*d = dataState{}
 	m.data.Free(s.data)
 	s.data = 0
-}
-
-// unbuffer gives room back to all streams together, and wakes those that wait for
-// it with nothing of their own on its way.
-func (m *Machine) unbuffer(n int) {
-	m.buffered -= n
-	if len(m.writers) == 0 || m.buffered > m.cfg.MaxBuffered-m.cfg.MaxBuffered/8 {
-		return
-	}
-	for _, h := range m.writers {
-		if s, ok := m.streams.Get(h); ok && s.flags.has(streamWriteWait) {
-			s.flags &^= streamWriteWait
-			m.streamEvent(EventWritable, h.Index(), s)
-		}
-	}
-	m.writers = m.writers[:0]
 }

@@ -58,7 +58,11 @@ func (m *Machine) moneyRoom(c *conn) Amount {
 // answered or given up.
 func (m *Machine) enterFlight(i uint32, s *slot, c *conn) {
 	c.flight.add(s)
+	c.window.reached(c.flight.packets)
 	m.track(i, s)
+	if l := m.links.At(s.link); l.sizesItself {
+		l.sizer.reached(l.flight.packets)
+	}
 	if pace := m.optionsOf(c).PacketsPerSecond; pace > 0 {
 		c.paceNext = max(c.paceNext, m.now-paceBurst) + Instant(1e9/pace)
 	}
@@ -71,6 +75,35 @@ func (m *Machine) leaveFlight(s *slot) {
 		m.conns.At(s.conn).flight.remove(s)
 	}
 }
+
+// roundTrip lets the windows, and the pauses of data, learn from a packet that was
+// fulfilled.
+func (m *Machine) roundTrip(s *slot, c *conn) {
+	c.window.fulfilled(m.now, s.sentAt)
+	if r := &c.retry; s.flags.has(slotData) && r.failing == 0 && s.sentAt >= r.since {
+		r.delay = 0 // the path is open again; what is said of money stays
+	}
+	if s.flags.has(slotUnknown) {
+		return // its link has a new socket, or none
+	}
+	if l := m.links.At(s.link); l.sizesItself {
+		l.sizer.fulfilled(m.now, s.sentAt)
+		l.window = l.sizer.size
+	}
+}
+
+// sizeItself begins a link's own window: it is shortFlight to begin with, and opens as
+// far as maxLinkWindow where the path is long.
+func (l *link) sizeItself() {
+	l.sizesItself = true
+	l.sizer.init(CongestionAIMD, maxLinkWindow)
+	l.sizer.size = shortFlight
+	l.window = shortFlight
+}
+
+// maxLinkWindow is how far a link's window opens by itself: 200,000 packets a second
+// over a path of 300 ms.
+const maxLinkWindow = 1 << 16
 
 // paceBurst is how much of its pace a connection may catch up on at once: timers
 // are no finer.

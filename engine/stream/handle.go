@@ -186,7 +186,7 @@ func (m *Machine) touch(in []Entry) {
 			c := m.conns.At(c)
 			sum += uint64(c.flags) + c.nextSequence
 			if w[i].conn != 0 {
-				sum += uint64(c.window.size) + c.rate.num
+				sum += uint64(c.window.size) + uint64(c.flight.packets) + c.rate.num
 			}
 		}
 	}

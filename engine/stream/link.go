@@ -36,7 +36,8 @@ type LinkConfig struct {
 	// WindowAmount together.
 	Echo bool
 	// Window bounds the prepares in flight on the link, WindowOctets their octets
-	// and WindowAmount their money. Zero means 1024 prepares, and no other limit.
+	// and WindowAmount their money. Zero means no limit of octets and money, and of
+	// prepares as many as the path holds without queues: at least 1024, at most 65,536.
 	Window       int
 	WindowOctets int
 	WindowAmount Amount
@@ -49,6 +50,7 @@ type link struct {
 	echo         bool
 	starved      bool // in Machine.starved
 	marked       bool // in Machine.readyLinks
+	sizesItself  bool // sizer chooses window
 	account      uint32
 	server       uint32
 	window       uint32
@@ -58,6 +60,7 @@ type link struct {
 	echoes       load   // not in flight: strangers' packets do not fill our windows
 	first        uint32 // in flight, oldest first
 	last         uint32
+	sizer        window
 	config       uint32 // request id of a pending peer.config
 	ready        *slab.Ring
 	address      []byte
@@ -78,14 +81,14 @@ func (m *Machine) AddLink(cfg LinkConfig) (LinkHandle, error) {
 	if !ok {
 		return 0, errors.New("stream: too many links")
 	}
-	if cfg.Window <= 0 {
-		cfg.Window = 1024
-	}
 	*l = link{
-		up: true, proxy: cfg.Proxy, echo: cfg.Echo, account: cfg.Account, server: uint32(cfg.Server), window: uint32(cfg.Window),
+		up: true, proxy: cfg.Proxy, echo: cfg.Echo, account: cfg.Account, server: uint32(cfg.Server), window: uint32(max(cfg.Window, 0)),
 		windowOctets: uint64(noLimit(cfg.WindowOctets, noOctets)), windowMoney: noLimit(cfg.WindowAmount, maxAmount),
 		ready:   slab.NewRing(m.cfg.MaxConnections + 1),
 		address: bytes.Clone(cfg.Address), child: bytes.Clone(cfg.Child), asset: bytes.Clone(cfg.AssetCode), scale: cfg.AssetScale,
+	}
+	if cfg.Window <= 0 {
+		l.sizeItself()
 	}
 	return LinkHandle(m.links.Handle(i)), nil
 }

@@ -195,8 +195,7 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.seals++
 	op.Key, op.Text, op.Data = keySlot(i), b[from:len(b):len(b)], data
 	m.ivs.Next(&op.IV)
-	c.flight.add(slot)
-	m.track(id, slot)
+	m.enterFlight(id, slot, c)
 	m.countSequence(i, c)
 	m.slotTimers.Set(id, min(slot.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
 	return true
@@ -252,7 +251,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	c.arrives(amount >= c.size.test)
 	c.size.fulfilled(amount)
 	m.trips.record(int64(m.now - s.sentAt))
-	c.window.fulfilled(m.now - s.sentAt)
+	m.roundTrip(s, c)
 
 	m.untrack(s)
 	m.linkReady(s.link)

@@ -152,13 +152,12 @@ func TestRecordsFillCacheLines(t *testing.T) {
 	var s streamRec
 	for name, ends := range map[string][2]uintptr{
 		"conn.lastActive": {unsafe.Offsetof(c.lastActive), 64},
-		"conn.flight":     {unsafe.Offsetof(c.flight), 128},
-		"conn.rate":       {unsafe.Offsetof(c.rate), 192},
-		"conn.lastRate":   {unsafe.Offsetof(c.lastRate), 256},
+		"conn.window":     {unsafe.Offsetof(c.window), 128},
+		"conn.flight":     {unsafe.Offsetof(c.flight), 192},
+		"conn.rate":       {unsafe.Offsetof(c.rate), 256},
+		"conn.retry":      {unsafe.Offsetof(c.retry), 320},
 		"stream.sendMax":  {unsafe.Offsetof(s.sendMax), 64},
 		"stream.moneyOut": {unsafe.Offsetof(s.moneyOut), 128},
-		"slot of 2 lines": {unsafe.Sizeof(slot{}), 128},
-		"stream of 3":     {unsafe.Sizeof(s), 192},
 		"slot.amount":     {unsafe.Offsetof(slot{}.amount), 64},
 	} {
 		if ends[0] != ends[1] {

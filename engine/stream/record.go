@@ -52,7 +52,7 @@ func (f connFlags) has(x connFlags) bool { return f&x != 0 }
 // conn is one connection. It holds no Go pointers, so that a million of them
 // cost the collector nothing; what needs pointers is in its coldConn. The order of
 // the fields is that of the cache lines: a packet in touches the first two, one out
-// and its answer the first four.
+// and its answer the first five.
 type conn struct {
 	flags                   connFlags
 	link                    uint32 // index of the link it is bound to
@@ -70,19 +70,21 @@ type conn struct {
 	totalSent, heldOut, delivered Amount
 	user                          uint64
 
-	flight load
 	window window
 
+	flight load
+	size   packetSize
+
 	rate        rate
-	leastSource Amount // of which anything arrives, by the rate
-	size        packetSize
+	leastSource Amount  // of which anything arrives, by the rate
+	lastRate    rate    // arrived and sent of the last money packet
+	unknown     Amount  // part of heldOut whose answer is lost
+	paceNext    Instant // no packet before
+	dataWindow  uint64  // how much the peer may send ahead of the readers
 
 	// What is seldom looked at.
-	lastRate                       rate    // arrived and sent of the last money packet
-	retry                          retry   // zero unless flagRetrying
-	paceNext                       Instant // no packet before
-	unknown                        Amount  // part of heldOut whose answer is lost
-	dataIn, dataRead, maxDataLocal uint64  // of all streams together, absolute offsets
+	retry                          retry  // zero unless flagRetrying
+	dataIn, dataRead, maxDataLocal uint64 // of all streams together, absolute offsets
 	dataOut, maxDataRemote         uint64
 	nextStreamID                   uint64
 	maxStreamIDLocal               uint64 // what we allow the peer
@@ -101,6 +103,8 @@ type conn struct {
 	closeCode                      frame.ErrorCode
 	asks                           uint8 // repetitions of blocked frames
 	freshAnswers                   uint8 // since doubtSince
+
+	_ [32]byte // up to whole cache lines
 }
 
 // coldConn holds what a connection needs rarely or with pointers.

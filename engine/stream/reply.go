@@ -157,7 +157,7 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 		n++
 	}
 	if c.flags.has(flagTellMaxData) && room() {
-		c.maxDataLocal = max(c.maxDataLocal, c.dataRead+uint64(m.optionsOf(c).ConnectionWindow))
+		c.maxDataLocal = max(c.maxDataLocal, c.dataRead+c.dataWindow)
 		b = frame.ConnectionMaxData{MaxOffset: c.maxDataLocal}.Append(b)
 		c.flags &^= flagTellMaxData
 		t |= toldMaxData

@@ -236,7 +236,7 @@ func (m *Machine) touchReady(l *link) {
 			return
 		}
 		c := m.conns.At(i)
-		sum += uint64(c.flags) + c.nextSequence + uint64(c.window.size) + c.rate.num + uint64(len(m.coldOf(i).peer))
+		sum += uint64(c.flags) + c.nextSequence + uint64(c.window.size) + uint64(c.flight.packets) + c.rate.num + uint64(len(m.coldOf(i).peer))
 	}
 	for k := range n {
 		i := l.ready.Peek(k)

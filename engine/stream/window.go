@@ -5,8 +5,10 @@ type Congestion uint8
 
 const (
 	// CongestionAIMD opens the window by one for each fulfilled packet up to a
-	// threshold, then by one a window's worth, and halves it when the path is
-	// congested (TCP's slow start and congestion avoidance, RFC 5681).
+	// threshold, then by little a round trip, and halves it when the path is
+	// congested (TCP's slow start and congestion avoidance, RFC 5681). Beyond 1024
+	// packets it opens only while round trips take hardly longer than the shortest:
+	// a long path is filled, and a short one gets no queues.
 	CongestionAIMD Congestion = iota
 	// CongestionDelay follows the round-trip time: it keeps a few packets more in
 	// flight than the path holds without queues (after TCP Vegas).
@@ -20,26 +22,37 @@ const (
 // controller moves a window. It has no state of its own: a window's is in the
 // window, so that records hold no pointers.
 type controller interface {
-	fulfilled(w *window, roundTrip Instant)
+	fulfilled(w *window, now, sentAt Instant)
 	congested(w *window)
 }
 
 var controllers = [congestions]controller{aimd{}, delay{}, serial{}}
 
-// window bounds the packets in flight of a connection.
+// window bounds the packets in flight of a connection, or of a link.
 type window struct {
 	size      uint32
 	threshold uint32 // up to here it opens quickly
 	limit     uint32 // Options.MaxInFlight
 	credit    uint32 // fulfilled packets since the last step
 	kind      Congestion
-	steps     uint16
-	step      uint32  // fulfilled packets that the present step takes
+	full      bool    // it was reached in the present step
+	wasFull   bool    // and in the last one
+	calm      bool    // the last step showed no queues
+	steps     uint8   // in a row that were like it
+	step      uint32  // fulfilled packets that the present step takes (delay)
+	count     uint32  // and how many of them there were (aimd)
 	base      Instant // the shortest round trip seen
-	least     Instant // the shortest of the present step
+	least     Instant // the shortest of the present step (delay)
+	sum       Instant // all of the present step together (aimd)
+	began     Instant // when the present step began (aimd)
 }
 
-const initialWindow = 16
+const (
+	initialWindow = 16
+	// shortFlight is how far a window opens whatever the round trips say: enough to
+	// keep both ends of a short path busy in large vectors, 0.5 ms of a full loop.
+	shortFlight = 1024
+)
 
 func (w *window) init(kind Congestion, limit int) {
 	w.kind = kind
@@ -51,23 +64,88 @@ func (w *window) init(kind Congestion, limit int) {
 	w.threshold = w.limit
 }
 
-func (w *window) fulfilled(roundTrip Instant) { controllers[w.kind].fulfilled(w, roundTrip) }
-func (w *window) congested()                  { controllers[w.kind].congested(w) }
+func (w *window) fulfilled(now, sentAt Instant) { controllers[w.kind].fulfilled(w, now, sentAt) }
+func (w *window) congested()                    { controllers[w.kind].congested(w) }
+
+// reached notes that so many packets are in flight.
+func (w *window) reached(packets uint32) {
+	if packets >= w.size {
+		w.full = true
+	}
+}
 
 type aimd struct{}
 
-func (aimd) fulfilled(w *window, _ Instant) {
-	if w.size >= w.limit {
-		return
+const (
+	// gentle is how a window beyond its threshold opens: by 1 and a 64th a round
+	// trip. TCP's 1 would take minutes on a long path (RFC 3649). Beyond shortFlight,
+	// where queues are looked for, it is one more 64th with every calm step: a path
+	// that was taken for full too soon is found out in a second.
+	gentle = 64
+	// crowded steps, so many in a row, are borne until the path's own round trip is
+	// measured anew.
+	newPath = 64
+)
+
+func (aimd) fulfilled(w *window, now, sentAt Instant) {
+	if sentAt >= w.began { // one round trip since the step began
+		w.endStep(now)
 	}
-	if w.size < w.threshold {
+	roundTrip := max(now-sentAt, 1)
+	if w.base == 0 || roundTrip < w.base {
+		w.base = roundTrip
+	}
+	w.sum += roundTrip
+	w.count++
+	switch {
+	case w.size >= w.limit:
+	case w.size >= shortFlight && (!w.calm || !w.wasFull || roundTrip > w.base+w.base/4):
+		// It stood in a queue, or there is no use for more.
+	case w.size < w.threshold:
 		w.size++
-		return
+	case w.size >= shortFlight:
+		if w.credit += uint32(w.steps); w.credit >= gentle {
+			w.credit = 0
+			w.size++
+		}
+	default:
+		if w.credit++; w.credit >= w.size {
+			w.credit = 0
+			w.size = min(w.size+1+w.size/gentle, w.limit)
+		}
 	}
-	if w.credit++; w.credit >= w.size {
-		w.credit = 0
-		w.size++
+}
+
+// endStep looks at the round trips of a step that is over: what they take longer than
+// the shortest was spent in queues.
+func (w *window) endStep(now Instant) {
+	mean := max(w.sum/Instant(max(w.count, 1)), w.base)
+	calm := mean <= w.base+w.base/4
+	if w.size > shortFlight || w.size == shortFlight && w.full && w.limit > shortFlight {
+		if calm != w.calm {
+			w.steps = 0
+		}
+		w.steps = min(w.steps+1, newPath)
+		switch {
+		case calm:
+		case mean > w.base+w.base/2:
+			// Towards what the path holds and a quarter; not all the way, for all
+			// that one step shows may be a hiccup.
+			held := uint64(w.size) * uint64(w.base) / uint64(mean)
+			w.size = max(uint32(held+held/4), w.size-w.size/4, shortFlight)
+			fallthrough
+		default:
+			w.threshold, w.credit = w.size, 0
+		}
+		if !calm && w.steps == newPath {
+			// Or the path is another and longer now. Half a window has no queues of
+			// its own, so its round trip is the path's.
+			w.steps, w.base = 0, 0
+			w.size /= 2
+		}
 	}
+	w.calm = calm
+	w.began, w.sum, w.count, w.full, w.wasFull = now, 0, 0, false, w.full
 }
 
 func (aimd) congested(w *window) {
@@ -82,17 +160,17 @@ type delay struct{}
 const (
 	fewQueued  = 2
 	manyQueued = 4
-	newBase    = 256 // steps until the path's own round trip is measured anew
 )
 
-func (delay) fulfilled(w *window, roundTrip Instant) {
-	roundTrip = max(roundTrip, 1)
+func (delay) fulfilled(w *window, now, sentAt Instant) {
+	roundTrip := max(now-sentAt, 1)
 	if w.least == 0 || roundTrip < w.least {
 		w.least = roundTrip
 	}
 	if w.base == 0 || roundTrip < w.base {
 		w.base = roundTrip
 	}
+	w.calm = w.base > 0 && w.least-w.base <= w.base/4
 	opening := w.size < w.threshold
 	if opening && w.size < w.limit {
 		w.size++
@@ -113,10 +191,10 @@ func (delay) fulfilled(w *window, roundTrip Instant) {
 		w.threshold = w.size
 	}
 	w.credit, w.least, w.step = 0, 0, w.size
-	if w.steps++; w.steps == newBase {
+	if w.steps++; w.steps == 0 { // 256 steps
 		// Routes change. Half a window has no queues, so its round trip is the
 		// path's own.
-		w.steps, w.base = 0, 0
+		w.base = 0
 		w.threshold = w.size
 		w.size = max(w.size/2, 1)
 	}
@@ -130,5 +208,5 @@ func (delay) congested(w *window) {
 
 type serial struct{}
 
-func (serial) fulfilled(*window, Instant) {}
-func (serial) congested(*window)          {}
+func (serial) fulfilled(*window, Instant, Instant) {}
+func (serial) congested(*window)                   {}

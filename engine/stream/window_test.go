@@ -6,7 +6,7 @@ func TestWindowOpensQuicklyThenSlowlyAndHalves(t *testing.T) {
 	var w window
 	w.init(CongestionAIMD, 1000)
 	for range 100 {
-		w.fulfilled(1)
+		w.fulfilled(1, 0)
 	}
 	if w.size != initialWindow+100 {
 		t.Fatalf("after 100 packets: %d", w.size)
@@ -17,13 +17,13 @@ func TestWindowOpensQuicklyThenSlowlyAndHalves(t *testing.T) {
 	}
 	before := w.size
 	for range before {
-		w.fulfilled(1)
+		w.fulfilled(1, 0)
 	}
 	if w.size != before+1 {
 		t.Fatalf("a window's worth later: %d", w.size)
 	}
 	for range 1_000_000 {
-		w.fulfilled(1)
+		w.fulfilled(1, 0)
 	}
 	if w.size != 1000 {
 		t.Fatalf("in the end: %d", w.size)
@@ -33,9 +33,9 @@ func TestWindowOpensQuicklyThenSlowlyAndHalves(t *testing.T) {
 func TestSerialWindowIsOne(t *testing.T) {
 	var w window
 	w.init(CongestionSerial, 1000)
-	w.fulfilled(1)
+	w.fulfilled(1, 0)
 	w.congested()
-	w.fulfilled(1)
+	w.fulfilled(1, 0)
 	if w.size != 1 {
 		t.Fatal(w.size)
 	}
@@ -48,7 +48,7 @@ func TestDelayWindowSettlesWhereQueuesBegin(t *testing.T) {
 	w.init(CongestionDelay, 10_000)
 	const base, holds = 50e6, 100
 	for range 200_000 {
-		w.fulfilled(Instant(base * max(1, float64(w.size)/holds)))
+		w.fulfilled(Instant(base*max(1, float64(w.size)/holds)), 0)
 	}
 	if w.size < holds || w.size > holds+3*manyQueued {
 		t.Fatalf("settled at %d", w.size)
