@@ -371,8 +371,10 @@ func (m *Machine) unrefConn(i uint32) {
 	m.dropConn(i, c)
 }
 
-// sleep drops what a quiet connection can derive again.
+// sleep drops what a quiet connection can derive again. A hold that was released in
+// the same call may still have its answer to seal.
 func (m *Machine) sleep(i uint32, c *conn) {
+	m.sealReplies()
 	m.keys.Wipe(keySlot(i))
 	c.flags |= flagAsleep
 	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
