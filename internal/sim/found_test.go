@@ -21,6 +21,9 @@ var found = map[uint64]string{
 	14282:  "the same",
 	22236:  "octets too late for a replay window that has grown since were taken for arrived",
 	22486:  "a packet was looked up before the address that its vector told",
+	406294: "a stream went with its last packet in doubt, and left the total of another ahead",
+	419171: "by a rate that nobody had told, a stream's total was taken for packets of others",
+	450685: "by a rate that nobody had told, a total was taken for more packets than had arrived",
 	411998: "a connection fell asleep before the answer to its last hold was sealed",
 	205909: "an expired packet behind the end of its connection was R00 in its vector, and F02 alone",
 }
