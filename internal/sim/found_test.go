@@ -24,6 +24,8 @@ var found = map[uint64]string{
 	406294: "a stream went with its last packet in doubt, and left the total of another ahead",
 	419171: "by a rate that nobody had told, a stream's total was taken for packets of others",
 	450685: "by a rate that nobody had told, a total was taken for more packets than had arrived",
+	409762: "no bug: a sender went by the window that its receiver had told before it started anew",
+	438350: "the same",
 	411998: "a connection fell asleep before the answer to its last hold was sealed",
 	205909: "an expired packet behind the end of its connection was R00 in its vector, and F02 alone",
 }
