@@ -40,7 +40,9 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	if c := m.conns.At(s.conn); !c.flags.has(flagClosed) {
-		m.wake(s.conn, c)
+		if m.wake(s.conn, c) {
+			w.woken = s.conn
+		}
 		op.Key = keySlot(s.conn)
 		m.openInto(op, data)
 	}

@@ -382,12 +382,14 @@ func (m *Machine) sleep(i uint32, c *conn) {
 	}
 }
 
-// wake derives the keys of a sleeping connection.
-func (m *Machine) wake(i uint32, c *conn) {
-	if c.flags.has(flagAsleep) {
-		c.flags &^= flagAsleep
-		m.keys.DeriveEncryption(keySlot(i), c.secret[:])
-		m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
-		m.armConn(i, c)
+// wake derives the keys of a sleeping connection and says whether it slept: then its
+// timer is to be armed anew.
+func (m *Machine) wake(i uint32, c *conn) bool {
+	if !c.flags.has(flagAsleep) {
+		return false
 	}
+	c.flags &^= flagAsleep
+	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
+	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
+	return true
 }

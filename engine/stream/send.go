@@ -171,7 +171,9 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 		if !m.canSend(c) {
 			continue
 		}
-		m.wake(i, c)
+		if m.wake(i, c) {
+			m.armConn(i, c)
+		}
 		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
 			if l.ready.Push(i) {
 				c.flags |= flagQueued

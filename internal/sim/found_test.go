@@ -21,13 +21,16 @@ var found = map[uint64]string{
 	14282:  "the same",
 	22236:  "octets too late for a replay window that has grown since were taken for arrived",
 	22486:  "a packet was looked up before the address that its vector told",
-	406294: "a stream went with its last packet in doubt, and left the total of another ahead",
-	419171: "by a rate that nobody had told, a stream's total was taken for packets of others",
-	450685: "by a rate that nobody had told, a total was taken for more packets than had arrived",
-	409762: "no bug: a sender went by the window that its receiver had told before it started anew",
-	438350: "the same",
-	411998: "a connection fell asleep before the answer to its last hold was sealed",
 	205909: "an expired packet behind the end of its connection was R00 in its vector, and F02 alone",
+	402586: "a connection that its vector woke had its timer armed before those of packets ahead of it",
+	406294: "a stream went with its last packet in doubt, and left the total of another ahead",
+	409762: "no bug: a sender went by the window that its receiver had told before it started anew",
+	411998: "a connection fell asleep before the answer to its last hold was sealed",
+	419171: "at a rate that nobody had told, a stream's total was taken for packets of others",
+	438350: "the same as 409762",
+	450685: "at a rate that nobody had told, a total was taken for more packets than had arrived",
+	463261: "the same as 419171",
+	466144: "the same as 402586",
 }
 
 func TestSeedsThatOnceFoundABug(t *testing.T) {
