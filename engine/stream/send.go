@@ -182,6 +182,10 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			break
 		}
 		if !m.build(h, i, c, out) {
+			if m.crowds(l, c) && l.ready.Push(i) {
+				c.flags |= flagQueued
+				l.crowded = true
+			}
 			continue
 		}
 		m.wakeConn(i, c)

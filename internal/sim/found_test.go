@@ -27,6 +27,8 @@ var found = map[uint64]string{
 	409762: "no bug: a sender went by the window that its receiver had told before it started anew",
 	411998: "a connection fell asleep before the answer to its last hold was sealed",
 	419171: "at a rate that nobody had told, a stream's total was taken for packets of others",
+	420466: "a connection that the money of others on its link held up was never woken again",
+	425320: "the same",
 	438350: "the same as 409762",
 	450685: "at a rate that nobody had told, a total was taken for more packets than had arrived",
 	463261: "the same as 419171",
