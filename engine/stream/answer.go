@@ -111,7 +111,11 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 			arrived = packet.PrepareAmount
 		}
 		m.spend(s, c, arrived)
-		c.lastRate = rate{uint64(arrived), uint64(s.amount)}
+		if trusted {
+			c.lastRate = rate{uint64(arrived), uint64(s.amount)}
+		} else {
+			m.unread(s, c)
+		}
 		c.retry.reset(s.amount >= c.size.test)
 		c.size.fulfilled(s.amount)
 		c.lastGain = m.now

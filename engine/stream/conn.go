@@ -165,7 +165,7 @@ type ConnInfo struct {
 	Exhausted     bool   // all 2^31 packets that one key may protect are sent
 	RateNum       uint64 // rate from probing or Options, delivered per sent; 0/0 while unknown
 	RateDen       uint64
-	LastNum       uint64 // what arrived and what was sent of the last money packet
+	LastNum       uint64 // what arrived and what was sent of the last money packet that the receiver has told of
 	LastDen       uint64
 	SlippagePPM   uint32 // how far below Rate packets may arrive, in parts per million
 	Tag           []byte // CredentialOptions.Tag; empty at the client
@@ -189,7 +189,8 @@ func (i ConnInfo) Rate() float64 { return ratio(i.RateNum, i.RateDen) }
 // MinRate is the lowest rate that packets are sent at: Rate less the slippage.
 func (i ConnInfo) MinRate() float64 { return i.Rate() * float64(1_000_000-i.SlippagePPM) / 1e6 }
 
-// LastRate is the rate of the last money packet, fulfilled or refused.
+// LastRate is the rate of the last money packet, fulfilled or refused, that the
+// receiver has told of.
 func (i ConnInfo) LastRate() float64 { return ratio(i.LastNum, i.LastDen) }
 
 func ratio(num, den uint64) float64 {

@@ -220,3 +220,43 @@ func TestStreamThatGoesLeavesTheOthersLevel(t *testing.T) {
 	}
 	p.check(200)
 }
+
+// A fulfill that comes after the end counts with its minimum, half of what was sent.
+// The other half is neither the rate, nor what packets in doubt have brought.
+func TestWhatAFulfillAfterTheEndBroughtIsNotTakenForOthers(t *testing.T) {
+	p := newPayer(t, Options{MaxPacketAmount: 100, SlippagePPM: 500_000, Expiry: 5e9}, 1)
+	var late Entry
+	p.fate = func(n int) (arrives, tells bool) { return n <= 3, n == 1 }
+	answer := p.script
+	p.script = func(a *probeAnswer, n int) []byte {
+		b := answer(a, n)
+		if a.prepare.Amount() > 0 && p.n == 2 {
+			for i := uint32(1); i < 20; i++ {
+				if m := p.m; m.slots.Generation(i)&1 == 1 && m.slots.At(i).sequence == a.packet.Sequence {
+					late = Entry{Kind: Fulfill, Link: p.link, Request: m.requestID(m.slots.Handle(i)), Packet: a.fulfill()}
+				}
+			}
+		}
+		return b
+	}
+	p.pay(0, 500)
+	p.run(second)
+	if _, err := p.m.Write(p.now, p.stream, []byte{1}); err != nil { // the answer tells the total
+		t.Fatal(err)
+	}
+	p.run(second)
+	if p.n != 5 || p.has() != 300 {
+		t.Fatalf("%d packets, totals %v: not what this test is about", p.n, p.totals)
+	}
+	p.deaf = true
+	if err := p.m.DestroyConn(p.now, p.conn, frame.ApplicationError, ""); err != nil {
+		t.Fatal(err)
+	}
+	p.run(Instant(3.5e9))
+	p.m.Handle(p.now, []Entry{late}, p)
+	if info, _ := p.m.ConnInfo(p.conn); !info.Closed || info.Sent != 200 || info.LastNum != info.LastDen {
+		t.Fatalf("%+v", info)
+	}
+	p.run(20 * second)
+	p.check(300)
+}

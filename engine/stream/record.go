@@ -81,7 +81,7 @@ type conn struct {
 	retry    retry
 
 	// What is seldom looked at.
-	lastRate                       rate   // arrived and sent of the last money packet
+	lastRate                       rate   // arrived and sent of the last money packet that the receiver has told of
 	unknown                        Amount // part of heldOut whose answer is lost
 	dataIn, dataRead, maxDataLocal uint64 // of all streams together, absolute offsets
 	dataOut, maxDataRemote         uint64
@@ -118,6 +118,7 @@ type coldConn struct {
 	farRemote    []idRange // of remoteClosed
 	candidate    []byte    // a new address of the peer's, on trial
 	trial        Sequence  // of the packet that tries it
+	unread       Amount    // see Machine.unread
 	assetCode    []byte    // the peer's
 	assetScale   uint8
 	hasAsset     bool

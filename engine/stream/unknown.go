@@ -242,11 +242,15 @@ func (m *Machine) inDoubt(c *conn) (sum Amount) {
 // receiver's totals are ahead of what was delivered. told says that they were heard
 // since.
 func (m *Machine) settleDoubts(c *conn, told bool) {
-	groups := m.doubtGroups(c)
+	groups, unread := m.doubtGroups(c), m.coldOf(m.slots.At(c.firstDoubt).conn).unread
 	if told && !exactly(groups) {
 		groups = []doubtGroup{together(groups)}
 	}
 	for k := range groups {
+		if !told {
+			// Nothing is sent again: rather too few than what never arrived.
+			groups[k].ahead = floorSub(groups[k].ahead, unread)
+		}
 		m.settleGroup(c, &groups[k], told)
 	}
 	m.level(c, told)
@@ -284,6 +288,14 @@ func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
 			m.unspend(s, c)
 		}
 	}
+}
+
+// unread takes a packet that is fulfilled, with a reply that can not be read: the
+// connection is over and has no keys, or somebody spoilt it. It counts with its
+// minimum, and what has arrived beyond that must not pass for packets in doubt.
+func (m *Machine) unread(s *slot, c *conn) {
+	cold := m.coldOf(s.conn)
+	cold.unread = satAdd(cold.unread, floorSub(m.expected(s, c), s.minDest))
 }
 
 // borneOut says whether it is known what arrives of an amount. A rate that was given

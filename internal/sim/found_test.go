@@ -33,6 +33,7 @@ var found = map[uint64]string{
 	450685: "at a rate that nobody had told, a total was taken for more packets than had arrived",
 	463261: "the same as 419171",
 	466144: "the same as 402586",
+	510270: "the minimum of a packet fulfilled after the end was taken for the rate of those in doubt",
 }
 
 func TestSeedsThatOnceFoundABug(t *testing.T) {
