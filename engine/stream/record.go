@@ -118,6 +118,7 @@ type coldConn struct {
 	farRemote    []idRange // of remoteClosed
 	candidate    []byte    // a new address of the peer's, on trial
 	trial        Sequence  // of the packet that tries it
+	moved        Instant   // when the peer's address was last replaced
 	unread       Amount    // see Machine.unread
 	assetCode    []byte    // the peer's
 	assetScale   uint8

@@ -26,6 +26,7 @@ var found = map[uint64]string{
 	406294: "a stream went with its last packet in doubt, and left the total of another ahead",
 	409762: "no bug: a sender went by the window that its receiver had told before it started anew",
 	411998: "a connection fell asleep before the answer to its last hold was sealed",
+	412926: "a refusal at the address that its peer had left ended a connection",
 	419171: "at a rate that nobody had told, a stream's total was taken for packets of others",
 	420466: "a connection that the money of others on its link held up was never woken again",
 	425320: "the same",
