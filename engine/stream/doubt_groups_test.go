@@ -93,31 +93,33 @@ func (p *payer) check(sent Amount) {
 // The rate that was given is a tenth of what the path has: by it, what has arrived of
 // one packet would be more than all three.
 func TestTotalOfOneStreamSaysNothingOfThePacketsOfOthers(t *testing.T) {
-	for _, closed := range []bool{false, true} {
-		p := newPayer(t, Options{RateNum: 1, RateDen: 10, MaxPacketAmount: 20, Expiry: 5e9}, 3)
-		p.fate = func(n int) (arrives, tells bool) { return n == 1 || n > 3, n > 3 }
-		for k := range p.streams {
-			p.pay(k, 20)
-		}
-		p.run(second)
-		if p.n != 3 || p.has() != 20 {
-			t.Fatalf("%d packets, totals %v: not what this test is about", p.n, p.totals)
-		}
-		if !closed {
+	for arrived := range 4 {
+		for _, closed := range []bool{false, true} {
+			p := newPayer(t, Options{RateNum: 1, RateDen: 10, MaxPacketAmount: 20, Expiry: 5e9}, 3)
+			p.fate = func(n int) (arrives, tells bool) { return n <= arrived || n > 3, n > 3 }
+			for k := range p.streams {
+				p.pay(k, 20)
+			}
+			p.run(second)
+			if p.n != 3 || p.has() != Amount(20*arrived) {
+				t.Fatalf("%d packets, totals %v: not what this test is about", p.n, p.totals)
+			}
+			if !closed {
+				p.run(30 * second)
+				p.check(60)
+				continue
+			}
+			if _, err := p.m.Write(p.now, p.streams[0], []byte{1}); err != nil { // the answer tells totals
+				t.Fatal(err)
+			}
+			p.run(second)
+			p.deaf = true
+			if err := p.m.DestroyConn(p.now, p.conn, frame.ApplicationError, ""); err != nil {
+				t.Fatal(err)
+			}
 			p.run(30 * second)
-			p.check(60)
-			continue
+			p.check(Amount(20 * arrived))
 		}
-		if _, err := p.m.Write(p.now, p.streams[0], []byte{1}); err != nil { // the answer tells totals
-			t.Fatal(err)
-		}
-		p.run(second)
-		p.deaf = true
-		if err := p.m.DestroyConn(p.now, p.conn, frame.ApplicationError, ""); err != nil {
-			t.Fatal(err)
-		}
-		p.run(30 * second)
-		p.check(20)
 	}
 }
 

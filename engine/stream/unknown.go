@@ -243,7 +243,7 @@ func (m *Machine) inDoubt(c *conn) (sum Amount) {
 // since.
 func (m *Machine) settleDoubts(c *conn, told bool) {
 	groups, unread := m.doubtGroups(c), m.coldOf(m.slots.At(c.firstDoubt).conn).unread
-	if told && !exactly(groups) {
+	if told && m.borneOut(c) && !exactly(groups) {
 		groups = []doubtGroup{together(groups)}
 	}
 	for k := range groups {
