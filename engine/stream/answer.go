@@ -55,7 +55,9 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	if c := m.conns.At(s.conn); !c.flags.has(flagClosed) {
-		m.wake(s.conn, c)
+		if m.wake(s.conn, c) {
+			w.woken = s.conn
+		}
 		op.Key = keySlot(s.conn)
 		m.openInto(op, data)
 	}
@@ -127,7 +129,11 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 			arrived = packet.PrepareAmount
 		}
 		m.spend(s, c, arrived)
-		c.lastRate = rate{uint64(arrived), uint64(s.amount)}
+		if trusted {
+			c.lastRate = rate{uint64(arrived), uint64(s.amount)}
+		} else {
+			m.unread(s, c)
+		}
 		c.arrives(s.amount >= c.size.test)
 		c.size.fulfilled(s.amount)
 		m.trips.record(int64(m.now - s.sentAt))

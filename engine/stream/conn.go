@@ -165,7 +165,7 @@ type ConnInfo struct {
 	Exhausted     bool   // all 2^31 packets that one key may protect are sent
 	RateNum       uint64 // rate from probing or Options, delivered per sent; 0/0 while unknown
 	RateDen       uint64
-	LastNum       uint64 // what arrived and what was sent of the last money packet
+	LastNum       uint64 // what arrived and what was sent of the last money packet that the receiver has told of
 	LastDen       uint64
 	SlippagePPM   uint32 // how far below Rate packets may arrive, in parts per million
 	Tag           []byte // CredentialOptions.Tag; empty at the client
@@ -189,7 +189,8 @@ func (i ConnInfo) Rate() float64 { return ratio(i.RateNum, i.RateDen) }
 // MinRate is the lowest rate that packets are sent at: Rate less the slippage.
 func (i ConnInfo) MinRate() float64 { return i.Rate() * float64(1_000_000-i.SlippagePPM) / 1e6 }
 
-// LastRate is the rate of the last money packet, fulfilled or refused.
+// LastRate is the rate of the last money packet, fulfilled or refused, that the
+// receiver has told of.
 func (i ConnInfo) LastRate() float64 { return ratio(i.LastNum, i.LastDen) }
 
 func ratio(num, den uint64) float64 {
@@ -371,8 +372,10 @@ func (m *Machine) unrefConn(i uint32) {
 	m.dropConn(i, c)
 }
 
-// sleep drops what a quiet connection can derive again.
+// sleep drops what a quiet connection can derive again. A hold that was released in
+// the same call may still have its answer to seal.
 func (m *Machine) sleep(i uint32, c *conn) {
+	m.sealReplies()
 	m.keys.Wipe(keySlot(i))
 	c.flags |= flagAsleep
 	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
@@ -380,12 +383,14 @@ func (m *Machine) sleep(i uint32, c *conn) {
 	}
 }
 
-// wake derives the keys of a sleeping connection.
-func (m *Machine) wake(i uint32, c *conn) {
-	if c.flags.has(flagAsleep) {
-		c.flags &^= flagAsleep
-		m.keys.DeriveEncryption(keySlot(i), c.secret[:])
-		m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
-		m.armConn(i, c)
+// wake derives the keys of a sleeping connection and says whether it slept: then its
+// timer is to be armed anew.
+func (m *Machine) wake(i uint32, c *conn) bool {
+	if !c.flags.has(flagAsleep) {
+		return false
 	}
+	c.flags &^= flagAsleep
+	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
+	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
+	return true
 }

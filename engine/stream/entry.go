@@ -122,7 +122,7 @@ const (
 	// which something would.
 	EventUndeliverable
 	// EventUnsettled: StreamInfo.Unsettled of Stream may have arrived, and the receiver
-	// does not tell. It is not sent again.
+	// does not tell, or no packet has told at what rate. It is not sent again before.
 	EventUnsettled
 	// EventReceiveLimit: the peer's receive maximum for Stream rose
 	// (StreamInfo.RemoteMax).

@@ -41,7 +41,15 @@ func (l *load) room(window Amount) Amount {
 	return floorSub(window, l.money)
 }
 
-func (l *link) full() bool { return l.flight.full(l.window, l.windowOctets, l.windowMoney) }
+func (l *link) full() bool {
+	return l.crowded || l.flight.full(l.window, l.windowOctets, l.windowMoney)
+}
+
+// crowds says whether a connection waits for money of others on its link: what room
+// they leave would arrive as nothing.
+func (m *Machine) crowds(l *link, c *conn) bool {
+	return l.flight.packets > 0 && l.flight.room(l.windowMoney) < c.leastSource && m.canSend(c)
+}
 
 func (m *Machine) flightFull(c *conn) bool {
 	o := m.optionsOf(c)

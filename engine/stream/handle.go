@@ -14,6 +14,7 @@ import (
 type work struct {
 	conn    uint32 // the connection that the token named, or 0
 	slot    uint32 // the request that an answer belongs to, or 0
+	woken   uint32 // the connection that look-up has woken, or 0
 	scratch int8   // the scratch key block of a token we did not know, or -1
 	refuse  bool   // decided by look-up: answer with code
 	code    ilp.Code
@@ -113,6 +114,9 @@ func (m *Machine) vector(in []Entry, out Output) {
 	}
 	m.keys.ProveVector(w.open[:len(in)])
 	for i := range in {
+		if k := w.work[i].woken; k != 0 {
+			m.armConn(k, m.conns.At(k)) // in its turn: timers of one tick fire in order of arming
+		}
 		switch in[i].Kind {
 		case Prepare:
 			m.stats.PreparesIn++
@@ -230,7 +234,9 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 	case v != 0:
 		w.conn = v
 		op.Key = keySlot(v)
-		m.wake(v, m.conns.At(v))
+		if m.wake(v, m.conns.At(v)) {
+			w.woken = v
+		}
 	default:
 		if w.unchecked && ilp.CheckAddress(w.packet.Destination()) != nil {
 			w.refuse, w.code = true, ilp.F01

@@ -233,3 +233,25 @@ func TestPacketWithoutRoomForItsReplyHasNoEffect(t *testing.T) {
 		t.Fatalf("the same packet when there is room: %+v", a)
 	}
 }
+
+// The last hold of a quiet connection may be released by the very call that puts the
+// connection to sleep.
+func TestConnectionSleepsOnlyOnceItsAnswersAreSealed(t *testing.T) {
+	h := newHand(t, Options{ReceiveMax: maxAmount, SleepAfter: 5e9}, Config{Ledger: true})
+	h.send(100, frame.StreamMoney{StreamID: 1, Shares: 1})
+	h.now += 5*second - 1e6
+	h.full = true
+	h.m.Committed(h.now, h.m.Staged()[0].Seq, h)
+	h.full = false
+	h.now += 3e6 // both are due: the link is tried again, and the connection is idle for long
+	h.m.HandleTimeout(h.now, h)
+	if a := h.read(); !a.fulfilled || !a.opened || h.info().Received != 100 {
+		t.Fatalf("%+v, received %d", a, h.info().Received)
+	}
+	if c := h.m.conns.At(1); !c.flags.has(flagAsleep) {
+		t.Fatal("it does not sleep: not what this test is about")
+	}
+	if a := h.send(50, frame.StreamMoney{StreamID: 1, Shares: 1}); a.fulfilled || h.m.Stats().Holds != 1 {
+		t.Fatalf("it does not wake: %+v", a)
+	}
+}

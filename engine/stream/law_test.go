@@ -3,9 +3,11 @@ package stream
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 )
 
@@ -173,5 +175,44 @@ func TestAnyPartitionIntoVectorsGivesTheSameResult(t *testing.T) {
 				t.Fatalf("seed %d: %+v, want %+v", seed, got.stats, want.stats)
 			}
 		}
+	}
+}
+
+// Look-up wakes a connection before the packets ahead of it are decided. Its timer is
+// armed in its turn all the same: those of one tick fire in order of arming.
+func TestWakingInAVectorLeavesTheOrderOfTimersAlone(t *testing.T) {
+	var order [2][]ConnHandle
+	for k := range order {
+		h := newHand(t, Options{SleepAfter: 1e9, IdleTimeout: 20e9}, Config{})
+		money := frame.StreamMoney{StreamID: 1, Shares: 1}
+		h.send(0, money)
+		h.now += 5 * second
+		h.m.HandleTimeout(h.now, h)
+		if !h.m.conns.At(1).flags.has(flagAsleep) {
+			t.Fatal("it does not sleep")
+		}
+		token, peer := h.token, h.peer
+		h.newClient(2)
+		first := h.prepare(0, money)
+		h.token, h.peer, h.sequence = token, peer, 1
+		second := h.prepare(0, money)
+		if k == 0 {
+			h.give(first, second)
+		} else {
+			h.give(first)
+			h.give(second)
+		}
+		for range 100 {
+			h.now += 1e9
+			h.m.HandleTimeout(h.now, h)
+		}
+		for _, e := range h.events() {
+			if e.Kind == EventClosed {
+				order[k] = append(order[k], e.Conn)
+			}
+		}
+	}
+	if len(order[0]) != 2 || !slices.Equal(order[0], order[1]) {
+		t.Fatalf("in one vector they end in the order %d, in two %d", order[0], order[1])
 	}
 }

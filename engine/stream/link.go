@@ -51,6 +51,7 @@ type link struct {
 	starved      bool // in Machine.starved
 	marked       bool // in Machine.readyLinks
 	sizesItself  bool // sizer chooses window
+	crowded      bool // full for a connection that waits, until one in flight is answered
 	account      uint32
 	server       uint32
 	window       uint32
@@ -138,7 +139,7 @@ func (m *Machine) LinkLost(now Instant, h LinkHandle) {
 		m.becomeUnknown(i, s)
 		i = next
 	}
-	l.first, l.last, l.flight, l.echoes = 0, 0, load{}, load{}
+	l.first, l.last, l.flight, l.echoes, l.crowded = 0, 0, load{}, load{}, false
 	m.buryDead()
 }
 
@@ -216,6 +217,7 @@ func (m *Machine) untrack(s *slot) {
 		l.last = s.prev
 	}
 	l.loadOf(s).remove(s)
+	l.crowded = false
 }
 
 // AskConfig sends peer.config over the link (ILDCP, IL-RFC 0031);

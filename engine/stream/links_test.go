@@ -339,6 +339,40 @@ func TestLinksWindowsBoundWhatIsInFlight(t *testing.T) {
 	}
 }
 
+// What one connection leaves of a link's money is less than the least that the other
+// can send. It waits in the link's queue, and goes on when there is room.
+func TestConnectionThatWaitsForOthersMoneyIsNotForgotten(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	var err error
+	if w.a.link, err = w.a.m.AddLink(LinkConfig{Address: []byte("test.hub.alice"), Account: 1, WindowAmount: 100}); err != nil {
+		t.Fatal(err)
+	}
+	var conns []ConnHandle
+	var streams []StreamHandle
+	for _, rateDen := range []uint64{1, 2} { // one unit of the second's would be nothing
+		c := w.connect(Options{RateNum: 1, RateDen: rateDen})
+		s, _ := w.a.m.OpenStream(w.now, c)
+		for sent := range Amount(2) { // with the second packet all is told
+			_ = w.a.m.SetSendMax(w.now, s, 2*sent+2)
+			w.run(second)
+		}
+		conns, streams = append(conns, c), append(streams, s)
+	}
+	for k, amount := range []Amount{4 + 99, 4 + 10} {
+		_ = w.a.m.SetSendMax(w.now, streams[k], amount)
+		w.a.drain()
+	}
+	if info, _ := w.a.m.ConnInfo(conns[1]); info.Held != 0 || !w.a.m.LinkIdle(w.a.link) {
+		t.Fatalf("%d is in flight, idle %v", info.Held, w.a.m.LinkIdle(w.a.link))
+	}
+	w.run(Instant(10e6))
+	for k, want := range []Amount{4 + 99, 4 + 10} {
+		if info, _ := w.a.m.ConnInfo(conns[k]); info.Sent != want {
+			t.Errorf("connection %d: sent %d, want %d", k, info.Sent, want)
+		}
+	}
+}
+
 func TestOwnExpiryOfAConnection(t *testing.T) {
 	w := newWorld(t, Options{}, Config{})
 	to := []byte("test.hub.bob.x")

@@ -61,10 +61,18 @@ func (m *Machine) addressTested(i uint32, c *conn, sequence Sequence, authentic 
 		return // there is a newer one, or none any more
 	}
 	if authentic || m.plant.untried() {
-		cold.peer = cold.candidate
+		cold.peer, cold.moved = cold.candidate, m.now
+		c.arrives(true) // what was refused at the other address
 		m.connEvent(EventPeerAddress, i)
 	}
 	cold.candidate = nil
+}
+
+// moving says whether a packet may have gone to an address that the peer has left: a
+// new one is on trial, or was not long ago.
+func (m *Machine) moving(i uint32) bool {
+	cold := m.coldOf(i)
+	return cold.candidate != nil || cold.moved != 0 && m.now-cold.moved < unreachableFor
 }
 
 // setAddress sets our address on a link, and moves its connections.

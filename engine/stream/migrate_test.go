@@ -119,3 +119,49 @@ func TestAnswerVouchesForNoLaterAddress(t *testing.T) {
 		t.Errorf("tried: %v; the peer is at %s, where nobody has answered", tried, after.Peer)
 	}
 }
+
+// While the peer moves, packets are refused at the address that it has left. That is
+// no reason to end a connection whose new address answers.
+func TestConnectionOutlivesTheAddressThatItsPeerHasLeft(t *testing.T) {
+	for _, probing := range []bool{false, true} {
+		w := newWorld(t, Options{ReceiveMax: 1000}, Config{})
+		c, s := w.pay(Options{}, 10)
+		h := w.b.expect(EventAccepted).Conn
+		refused := 0
+		w.refuse = func(from *node, p *ilp.Prepare) []byte {
+			if from == w.b && bytes.HasPrefix(p.Destination(), []byte("test.hub.alice.")) {
+				refused++
+				return must(ilp.AppendReject(nil, ilp.F02, []byte("test.hub"), nil, nil))
+			}
+			return nil
+		}
+		l, _ := w.a.m.links.Get(slab.Handle(w.a.link))
+		w.a.m.setAddress(slab.Handle(w.a.link).Index(), l, []byte("test.hub.alicia"))
+		w.hook = func(from *node, e *Entry) bool { // something to say, as the news of the address arrives
+			if from == w.a && e.Kind == Prepare && w.hook != nil {
+				w.hook = nil
+				for _, x := range w.b.m.Streams(h, nil) {
+					if probing {
+						_ = w.b.m.SetSendMax(w.now, x, 5)
+					} else {
+						_ = w.b.m.SetReceiveMax(w.now, x, 2000)
+					}
+				}
+				for link, ok := w.b.m.PollReady(); ok; link, ok = w.b.m.PollReady() {
+					w.b.m.Transmit(w.now, link, w.b)
+				}
+			}
+			return true
+		}
+		w.run(10 * second)
+		server, _ := w.b.m.ConnInfo(h)
+		if refused == 0 || server.Closed || !bytes.HasPrefix(server.Peer, []byte("test.hub.alicia.")) {
+			t.Errorf("probing %v: %d refused, closed %v %q, the peer is at %s", probing, refused, server.Closed, server.CloseMessage, server.Peer)
+		}
+		_ = w.a.m.SetSendMax(w.now, s, 20)
+		w.run(10 * second)
+		if info, _ := w.a.m.ConnInfo(c); info.Sent != 20 || info.Closed {
+			t.Errorf("probing %v: sent %d, closed %v", probing, info.Sent, info.Closed)
+		}
+	}
+}

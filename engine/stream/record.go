@@ -77,7 +77,7 @@ type conn struct {
 
 	rate        rate
 	leastSource Amount  // of which anything arrives, by the rate
-	lastRate    rate    // arrived and sent of the last money packet
+	lastRate    rate    // arrived and sent of the last money packet that the receiver has told of
 	unknown     Amount  // part of heldOut whose answer is lost
 	paceNext    Instant // no packet before
 	dataWindow  uint64  // how much the peer may send ahead of the readers
@@ -121,6 +121,8 @@ type coldConn struct {
 	farRemote    []idRange // of remoteClosed
 	candidate    []byte    // a new address of the peer's, on trial
 	trial        Sequence  // of the packet that tries it
+	moved        Instant   // when the peer's address was last replaced
+	unread       Amount    // see Machine.unread
 	assetCode    []byte    // the peer's
 	assetScale   uint8
 	hasAsset     bool

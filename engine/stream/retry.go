@@ -15,8 +15,8 @@ const (
 	// to one takes 64.
 	freeTooLarge = 100
 
-	// unreachableFor is how long F02 is borne from a path that has worked: a
-	// receiver whose link was cut is unreachable until it is back.
+	// unreachableFor is how long F02 is borne from a path that has worked, and while
+	// the peer moves: a receiver whose link was cut is unreachable until it is back.
 	unreachableFor = 5e9
 )
 
@@ -102,7 +102,7 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 		if code == ilp.T04 && flags.has(slotMoney) {
 			c.size.shortOfLiquidity(amount)
 		}
-	case code == ilp.F02 && c.delivered > 0 && (c.retry.failing == 0 || m.now-c.retry.failing < unreachableFor):
+	case code == ilp.F02 && (c.delivered > 0 || m.moving(i)) && (c.retry.failing == 0 || m.now-c.retry.failing < unreachableFor):
 		if c.retry.failing == 0 {
 			c.retry.failing = m.now
 		}

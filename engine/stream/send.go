@@ -57,14 +57,14 @@ func (m *Machine) canSend(c *conn) bool {
 		return false
 	}
 	switch {
-	case c.flags.has(flagCloseDue):
+	case c.flags.has(flagCloseDue | flagTestAddress):
 		return true
 	case c.flags.has(flagProbing):
 		p := m.probes.At(c.probe)
 		return p.n > 0 && m.now >= p.notBefore
 	case m.now < c.retry.notBefore:
 		return false
-	case c.flags.has(flagUrgent | flagTellBlocked | flagTellIDBlocked | flagTestAddress):
+	case c.flags.has(flagUrgent | flagTellBlocked | flagTellIDBlocked):
 		return true
 	case c.flags.has(flagDirtyStreams) && m.streamsDue(c):
 		return true
@@ -183,7 +183,9 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			continue
 		}
 		w.roomOf = 0
-		m.wake(i, c)
+		if m.wake(i, c) {
+			m.armConn(i, c)
+		}
 		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
 			if l.ready.Push(i) {
 				c.flags |= flagQueued
@@ -192,6 +194,10 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			break
 		}
 		if !m.build(h, i, c, out) {
+			if m.crowds(l, c) && l.ready.Push(i) {
+				c.flags |= flagQueued
+				l.crowded = true
+			}
 			continue
 		}
 		m.wakeConn(i, c)
@@ -283,10 +289,10 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	switch {
 	case c.flags.has(flagCloseDue):
 		b = m.composeClose(w.out, i, c, s)
+	case c.flags.has(flagTestAddress): // before probes, which would go to the address before
+		b, destination = m.composeTest(w.out, c, s), cold.candidate
 	case c.flags.has(flagProbing) && m.probes.At(c.probe).n > 0:
 		b = m.composeProbe(w.out, c, s, i)
-	case c.flags.has(flagTestAddress):
-		b, destination = m.composeTest(w.out, c, s), cold.candidate
 	default:
 		b = m.composePacket(w.out, i, c, s)
 	}

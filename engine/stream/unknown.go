@@ -13,9 +13,10 @@ import (
 // doubt the connection has one packet with money in flight at a time, so that
 // the total can be compared with what was delivered.
 //
-// A receiver that does not tell its totals resolves nothing. Then what is in doubt stays
-// held and is never sent again: it may have arrived. The rest goes on, and
-// EventUnsettled tells of it.
+// A receiver that does not tell its totals resolves nothing. Nor do they as long as
+// nobody has told what arrives of a packet, when there are several that a total can be
+// ahead by. Then what is in doubt stays held and is never sent again: it may have
+// arrived. The rest goes on, and EventUnsettled tells of it.
 
 // becomeUnknown takes a slot whose link was lost. Its money stays held; the
 // rest goes out again.
@@ -193,9 +194,12 @@ func (m *Machine) afterAnswer(i uint32, c *conn) {
 	}
 	c.freshAnswers = min(c.freshAnswers+1, maxFresh)
 	switch untold := m.untold(c); {
-	case untold == 0:
+	case untold == 0 && m.decidable(c):
 		m.settleDoubts(c, true)
 	case c.flags.has(flagUntold):
+	case c.freshAnswers < maxFresh && untold == 0: // the next packet with money may tell more
+		m.forgetTotals(m.slots.At(c.firstDoubt))
+		m.askTotals(m.slots.At(c.firstDoubt), c)
 	case c.freshAnswers < maxFresh:
 		m.askTotals(m.slots.At(untold), c)
 	default:
@@ -205,7 +209,7 @@ func (m *Machine) afterAnswer(i uint32, c *conn) {
 }
 
 // leaveUntold lets a connection go on whose receiver answers and does not tell its
-// totals: what is in doubt stays held.
+// totals, or not enough: what is in doubt stays held.
 func (m *Machine) leaveUntold(c *conn) {
 	c.flags |= flagUntold
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
@@ -238,50 +242,82 @@ func (m *Machine) inDoubt(c *conn) (sum Amount) {
 // receiver's totals are ahead of what was delivered. told says that they were heard
 // since.
 func (m *Machine) settleDoubts(c *conn, told bool) {
-	var slots []uint32
-	var sizes []Amount // what each would have delivered
-	var sums totals
-	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
-		s := m.slots.At(i)
-		slots = append(slots, i)
-		sizes = append(sizes, m.expected(s, c))
-		m.count(&sums, s.stream)
-		for p := s.more; p != 0; p = m.parts.At(p).next {
-			m.count(&sums, m.parts.At(p).stream)
+	groups, unread := m.doubtGroups(c), m.coldOf(m.slots.At(c.firstDoubt).conn).unread
+	if told && m.borneOut(c) && !exactly(groups) {
+		groups = []doubtGroup{together(groups)}
+	}
+	for k := range groups {
+		if !told {
+			// Nothing is sent again: rather too few than what never arrived.
+			groups[k].ahead = floorSub(groups[k].ahead, unread)
+		}
+		m.settleGroup(c, &groups[k], told)
+	}
+	m.level(c, told)
+	for k := range groups { // not before: a stream may go with its last packet
+		for _, i := range groups[k].slots {
+			m.retire(i, m.slots.At(i))
 		}
 	}
-	// Between its streams the receiver divides a packet otherwise than we reckon, by
-	// a unit or so; over all of them the difference is exact. Totals that were not
-	// heard of late say something only where they are ahead.
-	ahead := floorSub(sums.received, sums.delivered)
-	if !told {
-		ahead = sums.ahead
-	}
-	arrived, rest := likeliest(ahead, sizes)
-	if ofStreams, exact := m.likeliestOfStreams(slots, sizes); exact {
-		arrived, rest = ofStreams, 0
+}
+
+// settleGroup settles the money of a group's packets.
+func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
+	arrived, rest := g.likeliest(told)
+	if !m.borneOut(c) {
+		arrived, _ = m.certain(g, told)
+		rest = 0
 	}
 	if !told {
 		rest = 0
 	}
 	confirmed := c.lastRate.num > 0
-	for k, i := range slots {
+	for k, i := range g.slots {
 		s := m.slots.At(i)
-		if !arrived[k] && rest > 0 && rest < sizes[k] && (confirmed || rest >= s.minDest) && m.cutDown(s, c, rest, sizes[k]) {
+		if !arrived[k] && rest > 0 && rest < g.sizes[k] && (confirmed || rest >= s.minDest) && m.cutDown(s, c, rest, g.sizes[k]) {
 			// It is amounts that count: what fits no whole packet is taken of one. But
 			// while no packet has borne the rate out, the others may have arrived at a
 			// better one.
-			arrived[k], sizes[k], s.minDest, rest = true, rest, 0, 0
+			arrived[k], g.sizes[k], s.minDest, rest = true, rest, 0, 0
 		}
 		if arrived[k] {
-			m.spend(s, c, max(sizes[k], s.minDest))
+			m.spend(s, c, max(g.sizes[k], s.minDest))
 			c.arrives(false)
 		} else {
 			m.unspend(s, c)
 		}
-		m.retire(i, s)
 	}
-	m.level(c, told)
+}
+
+// unread takes a packet that is fulfilled, with a reply that can not be read: the
+// connection is over and has no keys, or somebody spoilt it. It counts with its
+// minimum, and what has arrived beyond that must not pass for packets in doubt.
+func (m *Machine) unread(s *slot, c *conn) {
+	cold := m.coldOf(s.conn)
+	cold.unread = satAdd(cold.unread, floorSub(m.expected(s, c), s.minDest))
+}
+
+// borneOut says whether it is known what arrives of an amount. A rate that was given
+// is only what the application expects: the path may have a better one, and then
+// fewer packets are what a total is ahead by.
+func (m *Machine) borneOut(c *conn) bool {
+	return c.lastRate.num > 0 || m.optionsOf(c).RateDen == 0
+}
+
+// decidable says whether the receiver's totals tell which of the packets in doubt
+// have arrived.
+func (m *Machine) decidable(c *conn) bool {
+	if m.borneOut(c) {
+		return true
+	}
+	groups := m.doubtGroups(c)
+	m.uncount(c)
+	for k := range groups {
+		if _, only := m.certain(&groups[k], true); !only {
+			return false
+		}
+	}
+	return true
 }
 
 // level takes what the receiver says that it has of each stream for what was
@@ -295,53 +331,19 @@ func (m *Machine) level(c *conn, told bool) {
 		}
 	}
 	same := told && received == delivered && received < maxAmount
-	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+	for i := c.firstStream; i != 0 && same; i = m.streams.At(i).next {
 		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
-			rec.flags &^= streamCounted
-			if same {
-				rec.delivered = rec.remoteReceived
-			}
+			rec.delivered = rec.remoteReceived
 		}
 	}
+	m.uncount(c)
 }
 
-// likeliestOfStreams decides stream by stream. It is exact when each packet in doubt
-// pays one stream, and some of each stream's packets are just what its total is ahead
-// by. Packets of one size are not alike then: with those of another stream taken in
-// their place, a total would stay ahead, and later pass for a packet that was lost.
-func (m *Machine) likeliestOfStreams(slots []uint32, sizes []Amount) (arrived []bool, exact bool) {
-	arrived = make([]bool, len(slots))
-	decided := make([]bool, len(slots))
-	var of []int // packets of one stream
-	var some []Amount
-	for i, streams := 0, 0; i < len(slots); i++ {
-		if decided[i] {
-			continue
-		}
-		if streams++; streams > maxParts {
-			return nil, false // so many passes at most
-		}
-		stream := m.slots.At(slots[i]).stream
-		of, some = of[:0], some[:0]
-		for k := i; k < len(slots); k++ {
-			s := m.slots.At(slots[k])
-			if s.more != 0 {
-				return nil, false
-			}
-			if s.stream == stream {
-				of, some, decided[k] = append(of, k), append(some, sizes[k]), true
-			}
-		}
-		rec := m.streams.At(stream)
-		got, rest := likeliest(floorSub(rec.remoteReceived, rec.delivered), some)
-		if rest > 0 || rec.delivered > rec.remoteReceived {
-			return nil, false
-		}
-		for k, at := range of {
-			arrived[at] = got[k]
-		}
+// uncount ends a comparison.
+func (m *Machine) uncount(c *conn) {
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		m.streams.At(i).flags &^= streamCounted
 	}
-	return arrived, true
 }
 
 // cutDown frees of a packet in doubt what goes beyond the share dest of size that
@@ -380,22 +382,6 @@ func (m *Machine) allTold(s *slot) bool {
 		heard = heard && m.streams.At(m.parts.At(p).stream).flags.has(streamTotalHeard|streamClosed)
 	}
 	return heard
-}
-
-// totals are sums over streams: what the receiver said it has, what was delivered by
-// our books, and by how much the former is ahead where it is.
-type totals struct{ received, delivered, ahead Amount }
-
-// count adds a stream's, unless it was counted already.
-func (m *Machine) count(t *totals, k uint32) {
-	rec := m.streams.At(k)
-	if rec.flags.has(streamCounted) {
-		return
-	}
-	rec.flags |= streamCounted
-	t.received = satAdd(t.received, rec.remoteReceived)
-	t.delivered = satAdd(t.delivered, rec.delivered)
-	t.ahead = satAdd(t.ahead, floorSub(rec.remoteReceived, rec.delivered))
 }
 
 // expected is what would have arrived of a packet: by the rate that was looked

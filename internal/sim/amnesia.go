@@ -7,7 +7,9 @@ package sim
 //
 //   - M3, M4: over all processes; what the disk holds when the next one starts is
 //     compared with what was paid, and with every credit that was durable;
-//   - M5, M7, M10, R1, R2, R3, D2: within one process;
+//   - M5, M7, M10, R1, R2, R3: within one process;
+//   - D2: a sender may go by the windows that any process has told, and what one
+//     process holds unread stays within the window that it may tell;
 //   - M1, M8, M9, D3: of a sender that goes on, as ever; of a sender that ended,
 //     no more: what it still owes is what the links say;
 //   - L1, L2: not of a connection of which one end knows less than the other. It
@@ -46,8 +48,8 @@ func (f *flow) forgetSender() {
 func (f *flow) forgetReceiver() {
 	f.to, f.before, f.moneyReceived = 0, f.released, f.released
 	f.lost, f.sequences = f.sequences, map[uint64]uint8{}
-	for _, s := range f.streams { // the sender may know the window that the next process has
-		s.windowTold, s.least, s.advertised, s.told, s.receipt = max(assumedStreamWindow, uint64(f.dest.options.StreamWindow)), sum{}, 0, 0, 0
+	for _, s := range f.streams { // the sender may know the window that any process has
+		s.windowTold, s.least, s.advertised, s.told, s.receipt = max(s.windowTold, uint64(f.dest.options.StreamWindow)), sum{}, 0, 0, 0
 	}
 }
 

@@ -100,4 +100,15 @@ func (n *node) checkStream(f *flow, s *appStream, i *stream.StreamInfo) {
 	if end := s.read + uint64(i.Readable); end > os.windowTold {
 		o.violate("D2", "stream %d has taken %d octets, %d of them unread; the window it told ends at %d", i.ID, end, i.Readable, os.windowTold)
 	}
+	if most := widest(&s.c.options); i.Readable > most {
+		o.violate("D2", "stream %d holds %d octets unread; its window is %d at most", i.ID, i.Readable, most)
+	}
+}
+
+// widest is how far a stream's window grows.
+func widest(o *stream.Options) int {
+	if o.MaxStreamWindow == 0 {
+		return 1 << 20
+	}
+	return max(o.MaxStreamWindow, o.StreamWindow)
 }

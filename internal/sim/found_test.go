@@ -22,6 +22,19 @@ var found = map[uint64]string{
 	22236:  "octets too late for a replay window that has grown since were taken for arrived",
 	22486:  "a packet was looked up before the address that its vector told",
 	205909: "an expired packet behind the end of its connection was R00 in its vector, and F02 alone",
+	402586: "a connection that its vector woke had its timer armed before those of packets ahead of it",
+	406294: "a stream went with its last packet in doubt, and left the total of another ahead",
+	409762: "no bug: a sender went by the window that its receiver had told before it started anew",
+	411998: "a connection fell asleep before the answer to its last hold was sealed",
+	412926: "a refusal at the address that its peer had left ended a connection",
+	419171: "at a rate that nobody had told, a stream's total was taken for packets of others",
+	420466: "a connection that the money of others on its link held up was never woken again",
+	425320: "the same",
+	438350: "the same as 409762",
+	450685: "at a rate that nobody had told, a total was taken for more packets than had arrived",
+	463261: "the same as 419171",
+	466144: "the same as 402586",
+	510270: "the minimum of a packet fulfilled after the end was taken for the rate of those in doubt",
 }
 
 func TestSeedsThatOnceFoundABug(t *testing.T) {
