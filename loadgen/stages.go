@@ -70,9 +70,10 @@ var aesniStage = []struct{ part, stage string }{
 // machineStage is the stage of methods of the machine by the beginning of their name,
 // the first that fits. All others are of the stage of their caller, in the end decide.
 var machineStage = []struct{ prefix, stage string }{
-	{"lookUp", stageLookUp}, {"openInto", stageLookUp}, {"touch", stageLookUp}, {"tokenHash", stageLookUp}, {"segmentBelow", stageLookUp},
+	{"view", stageLookUp}, {"lookUp", stageLookUp}, {"openInto", stageLookUp}, {"touch", stageLookUp}, {"tokenHash", stageLookUp}, {"segmentBelow", stageLookUp},
 	{"proveNewcomer", stageLookUp}, {"sealRepl", stageSeal}, {"decide", stageDecide}, {"HandleTimeout", stageDecide},
 	{"Transmit", stageTransmit}, {"transmit", stageTransmit}, {"build", stageTransmit}, {"compose", stageTransmit},
+	{"plainBuild", stageTransmit}, {"plainGoesOn", stageTransmit}, {"plain", stageDecide},
 	{"PollReady", stageTransmit}, {"SetSendMax", stageTransmit}, {"Write", stageTransmit}, {"Handle", stageDecide},
 }
 
