@@ -58,6 +58,7 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		if m.wake(s.conn, c) {
 			w.woken = s.conn
 		}
+		m.prefetchStream(c, streamLinesOut)
 		op.Key = keySlot(s.conn)
 		m.openInto(op, data)
 	}

@@ -25,8 +25,7 @@ type work struct {
 
 	segment   []byte // of a prepare's destination: its token
 	unchecked bool   // the address is not checked yet
-	looked    bool   // found is what the token is known for
-	found     uint32
+	found     uint32 // what the token is known for
 }
 
 // newcomer is a token that is not in the table but authenticates.
@@ -52,7 +51,7 @@ type scratch struct {
 	receipt   []byte
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
-	touched   uint64     // keeps loads from being left out
+	many      bool       // the vector has more than one packet
 	fulfill   ilp.Fulfill
 	money     frame.MoneyPacket
 	limit     frame.MaxMoneyPacket
@@ -95,12 +94,11 @@ func (m *Machine) vector(in []Entry, out Output) {
 	w := &m.scratch
 	w.text, w.out, w.seals = w.text[:0], w.out[:0], 0
 	w.newcomers, w.roomOf = w.newcomers[:0], 0
+	w.many = len(in) > 1
 	for i := range in {
 		m.view(&in[i], &w.work[i], &w.open[i])
 	}
-	if len(in) > 1 {
-		m.touch(in)
-	}
+	m.find(w.work[:len(in)])
 	for i := range in {
 		m.lookUp(&in[i], &w.work[i], &w.open[i], out)
 	}
@@ -137,7 +135,9 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 	*w = work{scratch: -1}
 	op.Data, op.Text, op.OK = nil, nil, false
 	if e.Kind != Prepare {
-		w.slot, w.conn = m.slotOfAnswer(e)
+		if w.slot, w.conn = m.slotOfAnswer(e); w.conn != 0 && m.scratch.many {
+			m.conns.Prefetch(w.conn, linesOut)
+		}
 		return
 	}
 	p := &w.packet
@@ -166,50 +166,39 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		}
 		return
 	}
-	w.token = m.tokenHash(segment)
-	w.segment = segment
+	w.token, w.segment = m.tokenHash(segment), segment
+	if m.scratch.many {
+		m.tokens.Prefetch(w.token)
+	}
 }
 
-// touch begins to load what the packets of a vector belong to: loads that do not wait
-// for each other take little longer than one of them.
-func (m *Machine) touch(in []Entry) {
-	w := m.scratch.work[:len(in)]
+// find looks the tokens of a vector up. Here and around it the memory is asked for what
+// is needed two stages later, so that nobody waits for it: the place in the table
+// while packets are parsed, the connections now, their streams while they are opened.
+func (m *Machine) find(w []work) {
 	for i := range w {
-		if w[i].segment != nil {
-			w[i].found = m.tokens.Get(w[i].token)
-			w[i].looked = true
+		if w[i].segment == nil {
+			continue
+		}
+		w[i].found = m.tokens.Get(w[i].token)
+		if w[i].found != 0 && w[i].found&graveBit == 0 {
+			m.conns.Prefetch(w[i].found, linesIn)
 		}
 	}
-	var sum uint64
-	for i := range w {
-		c := w[i].conn
-		if c == 0 && w[i].found&graveBit == 0 {
-			c = w[i].found
-		}
-		if c != 0 {
-			c := m.conns.At(c)
-			sum += uint64(c.flags) + c.nextSequence
-			if w[i].conn != 0 {
-				sum += uint64(c.window.size) + uint64(c.flight.packets) + c.rate.num
-			}
-		}
+}
+
+// Cache lines of a connection, and of a stream, that a packet in and a packet out with
+// its answer touch (conn, streamRec).
+const (
+	linesIn, linesOut             = 2, 5
+	streamLinesIn, streamLinesOut = 1, 3
+)
+
+// prefetchStream asks for the first stream of a connection.
+func (m *Machine) prefetchStream(c *conn, lines int) {
+	if c.firstStream != 0 {
+		m.streams.Prefetch(c.firstStream, lines)
 	}
-	for i := range w {
-		c := w[i].conn
-		if c == 0 && w[i].found&graveBit == 0 {
-			c = w[i].found
-		}
-		if c != 0 {
-			if k := m.conns.At(c).firstStream; k != 0 {
-				s := m.streams.At(k)
-				sum += uint64(s.flags) + uint64(s.moneyOut.amount)
-				if w[i].conn != 0 {
-					sum += uint64(s.sendMax)
-				}
-			}
-		}
-	}
-	m.scratch.touched = sum
 }
 
 // lookUp finds what a packet belongs to and readies its opening. It changes no
@@ -224,9 +213,6 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 		return
 	}
 	v := w.found
-	if !w.looked {
-		v = m.tokens.Get(w.token)
-	}
 	switch {
 	case v&graveBit != 0:
 		w.refuse, w.code = true, ilp.F02
@@ -234,9 +220,11 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 	case v != 0:
 		w.conn = v
 		op.Key = keySlot(v)
-		if m.wake(v, m.conns.At(v)) {
+		c := m.conns.At(v)
+		if m.wake(v, c) {
 			w.woken = v
 		}
+		m.prefetchStream(c, streamLinesIn)
 	default:
 		if w.unchecked && ilp.CheckAddress(w.packet.Destination()) != nil {
 			w.refuse, w.code = true, ilp.F01

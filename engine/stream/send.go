@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"unsafe"
+
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
@@ -151,12 +153,19 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	w := &m.scratch
 	w.out, w.seals, w.roomOf = w.out[:0], 0, 0
 	index := slab.Handle(h).Index()
-	m.touchReady(l)
+	for k := range connAhead {
+		m.prefetchReady(l, k)
+	}
+	for k := range streamAhead {
+		m.prefetchNext(l, k)
+	}
 	for w.seals < MaxVector && !l.full() && len(w.out) <= maxVectorOctets {
 		if !m.roomFor(h, maxPrepareRoom, out) {
 			m.starve(index, l)
 			break
 		}
+		m.prefetchReady(l, connAhead)
+		m.prefetchNext(l, streamAhead)
 		i, ok := l.ready.Pop()
 		if !ok {
 			break
@@ -226,35 +235,37 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	return n
 }
 
-// touchReady begins to load the connections whose turn is next.
-func (m *Machine) touchReady(l *link) {
-	n := min(l.ready.Len(), MaxVector)
-	if room := int(l.window) - int(l.flight.packets); n > room {
-		n = room
+// How many turns ahead a connection is asked for, and what can only be asked for once
+// it is there.
+const (
+	connAhead   = 12
+	streamAhead = 6
+)
+
+// prefetchReady asks for the connection whose turn is k from now.
+func (m *Machine) prefetchReady(l *link, k int) {
+	if k < l.ready.Len() {
+		i := l.ready.Peek(k)
+		m.conns.Prefetch(i, linesOut)
+		if i < uint32(len(m.cold)) {
+			slab.Prefetch(unsafe.Pointer(&m.cold[i]))
+		}
 	}
-	if n < 2 {
+}
+
+// prefetchNext asks for the stream and the address of the connection whose turn is k
+// from now, for which prefetchReady has asked before.
+func (m *Machine) prefetchNext(l *link, k int) {
+	if k >= l.ready.Len() {
 		return
 	}
-	var sum uint64
-	for k := range n {
-		i := l.ready.Peek(k)
-		if !m.liveConn(i) {
-			return
-		}
-		c := m.conns.At(i)
-		sum += uint64(c.flags) + c.nextSequence + uint64(c.window.size) + uint64(c.flight.packets) + c.rate.num + uint64(len(m.coldOf(i).peer))
-	}
-	for k := range n {
-		i := l.ready.Peek(k)
+	if i := l.ready.Peek(k); m.liveConn(i) {
+		m.prefetchStream(m.conns.At(i), streamLinesOut)
 		if peer := m.coldOf(i).peer; len(peer) > 0 {
-			sum += uint64(peer[0]) + uint64(peer[len(peer)-1])
-		}
-		if f := m.conns.At(i).firstStream; f != 0 {
-			s := m.streams.At(f)
-			sum += uint64(s.flags) + uint64(s.sendMax) + uint64(s.moneyOut.amount)
+			slab.Prefetch(unsafe.Pointer(&peer[0]))
+			slab.Prefetch(unsafe.Pointer(&peer[len(peer)-1]))
 		}
 	}
-	m.scratch.touched = sum
 }
 
 // starve has a link tried again soon: it has no room, or there is no slot.

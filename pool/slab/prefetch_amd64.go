@@ -1,0 +1,8 @@
+//go:build !purego
+
+package slab
+
+import "unsafe"
+
+//go:noescape
+func prefetch(p unsafe.Pointer, lines int)
