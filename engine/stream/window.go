@@ -39,7 +39,7 @@ type window struct {
 	wasFull   bool    // and in the last one
 	calm      bool    // the last step showed no queues
 	steps     uint8   // in a row that were like it
-	step      uint32  // fulfilled packets that the present step takes (delay)
+	step      uint32  // fulfilled packets that the present step takes (delay), or quick ones in it (aimd)
 	count     uint32  // and how many of them there were (aimd)
 	base      Instant // the shortest round trip seen
 	least     Instant // the shortest of the present step (delay)
@@ -95,11 +95,15 @@ func (aimd) fulfilled(w *window, now, sentAt Instant) {
 	if w.base == 0 || roundTrip < w.base {
 		w.base = roundTrip
 	}
+	quick := roundTrip <= w.base+w.base/4
+	if quick {
+		w.step++
+	}
 	w.sum += roundTrip
 	w.count++
 	switch {
 	case w.size >= w.limit:
-	case w.size >= shortFlight && (!w.calm || !w.wasFull || roundTrip > w.base+w.base/4):
+	case w.size >= shortFlight && (!w.calm || !w.wasFull || !quick):
 		// It stood in a queue, or there is no use for more.
 	case w.size < w.threshold:
 		w.size++
@@ -120,17 +124,16 @@ func (aimd) fulfilled(w *window, now, sentAt Instant) {
 // the shortest was spent in queues.
 func (w *window) endStep(now Instant) {
 	mean := max(w.sum/Instant(max(w.count, 1)), w.base)
-	calm := mean <= w.base+w.base/4
+	calm := 2*w.step >= w.count // most of them were quick
 	if w.size > shortFlight || w.size == shortFlight && w.full && w.limit > shortFlight {
 		if calm != w.calm {
 			w.steps = 0
 		}
 		w.steps = min(w.steps+1, newPath)
 		switch {
-		case calm:
+		case calm || w.steps < 2: // what one step shows may be a hiccup
 		case mean > w.base+w.base/2:
-			// Towards what the path holds and a quarter; not all the way, for all
-			// that one step shows may be a hiccup.
+			// Towards what the path holds and a quarter, not all the way at once.
 			held := uint64(w.size) * uint64(w.base) / uint64(mean)
 			w.size = max(uint32(held+held/4), w.size-w.size/4, shortFlight)
 			fallthrough
@@ -145,7 +148,8 @@ func (w *window) endStep(now Instant) {
 		}
 	}
 	w.calm = calm
-	w.began, w.sum, w.count, w.full, w.wasFull = now, 0, 0, false, w.full
+	w.began, w.sum, w.count, w.step = now, 0, 0, 0
+	w.full, w.wasFull = false, w.full
 }
 
 func (aimd) congested(w *window) {
