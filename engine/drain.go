@@ -2,9 +2,11 @@ package engine
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/engine/stream"
+	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // serverRef is a server in a shard's table, by its number.
@@ -76,6 +78,9 @@ func (s *shard) drain() bool {
 		some = true
 		from, handler := 0, uint32(0)
 		for i := range events {
+			if i+ownersAhead < len(events) {
+				s.prefetchOwner(events[i+ownersAhead].Conn)
+			}
 			next := s.route(&events[i])
 			if next == handler {
 				continue
@@ -88,6 +93,15 @@ func (s *shard) drain() bool {
 		if handler != 0 {
 			s.callHandler(handler, events[from:])
 		}
+	}
+}
+
+// ownersAhead is how many events before its turn an event's owner is asked for.
+const ownersAhead = 8
+
+func (s *shard) prefetchOwner(h stream.ConnHandle) {
+	if i := uint32(h); i < uint32(len(s.owners)) {
+		slab.Prefetch(unsafe.Pointer(&s.owners[i]))
 	}
 }
 

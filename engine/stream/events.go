@@ -73,9 +73,9 @@ func (m *Machine) nextEvent(e *Event) bool {
 	if !ok {
 		return false // settled when the stream was let go
 	}
-	*e = Event{Kind: next.kind, Conn: ConnHandle(m.conns.Handle(s.conn)), Stream: StreamHandle(h), User: s.user}
-	if e.User == 0 {
-		e.User = m.conns.At(s.conn).user
+	*e = Event{Kind: next.kind, Conn: ConnHandle(m.conns.Handle(s.conn)), Stream: StreamHandle(h), User: m.conns.At(s.conn).user}
+	if s.flags.has(streamTagged) && s.user != 0 {
+		e.User = s.user
 	}
 	switch next.kind {
 	case EventMoneyReceived:

@@ -153,6 +153,7 @@ const (
 	streamTotalHeard                              // the peer's total was told since something is in doubt
 	streamCounted                                 // its total is counted in a comparison that is under way
 	streamPays                                    // a send maximum was set
+	streamTagged                                  // user is set
 )
 
 // streamTell are the flags of what is due to be told of an open stream.

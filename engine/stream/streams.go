@@ -218,6 +218,7 @@ func (m *Machine) Streams(h ConnHandle, dst []StreamHandle) []StreamHandle {
 func (m *Machine) SetStreamUser(h StreamHandle, user uint64) {
 	if s, ok := m.streams.Get(slab.Handle(h)); ok {
 		s.user = user
+		s.flags |= streamTagged
 	}
 }
 
