@@ -70,6 +70,16 @@ func open(tier gcmTier, b *block, text, data []byte) bool {
 	return openNarrow(tier, b, text, data)
 }
 
+// openShort and sealShort are open and seal on the widest tier, for up to maxKernel
+// octets.
+func openShort(b *block, text, data []byte, n int) bool {
+	return openAVX512(b.raw(), first(text[:n]), unsafe.SliceData(data), n)
+}
+
+func sealShort(b *block, iv *[12]byte, data, text []byte, n int) {
+	sealAVX512(b.raw(), iv, unsafe.SliceData(data), first(text), n)
+}
+
 // prefetch begins to load the keys of a connection.
 func prefetch(b *block) { prefetchBlock(b.raw()) }
 
