@@ -242,6 +242,9 @@ func (m *Machine) inDoubt(c *conn) (sum Amount) {
 // receiver's totals are ahead of what was delivered. told says that they were heard
 // since.
 func (m *Machine) settleDoubts(c *conn, told bool) {
+	if c.firstDoubt == 0 {
+		return
+	}
 	groups, unread := m.doubtGroups(c), m.coldOf(m.slots.At(c.firstDoubt).conn).unread
 	if told && m.borneOut(c) && !exactly(groups) {
 		groups = []doubtGroup{together(groups)}
