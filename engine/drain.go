@@ -28,11 +28,11 @@ func (s *shard) setServer(id stream.ServerID, srv *Server) {
 
 // own says who is told of a connection's events.
 func (s *shard) own(o owner) {
-	i := int(uint32(o.conn))
-	for i >= len(s.owners) {
-		s.owners = append(s.owners, owner{})
+	i := uint32(o.conn)
+	for int(i>>ownerShift) >= len(s.owners) {
+		s.owners = append(s.owners, new([1 << ownerShift]owner))
 	}
-	s.owners[i] = o
+	*s.ownerAt(i) = o
 	s.live.Add(1)
 	if o.handler != 0 {
 		s.handlers[o.handler-1].refs++
@@ -40,11 +40,19 @@ func (s *shard) own(o owner) {
 }
 
 func (s *shard) ownerOf(h stream.ConnHandle) *owner {
-	if i := int(uint32(h)); i < len(s.owners) && h != 0 && s.owners[i].conn == h {
-		return &s.owners[i]
+	if i := uint32(h); int(i>>ownerShift) < len(s.owners) && h != 0 {
+		if o := s.ownerAt(i); o.conn == h {
+			return o
+		}
 	}
 	return nil
 }
+
+// ownerShift: owners come in segments, so that nothing of the size of all connections is
+// ever copied.
+const ownerShift = 8
+
+func (s *shard) ownerAt(i uint32) *owner { return &s.owners[i>>ownerShift][i&(1<<ownerShift-1)] }
 
 // forget drops a connection that is over.
 func (s *shard) forget(h stream.ConnHandle) {
@@ -100,8 +108,8 @@ func (s *shard) drain() bool {
 const ownersAhead = 8
 
 func (s *shard) prefetchOwner(h stream.ConnHandle) {
-	if i := uint32(h); i < uint32(len(s.owners)) {
-		slab.Prefetch(unsafe.Pointer(&s.owners[i]))
+	if i := uint32(h); int(i>>ownerShift) < len(s.owners) {
+		slab.Prefetch(unsafe.Pointer(s.ownerAt(i)))
 	}
 }
 
@@ -263,9 +271,11 @@ func (s *shard) endConn(c *connState, e *stream.Event) {
 
 // closeConnections begins to close every connection.
 func (s *shard) closeConnections() {
-	for i := range s.owners {
-		if h := s.owners[i].conn; h != 0 {
-			_ = s.m.CloseConn(s.now(), h)
+	for _, segment := range s.owners {
+		for i := range segment {
+			if h := segment[i].conn; h != 0 {
+				_ = s.m.CloseConn(s.now(), h)
+			}
 		}
 	}
 }

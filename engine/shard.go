@@ -28,7 +28,7 @@ type shard struct {
 	events  []stream.Event
 	pending []*port // their attached output waits to be sent
 
-	owners   []owner // by index of the connection
+	owners   []*[1 << ownerShift]owner // by index of the connection
 	handlers []handlerEntry
 	servers  []serverRef    // by number
 	streams  []*streamState // by index of the stream

@@ -80,7 +80,7 @@ func (m *Machine) CloseServer(now Instant, id ServerID) {
 	}
 	m.now = now
 	m.servers[id].closed = true
-	for c := uint32(1); c < uint32(len(m.cold)); c++ {
+	for c := uint32(1); c < m.connsEnd(); c++ {
 		if m.liveConn(c) && m.conns.At(c).server == uint32(id) {
 			m.beginEnd(c, 1, nil)
 		}

@@ -40,8 +40,8 @@ var forgeries = []struct {
 	}},
 	{"token=live", func(l *lane) []string {
 		var all []string
-		for i := uint32(1); i < uint32(len(l.b.cold)); i++ {
-			if local := string(l.b.cold[i].local); local != "" {
+		for i := uint32(1); i < l.b.connsEnd(); i++ {
+			if local := string(l.b.coldOf(i).local); local != "" {
 				all = append(all, local[len("test.hub.bob."):])
 			}
 		}

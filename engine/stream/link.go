@@ -152,7 +152,7 @@ func (m *Machine) LinkUp(now Instant, h LinkHandle) {
 	m.now = now
 	l.up = true
 	m.linkReady(slab.Handle(h).Index())
-	for c := uint32(1); c < uint32(len(m.cold)); c++ {
+	for c := uint32(1); c < m.connsEnd(); c++ {
 		if m.liveConn(c) && m.conns.At(c).link == slab.Handle(h).Index() {
 			m.wakeConn(c, m.conns.At(c))
 		}
@@ -167,7 +167,7 @@ func (m *Machine) RemoveLink(now Instant, h LinkHandle) {
 	m.LinkLost(now, h)
 	m.now = now
 	index := slab.Handle(h).Index()
-	for c := uint32(1); c < uint32(len(m.cold)); c++ {
+	for c := uint32(1); c < m.connsEnd(); c++ {
 		if m.liveConn(c) && m.conns.At(c).link == index {
 			m.endConn(c, 0, nil, false)
 		}

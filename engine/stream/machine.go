@@ -25,9 +25,9 @@ type Machine struct {
 	probes   *slab.Slab[probe]
 	data     *slab.Slab[dataState]
 	receipts *slab.Slab[[receipt.Len]byte]
-	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
-	byID     *slab.Table // connection<<32 | stream id -> stream
-	cold     []coldConn  // by connection index
+	tokens   *slab.Table                 // token hash -> connection, or tombstone with graveBit
+	byID     *slab.Table                 // connection<<32 | stream id -> stream
+	cold     []*[1 << coldShift]coldConn // by connection index
 	options  optionTable
 	servers  []server          // by server number; 0 is unused
 	words    map[uint32]string // by stream index: what it was closed with, if anything
@@ -154,12 +154,19 @@ func (m *Machine) RoundTrips() *Histogram { return m.trips }
 // vector's scratch.
 func keySlot(conn uint32) uint32 { return MaxVector + conn }
 
+// coldOf is the cold part of a connection, in segments: nothing of the size of all
+// connections is ever copied.
 func (m *Machine) coldOf(c uint32) *coldConn {
-	for int(c) >= len(m.cold) {
-		m.cold = append(m.cold, coldConn{})
+	for int(c>>coldShift) >= len(m.cold) {
+		m.cold = append(m.cold, new([1 << coldShift]coldConn))
 	}
-	return &m.cold[c]
+	return &m.cold[c>>coldShift][c&(1<<coldShift-1)]
 }
+
+const coldShift = 8
+
+// connsEnd is above the index of every connection.
+func (m *Machine) connsEnd() uint32 { return uint32(len(m.cold)) << coldShift }
 
 // expiryCache keeps the digits of an expiry: all packets of one millisecond
 // that live equally long share them.

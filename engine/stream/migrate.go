@@ -89,7 +89,7 @@ func (m *Machine) setAddress(index uint32, l *link, address []byte) {
 // move gives our end of a link's connections new addresses. Only clients'
 // addresses are ours to choose: a server is known by its credentials.
 func (m *Machine) move(index uint32, address []byte) {
-	for i := uint32(1); i < uint32(len(m.cold)); i++ {
+	for i := uint32(1); i < m.connsEnd(); i++ {
 		if !m.liveConn(i) {
 			continue
 		}

@@ -170,12 +170,9 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 		if !ok {
 			break
 		}
-		if !m.liveConn(i) {
-			continue
-		}
-		c := m.conns.At(i)
+		c := m.conns.Any(i)
 		if c.link != index {
-			continue // it has moved to another link, and waits there
+			continue // it is no more; or it has moved to another link, and waits there
 		}
 		c.flags &^= flagQueued
 		if m.plainBuild(h, i, c, out) {
@@ -247,9 +244,7 @@ func (m *Machine) prefetchReady(l *link, k int) {
 	if k < l.ready.Len() {
 		i := l.ready.Peek(k)
 		m.conns.Prefetch(i, linesOut)
-		if i < uint32(len(m.cold)) {
-			slab.Prefetch(unsafe.Pointer(&m.cold[i]))
-		}
+		slab.Prefetch(unsafe.Pointer(m.coldOf(i)))
 	}
 }
 
@@ -259,12 +254,11 @@ func (m *Machine) prefetchNext(l *link, k int) {
 	if k >= l.ready.Len() {
 		return
 	}
-	if i := l.ready.Peek(k); m.liveConn(i) {
-		m.prefetchStream(m.conns.At(i), streamLinesOut)
-		if peer := m.coldOf(i).peer; len(peer) > 0 {
-			slab.Prefetch(unsafe.Pointer(&peer[0]))
-			slab.Prefetch(unsafe.Pointer(&peer[len(peer)-1]))
-		}
+	i := l.ready.Peek(k)
+	m.prefetchStream(m.conns.Any(i), streamLinesOut)
+	if peer := m.coldOf(i).peer; len(peer) > 0 {
+		slab.Prefetch(unsafe.Pointer(&peer[0]))
+		slab.Prefetch(unsafe.Pointer(&peer[len(peer)-1]))
 	}
 }
 

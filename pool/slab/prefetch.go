@@ -3,11 +3,12 @@ package slab
 import "unsafe"
 
 // Prefetch asks the processor to load the first lines cache lines of the item at index i,
-// which must live, at least one. It waits for nothing: whoever uses the item some
+// at least one, and its generation; the index was given out at some time. It waits for nothing: whoever uses the item some
 // hundred nanoseconds later finds it in the cache. Where there is no such
 // instruction it does nothing.
 func (s *Slab[T]) Prefetch(i uint32, lines int) {
-	prefetch(unsafe.Pointer(&s.segments[i>>segmentShift].items[i&segmentMask]), lines)
+	seg := s.segments[i>>segmentShift]
+	prefetchBoth(unsafe.Pointer(&seg.items[i&segmentMask]), lines, unsafe.Pointer(&seg.slots[i&segmentMask]))
 }
 
 // Prefetch is the same for the place where key stands if it is in the table.

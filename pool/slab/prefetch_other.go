@@ -5,3 +5,5 @@ package slab
 import "unsafe"
 
 func prefetch(unsafe.Pointer, int) {}
+
+func prefetchBoth(unsafe.Pointer, int, unsafe.Pointer) {}

@@ -107,6 +107,10 @@ func (s *Slab[T]) At(i uint32) *T {
 	return &s.segments[i>>segmentShift].items[i&segmentMask]
 }
 
+// Any returns what is at index i, which was given out at some time and need not live: for
+// those who see by the content.
+func (s *Slab[T]) Any(i uint32) *T { return &s.segments[i>>segmentShift].items[i&segmentMask] }
+
 // Free gives the item's slot back: its handles are stale from here on. It
 // leaves the content, which the next Alloc zeroes: clear pointers and secrets
 // before. Freeing an index that does not live panics, with or without -tags debug,
