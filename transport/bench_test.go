@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 )
@@ -76,11 +77,8 @@ func TestPacketsOverSocketsDoNotAllocate(t *testing.T) {
 
 func BenchmarkRoundTripOverSockets(b *testing.B) {
 	for _, backend := range []Backend{GNet, StdNet} {
-		for _, shape := range []struct {
-			name          string
-			links, window int
-		}{{"1x1", 1, 1}, {"1x256", 1, 256}, {"8x256", 8, 256}} {
-			b.Run(backend.String()+"/"+shape.name, func(b *testing.B) {
+		for _, shape := range []struct{ links, window int }{{1, 1}, {1, 256}, {8, 256}} {
+			b.Run(fmt.Sprintf("backend=%v/links=%d/window=%d", backend, shape.links, shape.window), func(b *testing.B) {
 				client, _ := pump(b, backend, shape.links, shape.window, func(roundTrips func(int)) {
 					roundTrips(1000)
 					b.ReportAllocs()

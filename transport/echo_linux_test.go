@@ -43,7 +43,7 @@ func TestEchoIsAsLongAsTheNullEnginesMessages(t *testing.T) {
 //	                 packets, of which a message has two
 func BenchmarkEcho(b *testing.B) {
 	for _, shape := range []struct{ links, window int }{{8, 256}, {1, 256}, {8, 64}} {
-		b.Run(fmt.Sprintf("%dx%d", shape.links, shape.window), func(b *testing.B) {
+		b.Run(fmt.Sprintf("links=%d/window=%d", shape.links, shape.window), func(b *testing.B) {
 			const turn = 250 * time.Millisecond
 			e := startEcho(b, GNet, shape.links, shape.window)
 			e.run(b, turn/5)
