@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fuzz bench interop loadgen check
+.PHONY: help build test race lint fuzz bench interop loadgen pgo check
 
 FUZZTIME ?= 10s
 DURATION ?= 10s
@@ -40,6 +40,11 @@ internal/interop/peers/node_modules/.package-lock.json: internal/interop/peers/p
 
 loadgen: ## the load generator: make loadgen DURATION=30s
 	go run ./loadgen -duration $(DURATION)
+
+pgo: ## refresh default.pgo, the profile that guides the compiler, from loadgen
+	go run -trimpath ./loadgen -processes 2 -duration 20s -profile profiles/default.pgo
+	cp profiles/default.pgo loadgen/
+	cp profiles/default.pgo cmd/millrace/
 
 ifneq ($(SIM),)
 .PHONY: sim

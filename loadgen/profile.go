@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/pprof"
 
 	"github.com/google/pprof/profile"
@@ -78,6 +79,9 @@ func mergeProfiles(name string, texts [][]byte) (*profile.Profile, error) {
 	merged, err := profile.Merge(all)
 	if err != nil {
 		return nil, fmt.Errorf("-profile: %w", err)
+	}
+	for _, m := range merged.Mapping { // where the program lay says nothing
+		m.File = filepath.Base(m.File)
 	}
 	f, err := os.Create(name)
 	if err != nil {

@@ -1,8 +1,11 @@
 package profiles
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +91,23 @@ func TestAProfileSurvivesJSON(t *testing.T) {
 	}
 	if got, err := Parse(content); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+// TestProfileGuidesEveryCommandAlike: -pgo=auto looks beside each main package only, so
+// there are copies of the master.
+func TestProfileGuidesEveryCommandAlike(t *testing.T) {
+	master, err := os.ReadFile("default.pgo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"../loadgen", "../cmd/millrace"} {
+		copied, err := os.ReadFile(filepath.Join(dir, "default.pgo"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(copied, master) {
+			t.Errorf("%s/default.pgo is not profiles/default.pgo: make pgo refreshes all", dir)
+		}
 	}
 }
