@@ -18,6 +18,7 @@ type chart struct {
 
 type chartLine struct {
 	name   string
+	hue    int // of hues
 	dashed bool
 	points []point
 }
@@ -51,7 +52,7 @@ func (c chart) svg() []byte {
 	c.axes(s, x, y, height)
 	for i, l := range c.lines {
 		c.legend(s, i, l)
-		drawLine(s, x, y, l, hues[i%len(hues)])
+		drawLine(s, x, y, l, hues[l.hue])
 	}
 	return s.done()
 }
@@ -76,7 +77,7 @@ func (c chart) axes(s *svg, x, y scale, height int) {
 func (c chart) legend(s *svg, i int, l chartLine) {
 	x, y := float64(leftMargin+i%3*225), float64(topMargin+i/3*20)
 	s.put(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="2.5"%s/>`,
-		x, y, x+24, y, hues[i%len(hues)], dashes(l.dashed))
+		x, y, x+24, y, hues[l.hue], dashes(l.dashed))
 	s.text(x+31, y+4, "start", l.name)
 }
 

@@ -25,7 +25,7 @@ markers, and the plots in docs/plots.
 Flags:
   -only NAME,…   only these tables: %s
   -count 5       how often everything is run, in turns; -quick: 2
-  -large         growth also to 100,000 and 1,000,000 connections: minutes more, 8 GiB
+  -large         growth also to 100,000 and 1,000,000 connections: five minutes more, 4 GiB
   -quick         runs too short to compare, to see that they work; tables say so
   -dry           print the tables, write nothing
   -h             this page

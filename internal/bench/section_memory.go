@@ -68,8 +68,8 @@ func cryptoSection(ctx context.Context, r *runner) (*report, error) {
 	c := chart{
 		title: "Sealing and opening a packet", xTitle: "plaintext, octets", yTitle: "ns", xLog: true, yLog: true,
 		lines: []chartLine{
-			bySize(&f, "Seal", "seal", false), bySize(&f, "Open", "open", false),
-			bySize(&f, "StdlibSeal", "seal, standard library", true), bySize(&f, "StdlibOpen", "open, standard library", true),
+			bySize(&f, "Seal", chartLine{name: "seal"}), bySize(&f, "StdlibSeal", chartLine{name: "seal, standard library", dashed: true}),
+			bySize(&f, "Open", chartLine{name: "open", hue: 1}), bySize(&f, "StdlibOpen", chartLine{name: "open, standard library", hue: 1, dashed: true}),
 		},
 	}
 	rep.plot("crypto.svg", c.title, c.svg())
@@ -87,9 +87,8 @@ func twinOf(name string, f *figures) string {
 	return twin
 }
 
-// bySize is the line of benchmark/B=size.
-func bySize(f *figures, benchmark, name string, dashed bool) chartLine {
-	l := chartLine{name: name, dashed: dashed}
+// bySize gives l the points of benchmark/B=size.
+func bySize(f *figures, benchmark string, l chartLine) chartLine {
 	for _, full := range f.names {
 		size, ok := strings.CutPrefix(full, benchmark+"/B=")
 		if n, err := strconv.Atoi(size); ok && err == nil {

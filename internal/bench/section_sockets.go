@@ -34,7 +34,7 @@ func echoSection(ctx context.Context, r *runner) (*report, error) {
 // dataSection is octets instead of money.
 func dataSection(ctx context.Context, r *runner) (*report, error) {
 	load := []string{"-data", r.pick("1GiB", "64MiB"), "-size", "1", "-links", "1"}
-	pattern, benchtime := r.pick("^Benchmark(Data|LongPathData)$", "^BenchmarkData$/64KiB"), r.pick("8x", "1x")
+	pattern, benchtime := r.pick("^Benchmark(Data|LongPathData)$", "^BenchmarkData$/64KiB"), r.pick("4x", "1x")
 	rep := new(report)
 	rep.command(loadgenCommand(load...) + "    # in turns with")
 	rep.command("node js-stream-loopback.mjs --mode data --repeats 1 --mib " + r.pick("16", "4") + "    # in internal/interop/peers")
@@ -208,7 +208,7 @@ func latencyTable(rep *report, f *figures, shares []float64) {
 	names := []string{"p50", "p99", "p99.9", "null engine, p50", "null engine, p99", "null engine, p99.9"}
 	lines := make([]chartLine, len(units))
 	for k, name := range names {
-		lines[k] = chartLine{name: name, dashed: k >= 3}
+		lines[k] = chartLine{name: name, hue: k % 3, dashed: k >= 3}
 	}
 	var rows [][]string
 	for _, share := range shares {

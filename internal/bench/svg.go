@@ -11,13 +11,12 @@ import (
 // What plots are drawn in is legible on white as well as on black: an image does not
 // know what page it stands on.
 const (
-	ink  = "#7d8590" // text and axes
-	rule = "#7d85904d"
+	ink  = "#737b86" // text and axes
+	rule = "#737b864d"
 )
 
-// hues are of the lines and bars, in turn; they differ also for those who see no colour,
-// by lightness.
-var hues = []string{"#3b8eea", "#d97f26", "#3da35d", "#b05cc6", "#c9485b", "#8c8c2a"}
+// hues are of lines and bars. What lines of one hue have in common, dashes tell apart.
+var hues = []string{"#3b8eea", "#d97f26", "#3da35d"}
 
 // The size of a plot, and what its axes leave free around them.
 const (
