@@ -29,8 +29,8 @@ lint: ## gofmt, go vet, golangci-lint
 fuzz: ## fuzz one target: make fuzz PKG=./codec/ilp TARGET=FuzzPrepare FUZZTIME=5m
 	go test -run '^$$' -fuzz '^$(TARGET)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $(PKG)
 
-bench: ## the benchmarks, as BENCHMARKS.md has them: make bench PKG=./aesni
-	go test -run '^$$' -bench . -benchmem $(PKG)
+bench: $(if $(shell command -v npm),internal/interop/peers/node_modules/.package-lock.json) ## write BENCHMARKS.md anew: make bench ONLY=crypto COUNT=7 LARGE=1
+	go run ./internal/bench $(if $(ONLY),-only $(ONLY)) $(if $(COUNT),-count $(COUNT)) $(if $(LARGE),-large) $(if $(QUICK),-quick)
 
 interop: internal/interop/peers/node_modules/.package-lock.json ## the matrix against the JavaScript stack
 	MILLRACE_REQUIRE_INTEROP=1 go test -count=1 -v ./internal/interop

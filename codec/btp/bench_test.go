@@ -1,13 +1,13 @@
 package btp
 
 import (
-	"strconv"
+	"fmt"
 	"testing"
 )
 
 func BenchmarkParseILP(b *testing.B) {
 	for _, n := range []int{100, 180, 260} { // a length of one octet, of two, of three
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("B=%d", n), func(b *testing.B) {
 			message := AppendMessage(nil, 7, SubProtocol{Name: []byte("ilp"), Data: make([]byte, n)})
 			b.ReportAllocs()
 			for b.Loop() {
