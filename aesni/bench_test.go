@@ -16,7 +16,7 @@ import (
 // same work directly on the standard library with objects that are kept, one packet at
 // a time, so that a claim is always measured against something in the same run:
 //
-//	go test -run '^$' -bench . -count 7 ./aesni | go run ./internal/twins
+//	go run ./internal/bench -only crypto -dry
 
 const (
 	replyLen = 40 // plaintext of a receiver's reply

@@ -61,6 +61,14 @@ func (s sample) over(t sample) string {
 	return number(r)
 }
 
+// leastOver is the ratio of the least ones.
+func (s sample) leastOver(t sample) string {
+	if len(s) == 0 || len(t) == 0 {
+		return ""
+	}
+	return sample{slices.Min(s)}.over(sample{slices.Min(t)})
+}
+
 // number spells v with three digits that count or all before the point, and a comma at
 // every third.
 func number(v float64) string {

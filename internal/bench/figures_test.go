@@ -93,3 +93,12 @@ func TestNumbersHaveThreeDigitsThatCount(t *testing.T) {
 		}
 	}
 }
+
+func TestRatioOfTheLeast(t *testing.T) {
+	if got := (sample{30, 10, 20}).leastOver(sample{9, 5, 7}); got != "2.00" {
+		t.Errorf("10 by 5 is %q", got)
+	}
+	if got := (sample{}).leastOver(sample{1}); got != "" {
+		t.Errorf("nothing by 1 is %q", got)
+	}
+}
