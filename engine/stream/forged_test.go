@@ -118,3 +118,35 @@ func BenchmarkForged(b *testing.B) {
 		})
 	}
 }
+
+// TestForgedPacketTakesNothingFromTheGenuineOne: a token whose secret is remembered from a
+// forged packet opens its connection as any other, with all that it says.
+func TestForgedPacketTakesNothingFromTheGenuineOne(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	forged := 0
+	w.hook = func(from *node, e *Entry) bool {
+		if from == w.a && e.Kind == Prepare && forged < 3 {
+			p, err := ilp.ParsePrepare(e.Packet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stamp := ilp.MakeTimestamp(p.ExpiryUnixMs())
+			b, err := ilp.AppendPrepare(nil, &ilp.PrepareFields{Amount: 5, Expiry: stamp, Destination: p.Destination(), Data: make([]byte, 100)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out recorder
+			w.b.m.Handle(w.now, []Entry{{Kind: Prepare, Link: w.b.link, Packet: b}}, &out)
+			forged++
+		}
+		return true
+	}
+	c, _ := w.pay(Options{}, 1000)
+	w.books(c, 1000, 1000)
+	if forged != 3 || w.b.m.Stats().Forged != 3 {
+		t.Fatalf("%d forged, %d counted", forged, w.b.m.Stats().Forged)
+	}
+	if info, _ := w.b.m.ConnInfo(w.b.expect(EventAccepted).Conn); string(info.Tag) != "invoice" {
+		t.Fatalf("the tag is %q", info.Tag)
+	}
+}

@@ -32,8 +32,10 @@ type work struct {
 type newcomer struct {
 	token  uint64
 	server uint32
-	opened opened
+	opened opened // of a remembered one only the secret
 	memory tokenScratch
+
+	remembered bool
 }
 
 // scratch is the memory of one vector. What it points to, beyond its own, is good
@@ -277,13 +279,16 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 		s.newcomers = append(s.newcomers, newcomer{})
 	}
 	c := &s.newcomers[n]
-	var ok bool
-	if c.opened, ok = m.servers[l.server].tokens.open(segment, &c.memory); !ok {
-		s.newcomers = s.newcomers[:n]
-		m.stats.Forged++
-		return false
-	}
 	c.token, c.server = w.token, l.server
+	if c.remembered = m.remember(c); !c.remembered {
+		var ok bool
+		if c.opened, ok = m.servers[l.server].tokens.open(segment, &c.memory); !ok {
+			s.newcomers = s.newcomers[:n]
+			m.stats.Forged++
+			return false
+		}
+		m.note(c)
+	}
 	m.keys.DeriveEncryption(uint32(n), c.opened.secret[:])
 	w.scratch, w.refuse = int8(n), false
 	return true

@@ -36,6 +36,8 @@ type Machine struct {
 	slotTimers *slab.Wheel // expiry of a request
 	holdTimers *slab.Wheel // deadline of a decision
 
+	secrets *[remembered]knownSecret // of tokens that came lately, or nil
+
 	oldestGrave, newestGrave uint32 // tombstones in order of age
 	requestMask              uint32 // see requestID
 	asking                   int    // peer.config that wait for their answer

@@ -76,6 +76,14 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	n := &m.scratch.newcomers[w.scratch]
 	s := &m.servers[n.server&^provedBit]
+	if n.remembered {
+		var ok bool
+		n.opened, ok = s.tokens.open(w.segment, &n.memory)
+		if n.remembered = !ok; !ok {
+			m.reject(e, ilp.F02, out) // another token of the same hash
+			return 0
+		}
+	}
 	if s.closed {
 		m.reject(e, ilp.T99, out)
 		return 0
