@@ -105,3 +105,6 @@ type UnsettledError struct {
 func (e *UnsettledError) Error() string {
 	return fmt.Sprintf("engine: %d may have arrived or not, and the receiver does not tell", e.Amount)
 }
+
+// errNoMoneyEvents: calls that wait for money would wait for ever.
+var errNoMoneyEvents = fmt.Errorf("%w: Options.NoMoneyEvents is for a Handler", ErrConfig)

@@ -217,6 +217,9 @@ func (l *Link) Connect(ctx context.Context, address string, secret [32]byte, cfg
 	if cfg.Handler != nil {
 		return Connection{}, fmt.Errorf("%w: ConnectConfig.Handler is for ConnectOnLoop", ErrConfig)
 	}
+	if cfg.Options.NoMoneyEvents {
+		return Connection{}, errNoMoneyEvents
+	}
 	p, err := l.live()
 	if err != nil {
 		return Connection{}, err

@@ -38,6 +38,9 @@ type Server struct {
 }
 
 func newServer(e *Engine, cfg ServerConfig, address func() string) (*Server, error) {
+	if cfg.Options.NoMoneyEvents && cfg.Handler == nil {
+		return nil, errNoMoneyEvents
+	}
 	secret := cfg.Secret
 	if secret == nil {
 		secret = make([]byte, 32)

@@ -184,6 +184,11 @@ type Options struct {
 	Padding bool
 	// HideAddress keeps our address from the peer, which then cannot send.
 	HideAddress bool
+	// NoMoneyEvents leaves out EventMoneyReceived and EventMoneySent, for an owner who
+	// reads totals when they are wanted (StreamInfo, ConnInfo, Stats). An event a
+	// packet is what a busy machine with many connections would otherwise tell. Calls
+	// that wait for money, as package engine has, need the events.
+	NoMoneyEvents bool
 }
 
 func (o *Options) fill() error {

@@ -110,6 +110,9 @@ func (m *Machine) briefEvent(kind EventKind, i uint32) {
 
 func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
 	m.plant.event(&amount)
+	if m.optionsOf(m.conns.At(s.conn)).NoMoneyEvents {
+		return
+	}
 	if s.moneyIn.packets == 0 {
 		m.briefEvent(EventMoneyReceived, i)
 	}
@@ -118,6 +121,9 @@ func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
 }
 
 func (m *Machine) moneySent(i uint32, s *streamRec, amount Amount) {
+	if m.optionsOf(m.conns.At(s.conn)).NoMoneyEvents {
+		return
+	}
 	if s.moneyOut.packets == 0 {
 		m.briefEvent(EventMoneySent, i)
 	}

@@ -21,7 +21,7 @@ type everything struct {
 // act plays a scenario whose dice are seeded, with or without the short way.
 func act(t *testing.T, seed uint64, unplain bool) everything {
 	rng := rand.New(rand.NewPCG(seed, 77))
-	server := Options{ReceiveMax: Amount(1) << (8 + rng.Uint64N(40)), Padding: rng.IntN(20) == 0}
+	server := Options{ReceiveMax: Amount(1) << (8 + rng.Uint64N(40)), Padding: rng.IntN(20) == 0, NoMoneyEvents: rng.IntN(8) == 0}
 	w := newWorld(t, server, Config{Ledger: rng.IntN(10) == 0})
 	w.a.m.unplain, w.b.m.unplain = unplain, unplain
 	w.rate = rate{1 + rng.Uint64N(30), 1 + rng.Uint64N(30)}
