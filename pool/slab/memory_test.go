@@ -26,10 +26,10 @@ func TestRecordsLiveInTheMemoryThatWasGiven(t *testing.T) {
 		if !ok || *r != (record{}) {
 			t.Fatalf("record %d: %v %+v", n, ok, r)
 		}
-		r.a = uint64(i)
+		*r = record{uint64(i), ^uint64(i), [4]uint16{3: uint16(i)}}
 	}
 	for i := uint32(1); i <= 3000; i++ {
-		if s.At(i).a != uint64(i) {
+		if *s.At(i) != (record{uint64(i), ^uint64(i), [4]uint16{3: uint16(i)}}) {
 			t.Fatalf("record %d is %+v", i, s.At(i))
 		}
 	}
