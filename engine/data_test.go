@@ -204,6 +204,32 @@ func TestCopyingToAndFromAStream(t *testing.T) {
 	}
 }
 
+// lazy takes half of what it is given and says nothing of it.
+type lazy struct{}
+
+func (lazy) Write(p []byte) (int, error) { return len(p) / 2, nil }
+
+func TestCopyFromAStreamNoticesAShortWrite(t *testing.T) {
+	ctx, out, in := dataPair(t, Config{Loops: 1}, stream.Options{}, stream.Options{})
+	st, err := out.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Write(make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	peer, err := in.AcceptStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(lazy{}, peer); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("half of the octets are lost, and the copy says %v", err)
+	}
+}
+
 // waiting is a stream whose writer has filled all buffers and whose peer's reader
 // waits for octets of the other way.
 func waiting(t *testing.T) (ctx context.Context, st, peer Stream, read, wrote chan error) {

@@ -222,6 +222,9 @@ func (s Stream) WriteTo(w io.Writer) (int64, error) {
 		n, err := s.Read(p)
 		if n > 0 {
 			written, failed := w.Write(p[:n])
+			if failed == nil && written < n {
+				failed = io.ErrShortWrite // w should have said so
+			}
 			if total += int64(written); failed != nil {
 				return total, failed
 			}

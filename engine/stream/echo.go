@@ -76,6 +76,7 @@ func (m *Machine) answerEcho(e *Entry, p ilp.Prepare, out Output) {
 func (m *Machine) echoAnswered(i uint32, s *slot, e *Entry, out Output) {
 	request, answer := uint32(s.sequence), e.Packet
 	code := ilp.T00
+	m.scratch.roomOf = 0 // what is written here takes some
 	switch e.Kind {
 	case Fulfill:
 		f, err := ilp.ParseFulfill(e.Packet)

@@ -7,6 +7,10 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/millrace-ilp/millrace/codec/echo"
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
 )
 
 // everything is all that a pair of machines did: each packet that crossed, each event,
@@ -163,5 +167,41 @@ func TestRecordsFillCacheLines(t *testing.T) {
 		if ends[0] != ends[1] {
 			t.Errorf("%s is at %d, not %d", name, ends[0], ends[1])
 		}
+	}
+}
+
+// narrow is a hand whose link has so much room and no more.
+type narrow struct {
+	*hand
+	room int
+}
+
+func (n *narrow) Room(LinkHandle) int { return n.room }
+
+func (n *narrow) Reply(h LinkHandle, request uint32, size int) []byte {
+	n.room -= size
+	return n.hand.Reply(h, request, size)
+}
+
+// An echo's answer that is passed on between two packets of a vector takes of the room
+// that the second one's fulfill needs.
+func TestEchoBetweenPlainPacketsTakesRoom(t *testing.T) {
+	h := newHand(t, Options{ReceiveMax: 1000}, Config{})
+	h.m.linkOf(h.link).echo = true
+	money := frame.StreamMoney{StreamID: 1, Shares: 1}
+	h.send(1, money)
+	h.send(1, money)
+	data := must(echo.AppendRequestData(nil, []byte("test.sender")))
+	h.give(Entry{Kind: Prepare, Link: h.link, Packet: prepare("test.server", 5, echoCondition, h.now+30*second, data)})
+	back := h.requests[len(h.requests)-1]
+	back.Kind, back.Link = Fulfill, h.link
+	back.Packet = must(ilp.AppendFulfill(nil, &echoFulfillment, make([]byte, 20_000)))
+
+	in := []Entry{h.prepare(1, money), back, h.prepare(1, money)}
+	n := &narrow{h, 20_000 + maxReplyText + replyOverhead}
+	before := h.m.plainPackets
+	h.m.Handle(h.now, in, n)
+	if h.m.plainPackets != before+1 || h.info().Received != 3 {
+		t.Fatalf("%d plain packets, received %d", h.m.plainPackets-before, h.info().Received)
 	}
 }

@@ -16,8 +16,8 @@ func (a *arena) take(n int) []byte {
 
 func TestRecordsLiveInTheMemoryThatWasGiven(t *testing.T) {
 	type record struct {
-		a uint64
-		c [4]uint16
+		a, b uint64
+		c    [4]uint16
 	}
 	var a arena
 	s := NewIn[record](5000, a.take)
@@ -26,14 +26,14 @@ func TestRecordsLiveInTheMemoryThatWasGiven(t *testing.T) {
 		if !ok || *r != (record{}) {
 			t.Fatalf("record %d: %v %+v", n, ok, r)
 		}
-		r.a, r.c[3] = uint64(i), uint16(i)
+		*r = record{uint64(i), ^uint64(i), [4]uint16{3: uint16(i)}}
 	}
 	for i := uint32(1); i <= 3000; i++ {
-		if r := s.At(i); r.a != uint64(i) || r.c[3] != uint16(i) {
+		if *s.At(i) != (record{uint64(i), ^uint64(i), [4]uint16{3: uint16(i)}}) {
 			t.Fatalf("record %d is %+v", i, s.At(i))
 		}
 	}
-	if a.pieces != 3 || a.given < 3000*16 {
+	if a.pieces != 3 || a.given < 3000*24 {
 		t.Errorf("%d octets in %d pieces", a.given, a.pieces)
 	}
 }
