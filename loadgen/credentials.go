@@ -3,6 +3,7 @@ package main
 import (
 	crand "crypto/rand"
 	"math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/millrace-ilp/millrace/engine/stream"
@@ -47,6 +48,8 @@ func (is *issuer) each(i, n int) (address string, secret [32]byte) {
 }
 
 func (is *issuer) issue(n int) {
+	runtime.LockOSThread() // whose clock is read
+	defer runtime.UnlockOSThread()
 	began := threadCPU()
 	is.batch = is.batch[:0]
 	for range n {

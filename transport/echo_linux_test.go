@@ -98,8 +98,8 @@ func startEcho(tb testing.TB, b Backend, links, window int) *echoLoops {
 		server: &echoServer{},
 		window: window,
 	}
-	e.server.loop = startLoop(tb, b, LoopConfig{}, e.server)
-	e.client.loop = startLoop(tb, b, LoopConfig{}, e.client)
+	e.server.loop = startLoop(tb, b, LoopConfig{OneThread: true}, e.server)
+	e.client.loop = startLoop(tb, b, LoopConfig{OneThread: true}, e.client)
 	ln := startListener(tb, e.server.loop, ListenConfig{})
 	for range links {
 		dialTo(tb, e.client.loop, ln, DialConfig{})

@@ -42,9 +42,9 @@ func newGNetDriver(lp *Loop) (driver, error) {
 	d := &gnetDriver{lp: lp}
 	options := []gnet.Option{
 		gnet.WithNumEventLoop(1),
-		// Not locked to a thread: the poller yields before it blocks, and a goroutine that
-		// is locked then takes its thread off and on again, 15 µs each time.
-		gnet.WithLockOSThread(false),
+		// The poller yields before it blocks, and a goroutine that is locked to its thread
+		// then hands it over and back.
+		gnet.WithLockOSThread(lp.cfg.OneThread),
 		gnet.WithReadBufferCap(lp.cfg.ReadBuffer),
 		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
 		gnet.WithLogger(gnetLogger{lp.cfg.Logger}),
