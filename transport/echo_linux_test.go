@@ -119,7 +119,7 @@ type echoResult struct {
 // run keeps the window of every link full for d, and waits for what is due.
 func (e *echoLoops) run(tb testing.TB, d time.Duration) echoResult {
 	tb.Helper()
-	s, c := e.server.loop.Stats(), e.client.loop.Stats()
+	s, c := settled(e.server.loop), settled(e.client.loop)
 	sCPU, cCPU := e.server.cpu(), e.client.cpu()
 	e.client.stopping.Store(false)
 	e.client.start.Store(int64(e.window))
