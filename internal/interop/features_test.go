@@ -30,13 +30,13 @@ var featureCases = []testCase{
 	}},
 	{name: "receive-max-raised", on: everywhere, hub: thousandEach, receive: "--receive-max 1000 --raise-by 1500 --raise-ms 50", send: "--send 5000", check: agree("5000", "5000")},
 	{name: "many-streams", on: everywhere, hub: thousandEach, send: "--streams 8 --send 2500", check: agree("20000", "20000")},
-	{name: "many-streams-data", on: everywhere, send: "--streams 5 --data-bytes 60000", check: func(p *problems, o outcome) {
+	{name: "many-streams-data", on: everywhere, send: "--streams 5 --data-bytes 60000 --hold-ms 300", check: func(p *problems, o outcome) {
 		p.equal("streams", len(o.result.Streams), 5)
+		// A JavaScript end that finds its peer gone forgets what it has not read, and does
+		// not say that the connection has closed: hence the hold, and the streams.
 		total := 0
-		for _, c := range o.closes() {
-			for _, s := range c.Streams {
-				total += s.Bytes
-			}
+		for _, s := range o.events("stream-close") {
+			total += s.Bytes
 		}
 		p.equal("octets", total, 300_000)
 	}},

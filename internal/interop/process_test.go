@@ -40,6 +40,7 @@ type line struct {
 	TotalReceived   amount          `json:"totalReceived"`
 	TotalSent       amount          `json:"totalSent"`
 	TotalDelivered  amount          `json:"totalDelivered"`
+	Bytes           int             `json:"bytes"` // of a stream that has closed
 	Streams         []side          `json:"streams"`
 	ServerStreams   []side          `json:"serverStreams"`
 	OK              bool            `json:"ok"`
