@@ -150,3 +150,17 @@ func TestForgedPacketTakesNothingFromTheGenuineOne(t *testing.T) {
 		t.Fatalf("the tag is %q", info.Tag)
 	}
 }
+
+// TestSecretIsForgottenWhereItIsNotNeeded: a connection keeps its secret itself, and wipes
+// it in the end; what was remembered of its token must not outlive that.
+func TestSecretIsForgottenWhereItIsNotNeeded(t *testing.T) {
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	c, _ := w.pay(Options{}, 1000)
+	w.books(c, 1000, 1000)
+	if w.b.m.secrets == nil {
+		t.Fatal("nothing was ever remembered")
+	}
+	if *w.b.m.secrets != ([remembered]knownSecret{}) {
+		t.Fatal("the secret of a live connection is remembered beside it")
+	}
+}

@@ -4,7 +4,8 @@ package stream
 // HMAC for the shared secret, before it knows whether the packet is genuine. Whoever
 // holds credentials that were never used could have it paid again and again, so the
 // last secrets are remembered: with them a forged packet costs about as much as an
-// honest one. What a token says beside is read again when its connection opens.
+// honest one. What a token says beside is read again when its connection opens, which
+// keeps its secret itself from then on.
 
 // remembered is how many secrets, by the hash of the token: a place is the next
 // one's that comes to it.
@@ -35,4 +36,11 @@ func (m *Machine) note(n *newcomer) {
 		m.secrets = new([remembered]knownSecret)
 	}
 	m.secrets[n.token%remembered] = knownSecret{n.token, n.server, n.opened.secret}
+}
+
+// forget wipes what is remembered of a newcomer.
+func (m *Machine) forget(n *newcomer) {
+	if k := &m.secrets[n.token%remembered]; k.token == n.token {
+		*k = knownSecret{}
+	}
 }

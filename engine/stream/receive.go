@@ -111,6 +111,7 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 		c.flags |= flagDecide
 	}
 	c.secret = n.opened.secret
+	m.forget(n)
 	c.user = s.user
 	c.nextStreamID = 2
 	cold := m.coldOf(i)
