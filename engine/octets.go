@@ -196,44 +196,11 @@ const copyOctets = 256 << 10
 // ReadFrom writes all that r has, until io.EOF; io.Copy to a stream uses it. It returns
 // how much was written, with r's error or Write's.
 func (s Stream) ReadFrom(r io.Reader) (int64, error) {
-	p := make([]byte, copyOctets)
-	for total := int64(0); ; {
-		n, err := r.Read(p)
-		if n > 0 {
-			written, failed := s.Write(p[:n])
-			if total += int64(written); failed != nil {
-				return total, failed
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return total, nil
-		case err != nil:
-			return total, err
-		}
-	}
+	return io.CopyBuffer(struct{ io.Writer }{s}, struct{ io.Reader }{r}, make([]byte, copyOctets))
 }
 
 // WriteTo reads all octets of the stream into w, until its end; io.Copy from a stream
 // uses it. It returns how much was written, with w's error or Read's.
 func (s Stream) WriteTo(w io.Writer) (int64, error) {
-	p := make([]byte, copyOctets)
-	for total := int64(0); ; {
-		n, err := s.Read(p)
-		if n > 0 {
-			written, failed := w.Write(p[:n])
-			if failed == nil && written < n {
-				failed = io.ErrShortWrite // w should have said so
-			}
-			if total += int64(written); failed != nil {
-				return total, failed
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return total, nil
-		case err != nil:
-			return total, err
-		}
-	}
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{s}, make([]byte, copyOctets))
 }

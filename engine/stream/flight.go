@@ -68,6 +68,7 @@ func (m *Machine) enterFlight(i uint32, s *slot, c *conn) {
 	c.flight.add(s)
 	c.window.reached(c.flight.packets)
 	m.track(i, s)
+	m.slotTimers.Set(i, min(s.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
 	if l := m.links.At(s.link); l.sizesItself {
 		l.sizer.reached(l.flight.packets)
 	}

@@ -38,8 +38,9 @@ func (m *Machine) note(n *newcomer) {
 	m.secrets[n.token%remembered] = knownSecret{n.token, n.server, n.opened.secret}
 }
 
-// forget wipes what is remembered of a newcomer.
+// forget wipes the secret of a newcomer, which its connection has now.
 func (m *Machine) forget(n *newcomer) {
+	n.opened.secret = [32]byte{}
 	if k := &m.secrets[n.token%remembered]; k.token == n.token {
 		*k = knownSecret{}
 	}

@@ -114,29 +114,6 @@ func (m *Machine) roomFor(h LinkHandle, n int, out Output) bool {
 	return w.room >= n
 }
 
-// acceptNear is accept for a sequence that comes in order, or nearly, while the window
-// is small: it says false, and does nothing, for any other.
-func (w *replayWindow) acceptNear(seq uint64) bool {
-	if w.size != inlineReplay || !w.used {
-		return false
-	}
-	if seq > w.top {
-		if d := seq - w.top; d < inlineReplay {
-			w.bits = w.bits<<d | 1
-		} else {
-			w.bits = 1
-		}
-		w.top = seq
-		return true
-	}
-	late := w.top - seq
-	if late >= inlineReplay/2 || w.bits>>late&1 != 0 {
-		return false
-	}
-	w.bits |= 1 << late
-	return true
-}
-
 // plainBuild writes the next packet of a connection whose only stream has money for
 // more than one. It says false when the general path has to.
 func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
@@ -197,7 +174,6 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	m.ivs.Next(&op.IV)
 	m.enterFlight(id, slot, c)
 	m.countSequence(i, c)
-	m.slotTimers.Set(id, min(slot.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
 	return true
 }
 

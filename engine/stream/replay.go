@@ -27,28 +27,42 @@ func (w *replayWindow) accept(seq uint64, words []uint64) ([]uint64, bool) {
 	if words != nil {
 		return w.acceptGrown(seq, words)
 	}
+	if w.acceptNear(seq) {
+		return nil, true
+	}
+	late := w.top - seq
 	switch {
-	case seq > w.top:
-		if d := seq - w.top; d < 64 {
+	case late >= inlineReplay:
+		// Too late to tell; the next one this late will be welcome.
+		return w.grow(late, nil), false
+	case w.bits>>late&1 != 0:
+		return nil, false
+	}
+	w.bits |= 1 << late
+	return w.grow(late, nil), true
+}
+
+// acceptNear is accept for a sequence that comes in order, or nearly, while the window
+// is small: it says false, and does nothing, for any other.
+func (w *replayWindow) acceptNear(seq uint64) bool {
+	if w.size != inlineReplay || !w.used {
+		return false
+	}
+	if seq > w.top {
+		if d := seq - w.top; d < inlineReplay {
 			w.bits = w.bits<<d | 1
 		} else {
 			w.bits = 1
 		}
 		w.top = seq
-		return nil, true
-	case w.top-seq >= 64:
-		// Too late to tell; the next one this late will be welcome.
-		return w.grow(w.top-seq, nil), false
+		return true
 	}
-	bit := uint64(1) << (w.top - seq)
-	if w.bits&bit != 0 {
-		return nil, false
+	late := w.top - seq
+	if late >= inlineReplay/2 || w.bits>>late&1 != 0 {
+		return false
 	}
-	w.bits |= bit
-	if late := w.top - seq; late >= 32 {
-		return w.grow(late, nil), true
-	}
-	return nil, true
+	w.bits |= 1 << late
+	return true
 }
 
 // tooLate says whether a sequence lies before the window, or did so when the window

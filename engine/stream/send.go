@@ -17,11 +17,18 @@ func (m *Machine) wakeConn(i uint32, c *conn) {
 	if c.flags.has(flagQueued) || !m.canSend(c) {
 		return
 	}
-	l := m.links.At(c.link)
-	if l.ready.Push(i) {
-		c.flags |= flagQueued
+	if m.links.At(c.link).queue(i, c) {
 		m.linkReady(c.link)
 	}
+}
+
+// queue puts a connection at the end of the ring.
+func (l *link) queue(i uint32, c *conn) bool {
+	if !l.ready.Push(i) {
+		return false
+	}
+	c.flags |= flagQueued
+	return true
 }
 
 // linkReady notes that Transmit has something to do for a link.
@@ -177,9 +184,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 		c.flags &^= flagQueued
 		if m.plainBuild(h, i, c, out) {
 			if m.plainGoesOn(c) {
-				if l.ready.Push(i) {
-					c.flags |= flagQueued
-				}
+				l.queue(i, c)
 			} else {
 				m.wakeConn(i, c)
 			}
@@ -193,15 +198,12 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			m.armConn(i, c)
 		}
 		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
-			if l.ready.Push(i) {
-				c.flags |= flagQueued
-			}
+			l.queue(i, c)
 			m.starve(index, l)
 			break
 		}
 		if !m.build(h, i, c, out) {
-			if m.crowds(l, c) && l.ready.Push(i) {
-				c.flags |= flagQueued
+			if m.crowds(l, c) && l.queue(i, c) {
 				l.crowded = true
 			}
 			continue
@@ -333,7 +335,6 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	if c.paceNext > m.now {
 		m.armConn(i, c)
 	}
-	m.slotTimers.Set(id, min(s.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
 	return true
 }
 
