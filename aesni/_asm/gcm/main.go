@@ -29,16 +29,10 @@
 package main
 
 import (
+	"github.com/millrace-ilp/millrace/aesni/_asm/parts"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
-)
-
-// Offsets in the key block: see block in the package.
-const (
-	powersAt = 0
-	keysAt   = 192
-	rounds   = 14
 )
 
 // Lengths up to which a message is one group, and two.
@@ -58,7 +52,7 @@ var (
 	turn     = Z31
 )
 
-var residentKeys = [rounds + 1]VecPhysical{Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30}
+var residentKeys = [parts.Rounds + 1]VecPhysical{Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30}
 
 // xmm and ymm are the low parts of a zmm.
 func xmm(z VecPhysical) VecPhysical { return z.AsX().(VecPhysical) }
@@ -142,15 +136,15 @@ func nonce(iv Register, z VecPhysical) {
 // encrypt runs AES-256 over the states, with keys from the block.
 func encrypt(key Register, states []VecPhysical) {
 	rk := Z14
-	for r := range rounds + 1 {
-		VBROADCASTI32X4(Mem{Base: key, Disp: keysAt + 16*r}, rk)
+	for r := range parts.Rounds + 1 {
+		VBROADCASTI32X4(Mem{Base: key, Disp: parts.KeysAt + 16*r}, rk)
 		round(r, rk, states)
 	}
 }
 
 // encryptResident does it with the keys in registers.
 func encryptResident(states []VecPhysical) {
-	for r := range rounds + 1 {
+	for r := range parts.Rounds + 1 {
 		round(r, residentKeys[r], states)
 	}
 }
@@ -160,7 +154,7 @@ func round(r int, rk VecPhysical, states []VecPhysical) {
 		switch r {
 		case 0:
 			VPXORQ(rk, s, s)
-		case rounds:
+		case parts.Rounds:
 			VAESENCLAST(rk, s, s)
 		default:
 			VAESENC(rk, s, s)
@@ -229,16 +223,7 @@ func product(first bool, blocks VecPhysical, power Op) {
 
 // reduce reduces the sums, lane by lane.
 func reduce(to VecPhysical) {
-	VPSLLDQ(Imm(8), mid, tmp)
-	VPSRLDQ(Imm(8), mid, mid)
-	VPXORQ(tmp, lo, lo)
-	VPXORQ(mid, hi, hi)
-	for range 2 {
-		VPCLMULQDQ(Imm(0x01), lo, poly, tmp)
-		VPSHUFD(Imm(0x4e), lo, lo)
-		VPXORQ(tmp, lo, lo)
-	}
-	VPXORQ(lo, hi, to)
+	parts.Reduce(func(ops ...Op) { VPXORQ(ops...) }, lo, mid, hi, tmp, poly, to)
 }
 
 // fold leaves the sum of hash's lanes in its first, and zeros in the others.

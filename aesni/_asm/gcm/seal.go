@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/millrace-ilp/millrace/aesni/_asm/parts"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -38,13 +39,13 @@ func loadPowers(key, m Register) {
 	MOVQ(m, p)
 	NEGQ(p)
 	SHLQ(Imm(4), p)
-	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: powersAt + 7*16}, powers[0])
-	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: powersAt + 7*16 + 64}, powers[1])
+	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: parts.PowersAt + 7*16}, powers[0])
+	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: parts.PowersAt + 7*16 + 64}, powers[1])
 }
 
 func loadAllPowers(key Register) {
-	VMOVDQU64(Mem{Base: key, Disp: powersAt}, powers[0])
-	VMOVDQU64(Mem{Base: key, Disp: powersAt + 64}, powers[1])
+	VMOVDQU64(Mem{Base: key, Disp: parts.PowersAt}, powers[0])
+	VMOVDQU64(Mem{Base: key, Disp: parts.PowersAt + 64}, powers[1])
 }
 
 // shortCounters makes the counter blocks of a message of one group.
@@ -195,9 +196,9 @@ func advance(registers int, pointers ...Register) {
 
 // raisePowers makes H^16 to H^9 of the powers in the key block: each times H^8.
 func raisePowers(key Register) {
-	VBROADCASTI32X4(Mem{Base: key, Disp: powersAt}, Z14)
+	VBROADCASTI32X4(Mem{Base: key, Disp: parts.PowersAt}, Z14)
 	for i, p := range powers {
-		VMOVDQU64(Mem{Base: key, Disp: powersAt + 64*i}, p)
+		VMOVDQU64(Mem{Base: key, Disp: parts.PowersAt + 64*i}, p)
 		product(true, p, Z14)
 		reduce(p)
 	}
@@ -205,7 +206,7 @@ func raisePowers(key Register) {
 
 // hashChunk hashes eight turned blocks, or sixteen with powers raised.
 func hashChunk(key Register, states []VecPhysical) {
-	low := [2]Mem{{Base: key, Disp: powersAt}, {Base: key, Disp: powersAt + 64}}
+	low := [2]Mem{{Base: key, Disp: parts.PowersAt}, {Base: key, Disp: parts.PowersAt + 64}}
 	VPXORQ(hash, states[0], states[0])
 	if len(states) == 2 {
 		multiply(states[0], states[1], low[0], low[1])
@@ -227,7 +228,7 @@ func tailCounters(iv Register) {
 
 func loadResident(key Register) {
 	for r, z := range residentKeys {
-		VBROADCASTI32X4(Mem{Base: key, Disp: keysAt + 16*r}, z)
+		VBROADCASTI32X4(Mem{Base: key, Disp: parts.KeysAt + 16*r}, z)
 	}
 }
 

@@ -3,35 +3,23 @@
 package main
 
 import (
+	"github.com/millrace-ilp/millrace/aesni/_asm/parts"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Offsets in the key block: see block in the package.
-const (
-	powersAt = 0
-	keysAt   = 192
-)
-
-func table(name string, lo, hi uint64) Mem {
-	m := GLOBL(name, RODATA|NOPTR)
-	DATA(0, U64(lo))
-	DATA(8, U64(hi))
-	return m
-}
-
 func main() {
 	ConstraintExpr("amd64,!purego,gc")
-	turn := table("turnKeys", 0x08090a0b0c0d0e0f, 0x0001020304050607)
-	poly := table("polynomialKeys", 1, 0xc200000000000000)
+	turn := parts.Table("turnKeys", 0x08090a0b0c0d0e0f, 0x0001020304050607)
+	poly := parts.Table("polynomialKeys", 1, 0xc200000000000000)
 
 	TEXT("expandAVX", NOSPLIT, "func(key *[32]byte, b *[448]byte)")
 	Pragma("noescape")
 	Doc("expandAVX writes the round keys of an AES-256 key and the powers of its hash key into b.")
 	key := Load(Param("key"), GP64())
 	b := Load(Param("b"), GP64())
-	at := func(r int) Mem { return Mem{Base: b, Disp: keysAt + 16*r} }
+	at := func(r int) Mem { return Mem{Base: b, Disp: parts.KeysAt + 16*r} }
 
 	// The key schedule (FIPS 197, 5.2): even and odd round keys in turn, encrypting
 	// zero on the way, which gives the hash key.
@@ -80,7 +68,7 @@ func main() {
 		multiply(powers[p[1]], powers[p[2]], powers[p[0]])
 	}
 	for i, p := range powers[1:] {
-		VMOVDQU(p, Mem{Base: b, Disp: powersAt + 16*(7-i)})
+		VMOVDQU(p, Mem{Base: b, Disp: parts.PowersAt + 16*(7-i)})
 	}
 	wipe()
 	RET()
@@ -101,16 +89,7 @@ func multiply(a, b, to VecPhysical) {
 	VPCLMULQDQ(Imm(0x10), a, b, t)
 	VPCLMULQDQ(Imm(0x11), a, b, to)
 	VPXOR(t, mid, mid)
-	VPSLLDQ(Imm(8), mid, t)
-	VPSRLDQ(Imm(8), mid, mid)
-	VPXOR(t, lo, lo)
-	VPXOR(mid, to, to)
-	for range 2 {
-		VPCLMULQDQ(Imm(0x01), lo, X15, t)
-		VPSHUFD(Imm(0x4e), lo, lo)
-		VPXOR(t, lo, lo)
-	}
-	VPXOR(lo, to, to)
+	parts.Reduce(func(ops ...Op) { VPXOR(ops[0], ops[1], ops[2]) }, lo, mid, to, t, X15, to)
 }
 
 // prefetch begins to load a key block.

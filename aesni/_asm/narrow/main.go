@@ -8,34 +8,20 @@
 package main
 
 import (
+	"github.com/millrace-ilp/millrace/aesni/_asm/parts"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Offsets in the key block: see block in the package.
-const (
-	powersAt = 0
-	keysAt   = 192
-	rounds   = 14
-)
-
-func table(name string, words ...uint64) Mem {
-	m := GLOBL(name, RODATA|NOPTR)
-	for i, w := range words {
-		DATA(8*i, U64(w))
-	}
-	return m
-}
-
 var turn, poly, one, turnLast Mem
 
 func main() {
 	ConstraintExpr("amd64,!purego,gc")
-	turn = table("turnNarrow", 0x08090a0b0c0d0e0f, 0x0001020304050607)
-	poly = table("polynomialNarrow", 1, 0xc200000000000000)
-	one = table("oneNarrow", 0, 1<<32)
-	turnLast = table("turnLastNarrow", 0x0706050403020100, 0x0c0d0e0f0b0a0908)
+	turn = parts.Table("turnNarrow", 0x08090a0b0c0d0e0f, 0x0001020304050607)
+	poly = parts.Table("polynomialNarrow", 1, 0xc200000000000000)
+	one = parts.Table("oneNarrow", 0, 1<<32)
+	turnLast = parts.Table("turnLastNarrow", 0x0706050403020100, 0x0c0d0e0f0b0a0908)
 	for _, t := range []struct {
 		suffix string
 		wide   bool
@@ -64,8 +50,8 @@ func width(wide bool) int {
 }
 
 func aes(key Register, regs []VecPhysical, wide bool) {
-	for r := range rounds + 1 {
-		at := Mem{Base: key, Disp: keysAt + 16*r}
+	for r := range parts.Rounds + 1 {
+		at := Mem{Base: key, Disp: parts.KeysAt + 16*r}
 		rk := VecPhysical(X8)
 		if wide {
 			rk = Y8
@@ -77,7 +63,7 @@ func aes(key Register, regs []VecPhysical, wide bool) {
 			switch r {
 			case 0:
 				VPXOR(rk, s, s)
-			case rounds:
+			case parts.Rounds:
 				VAESENCLAST(rk, s, s)
 			default:
 				VAESENC(rk, s, s)
@@ -172,16 +158,7 @@ func product(power Mem, first bool) {
 
 // reduce leaves the reduced sum in acc.
 func reduce() {
-	VPSLLDQ(Imm(8), mid, t)
-	VPSRLDQ(Imm(8), mid, mid)
-	VPXOR(t, lo, lo)
-	VPXOR(mid, hi, hi)
-	for range 2 {
-		VPCLMULQDQ(Imm(0x01), lo, X15, t)
-		VPSHUFD(Imm(0x4e), lo, lo)
-		VPXOR(t, lo, lo)
-	}
-	VPXOR(lo, hi, acc)
+	parts.Reduce(func(ops ...Op) { VPXOR(ops[0], ops[1], ops[2]) }, lo, mid, hi, t, X15, acc)
 }
 
 func hashBegin() (key, hash, data, n Register) {
@@ -214,7 +191,7 @@ func groups() {
 		if i == 0 {
 			VPXOR(acc, block, block)
 		}
-		product(Mem{Base: key, Disp: powersAt + 16*i}, i == 0)
+		product(Mem{Base: key, Disp: parts.PowersAt + 16*i}, i == 0)
 	}
 	reduce()
 	ADDQ(U32(128), data)
@@ -233,7 +210,7 @@ func tail() {
 	MOVQ(n, power)
 	NEGQ(power)
 	SHLQ(Imm(4), power)
-	LEAQ(Mem{Base: key, Index: power, Scale: 1, Disp: powersAt + 128}, power)
+	LEAQ(Mem{Base: key, Index: power, Scale: 1, Disp: parts.PowersAt + 128}, power)
 	VPXOR(lo, lo, lo)
 	VPXOR(hi, hi, hi)
 	VPXOR(mid, mid, mid)

@@ -28,12 +28,6 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Offsets in the key block: see block in the package.
-const (
-	innerAt = 128
-	outerAt = 160
-)
-
 var high = [16]VecPhysical{X16, X17, X18, X19, X20, X21, X22, X23, X24, X25, X26, X27, X28, X29, X30, X31}
 
 var low = [8]VecPhysical{X5, X6, X7, X8, X9, X10, X11, X12}

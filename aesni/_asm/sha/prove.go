@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/millrace-ilp/millrace/aesni/_asm/parts"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -79,7 +80,7 @@ func prove(name string, n int) {
 	for i := range lanes {
 		key := GP64()
 		MOVQ(field(i, proofKey), key)
-		lanes[i].state(Mem{Base: key, Disp: innerAt})
+		lanes[i].state(Mem{Base: key, Disp: parts.InnerAt})
 	}
 
 	// One copy of the rounds serves all blocks, so that they stay in the instruction
@@ -127,7 +128,7 @@ func prove(name string, n int) {
 		lanes[i].digest()
 		lanes[i].padded(tables.outer)
 		MOVQ(field(i, proofKey), key)
-		lanes[i].state(Mem{Base: key, Disp: outerAt})
+		lanes[i].state(Mem{Base: key, Disp: parts.OuterAt})
 	}
 	JMP(LabelRef("rounds"))
 

@@ -16,16 +16,14 @@ import (
 	"slices"
 
 	"github.com/millrace-ilp/millrace/aesni/_asm/constants"
+	"github.com/millrace-ilp/millrace/aesni/_asm/parts"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Offsets in the key block and in a proof: see block and proof in the package.
+// Offsets in a proof: see proof in the package.
 const (
-	innerAt = 128
-	outerAt = 160
-
 	proofKey  = 0
 	proofData = 8
 	proofLen  = 16
@@ -94,7 +92,7 @@ func prove() {
 	SHRQ(Imm(6), left)
 	INCQ(left)
 	XORL(at.As32(), at.As32())
-	k.loadStates(innerAt)
+	k.loadStates(parts.InnerAt)
 
 	Label("block")
 	CMPQ(left, Imm(2))
@@ -152,7 +150,7 @@ func prove() {
 
 	Label("outer") // which is the fulfillment
 	keepDigest()
-	k.loadStates(outerAt)
+	k.loadStates(parts.OuterAt)
 	endBlock(4)
 	JMP(LabelRef("rounds"))
 
