@@ -14,6 +14,8 @@ type driver interface {
 	enroll(l *Link, conn net.Conn) error
 	// wake makes the loop call Loop.woken soon. Any goroutine.
 	wake()
+	// again is wake for the loop itself: what its sockets have at hand comes first.
+	again()
 	// stop ends the loop; no link is left. Nothing of the driver is called after.
 	// Not to be called on the loop.
 	stop()

@@ -26,6 +26,27 @@ func (lp *Loop) markDirty(l *Link) {
 	}
 }
 
+// flushDirty flushes the links that were written to. Of one read of several that the
+// backend has at hand, only the link that was read is: what went to others waits until
+// all reads are worked on, so that each link has one write for all of them.
+func (lp *Loop) flushDirty() {
+	later := 0
+	for i := 0; i < len(lp.dirty); i++ {
+		l := lp.dirty[i]
+		if lp.reading != nil && l != lp.reading && l.s.State() < session.Closing && l.s.Out.Len() < gather {
+			lp.dirty[later] = l
+			later++
+			continue
+		}
+		lp.flush(l)
+	}
+	clear(lp.dirty[later:])
+	lp.dirty = lp.dirty[:later]
+	if later > 0 {
+		lp.postAgain(wakeFlush)
+	}
+}
+
 // flush sends what was written to a link in this wake-up, with one write, and
 // takes the link's closing further.
 func (lp *Loop) flush(l *Link) {

@@ -32,10 +32,13 @@ type gnetDriver struct {
 	client *gnet.Client
 	el     gnet.EventLoop
 	iov    [][]byte
+	inTask bool // gnet runs what was queued
+	bell   int  // the other end of the socket that boot enrolled
+	rung   [1]byte
 }
 
-// gnetBoot is the context of the socket that newGNetDriver enrolls to learn the
-// event loop.
+// gnetBoot is the context of the socket that newGNetDriver enrolls: to learn the event
+// loop, and for again.
 type gnetBoot chan gnet.EventLoop
 
 func newGNetDriver(lp *Loop) (driver, error) {
@@ -67,7 +70,7 @@ func newGNetDriver(lp *Loop) (driver, error) {
 }
 
 // boot enrolls one end of a socket pair, since gnet names an event loop only to
-// the connections on it.
+// the connections on it. The other is the bell.
 func (d *gnetDriver) boot() error {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
@@ -75,23 +78,23 @@ func (d *gnetDriver) boot() error {
 	}
 	unix.CloseOnExec(fds[0])
 	unix.CloseOnExec(fds[1])
-	defer func() { _ = unix.Close(fds[1]) }()
+	d.bell = fds[1]
 	f := os.NewFile(uintptr(fds[0]), "boot")
 	conn, err := net.FileConn(f)
 	_ = f.Close()
-	if err != nil {
-		return err
+	if err == nil {
+		got := make(gnetBoot, 1)
+		if _, err = d.client.EnrollContext(conn, got); err == nil {
+			select {
+			case d.el = <-got:
+				return nil
+			default:
+				err = errors.New("socket was not opened")
+			}
+		}
 	}
-	got := make(gnetBoot, 1)
-	if _, err := d.client.EnrollContext(conn, got); err != nil {
-		return err
-	}
-	select {
-	case d.el = <-got:
-		return nil
-	default:
-		return errors.New("socket was not opened")
-	}
+	_ = unix.Close(d.bell)
+	return err
 }
 
 func (d *gnetDriver) enroll(l *Link, conn net.Conn) error {
@@ -109,17 +112,34 @@ func (d *gnetDriver) wake() { _ = d.el.Execute(context.Background(), d) }
 
 // Run is gnet.Runnable.
 func (d *gnetDriver) Run(context.Context) error {
+	d.inTask = true
 	d.lp.woken()
+	d.inTask = false
 	return nil
 }
 
-func (d *gnetDriver) stop() { _ = d.client.Stop() }
+// again rings the bell where gnet would run what is queued before it looks at any socket.
+func (d *gnetDriver) again() {
+	if !d.inTask {
+		d.wake()
+		return
+	}
+	if _, err := unix.Write(d.bell, d.rung[:]); err != nil {
+		d.wake()
+	}
+}
+
+func (d *gnetDriver) stop() {
+	_ = d.client.Stop()
+	_ = unix.Close(d.bell)
+}
 
 // OnOpen is gnet's: on the loop, for each enrolled socket.
 func (d *gnetDriver) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	switch x := c.Context().(type) {
 	case gnetBoot:
-		x <- c.EventLoop() // and closed again
+		x <- c.EventLoop()
+		return nil, gnet.None
 	case *Link:
 		if d.lp.opened(x, &gnetSocket{d: d, c: c}) {
 			x.opened.Store(true)
@@ -134,7 +154,8 @@ func (d *gnetDriver) OnTraffic(c gnet.Conn) gnet.Action {
 	b, _ := c.Next(-1)
 	l, ok := c.Context().(*Link)
 	if !ok {
-		return gnet.Close
+		_ = d.Run(context.Background())
+		return gnet.None
 	}
 	d.lp.read(l, b)
 	if l.phase != linkUp {

@@ -22,6 +22,7 @@ const (
 	wakeTick                       // a socket's output has left
 	wakeClose                      // Loop.Close
 	wakeAbort                      // Loop.Close, out of patience
+	wakeFlush                      // Loop.flushDirty has left links for later
 )
 
 const (
@@ -56,7 +57,8 @@ type Loop struct {
 	vec     []Packet
 	chunks  []*pool.Buf
 	ids     []uint32
-	dirty   []*Link // written to in this wake-up
+	reading *Link   // whose octets are being worked on
+	dirty   []*Link // written to and not flushed
 	waiting []*Link // their output has not all reached the kernel
 	downs   []*Link // ended; the handler is still to be told
 	call    uint64  // number of the handler call that is running or ran last
@@ -166,6 +168,10 @@ func (lp *Loop) Index() int { return lp.index }
 // begins are one. It costs little and never blocks.
 func (lp *Loop) Wake() { lp.post(wakeHandler) }
 
+// Again makes the handler's Wake run once more when the loop has served what its sockets
+// have at hand. Loop only.
+func (lp *Loop) Again() { lp.postAgain(wakeHandler) }
+
 // WakeAt makes the handler's Wake run at that instant, in Unix ns, or as soon
 // after as timers allow, about a millisecond; of several calls the earliest counts,
 // until it has come. Loop only.
@@ -204,6 +210,13 @@ func (lp *Loop) post(bits uint32) {
 		lp.driver.wake()
 	}
 	lp.wakeMu.Unlock()
+}
+
+// postAgain is post for the loop's own goroutine.
+func (lp *Loop) postAgain(bits uint32) {
+	if lp.wakes.Or(bits) == 0 {
+		lp.driver.again()
+	}
 }
 
 // Close closes the loop: links are closed as Link.Close does it, all at once, and

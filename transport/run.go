@@ -27,11 +27,7 @@ func (lp *Loop) finish() {
 	lp.expire()
 	for {
 		lp.takeAsks()
-		for i := 0; i < len(lp.dirty); i++ {
-			lp.flush(lp.dirty[i])
-		}
-		clear(lp.dirty)
-		lp.dirty = lp.dirty[:0]
+		lp.flushDirty()
 		if len(lp.downs) == 0 {
 			break
 		}
@@ -44,7 +40,7 @@ func (lp *Loop) finish() {
 	}
 	lp.rearm()
 	lp.publish()
-	lp.inside = false
+	lp.inside, lp.reading = false, nil
 	if lp.closing && lp.live == 0 {
 		select {
 		case <-lp.idle:
@@ -109,6 +105,7 @@ func (lp *Loop) read(l *Link, b []byte) {
 		return
 	}
 	lp.begin()
+	lp.reading = l
 	l.stats.Reads++
 	lp.stats.Reads++
 	lp.take(l, b)
