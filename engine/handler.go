@@ -20,7 +20,7 @@ import (
 //     DestroyStream, SetStreamUser;
 //   - HoldInfo, Decide, Refuse;
 //   - Staged and Committed, if Config.Machine.Ledger is set and Config.Ledger is not;
-//   - LinkInfo, LinkIdle, Stats, RoundTrips.
+//   - LinkInfo, LinkIdle, Stats, RoundTrips, Fetch.
 //
 // All else is the engine's: it transmits after the call, and releases what is closed. So
 // read what a stream still holds when its EventStreamClosed comes.
@@ -53,6 +53,14 @@ func (lp *OnLoop) Output() stream.Output { return lp.s }
 
 // Shard is the number of the loop, from 0.
 func (lp *OnLoop) Shard() int { return lp.s.index }
+
+// Later runs f on this loop, once the loop has served what its links have at hand: who
+// has much to do does it in pieces and lets others in between. It may be called again in
+// f. What waits when the engine closes is dropped.
+func (lp *OnLoop) Later(f func(lp *OnLoop)) {
+	lp.s.later = append(lp.s.later, f)
+	lp.s.loop.Again()
+}
 
 // handlerEntry is a Handler in a shard's table, for as long as connections use it.
 type handlerEntry struct {

@@ -34,7 +34,8 @@ type shard struct {
 	streams  []*streamState // by index of the stream
 	handles  []stream.StreamHandle
 
-	running   *call // that Wake is in
+	later     []func(*OnLoop) // by OnLoop.Later
+	running   *call           // that Wake is in
 	inHandler bool
 	stopped   bool
 	inbox     inbox
@@ -154,6 +155,11 @@ func (s *shard) Wake() {
 		}
 	}
 	s.inbox.putBack(calls, crossed, delivered)
+	for n := len(s.later); n > 0; n-- { // those that they add have another turn
+		f := s.later[0]
+		s.later = slices.Delete(s.later, 0, 1)
+		f(&s.onLoop)
+	}
 	if at, ok := s.m.NextTimeout(); ok && at <= s.now() {
 		s.m.HandleTimeout(s.now(), s)
 	}
