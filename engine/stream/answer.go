@@ -196,13 +196,18 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 		mustSub(&rec.unknown, amount)
 	}
 	m.moneySent(stream, rec, amount)
-	if rec.sent >= rec.sendMax && !rec.flags.has(streamTotalTold) {
-		rec.flags |= streamTotalTold
-		m.streamEvent(EventTotalSent, stream, rec)
-	}
+	m.noteTotal(stream, rec)
 	if rec.heldOut == 0 {
 		m.noteSettled(stream, rec)
 		m.noteStuck(stream, rec, m.conns.At(rec.conn))
+	}
+}
+
+// noteTotal tells once that a stream has sent all that it may.
+func (m *Machine) noteTotal(k uint32, rec *streamRec) {
+	if rec.sent >= rec.sendMax && !rec.flags.has(streamTotalTold) {
+		rec.flags |= streamTotalTold
+		m.streamEvent(EventTotalSent, k, rec)
 	}
 }
 

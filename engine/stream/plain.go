@@ -200,8 +200,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	var p frame.MaxMoneyPacket
 	rec := m.streams.At(s.stream)
 	if !p.Parse(op.Text) || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != rec.id ||
-		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax ||
-		satAdd(rec.sent, s.amount) >= rec.sendMax {
+		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax {
 		return false
 	}
 	m.plainPackets++
@@ -220,6 +219,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	rec.heldDest = floorSub(rec.heldDest, s.partDest)
 	rec.delivered = satAdd(rec.delivered, arrived)
 	m.moneySent(s.stream, rec, amount)
+	m.noteTotal(s.stream, rec)
 	if rec.heldOut == 0 {
 		m.noteStuck(s.stream, rec, c)
 	}

@@ -79,6 +79,22 @@ func (m *Machine) openStream(h StreamHandle) (uint32, *streamRec, *conn, error) 
 	return slab.Handle(h).Index(), s, c, nil
 }
 
+// Fetch asks the memory for what the calls on these streams look at, and waits for
+// nothing: who is about to visit many streams in no order of memory calls it for some
+// dozens at a time before. Handles of what is no more do no harm.
+func (m *Machine) Fetch(streams []StreamHandle) {
+	for _, h := range streams {
+		if i := slab.Handle(h).Index(); m.streams.Generation(i) != 0 {
+			m.streams.Prefetch(i, streamLinesOut)
+		}
+	}
+	for _, h := range streams {
+		if s, ok := m.streams.Get(slab.Handle(h)); ok {
+			m.conns.Prefetch(s.conn, linesOut)
+		}
+	}
+}
+
 // SetSendMax sets how much the stream may send in all, in our units. It may be
 // lowered to what is sent and in flight; below that it is ErrMaximum. A stream that is
 // closed or closing answers ErrClosed, here and at the other maxima.
