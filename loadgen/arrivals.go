@@ -5,11 +5,13 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/millrace-ilp/millrace/engine/stream"
 	"github.com/millrace-ilp/millrace/internal/nullengine"
+	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 const (
@@ -45,6 +47,18 @@ type arrivals struct {
 	behind    uint64                  // raised nullengine.Late or more after they were due
 
 	nextAt atomic.Int64 // when the next arrival is due, for who wakes the loop
+
+	drawn   [drawAtOnce]arrival // by draw
+	handles [drawAtOnce]stream.StreamHandle
+}
+
+// drawAtOnce is how many arrivals are drawn before the first is raised.
+const drawAtOnce = 64
+
+// arrival is one that is due, and whose.
+type arrival struct {
+	due    int64
+	target uint32
 }
 
 // target is a stream: what it may send, and the arrivals that wait for its packets.
@@ -80,34 +94,64 @@ func newArrivals(s shape, base time.Time, loop, loops, streams int) *arrivals {
 func (a *arrivals) now() int64 { return int64(time.Since(a.base)) }
 
 // raise lets every packet go that is due. The index of a stream is that in streams.
+// Streams are drawn some at a time, so that the memory is asked for all of them before the
+// first is visited.
 func (a *arrivals) raise(m *stream.Machine, at stream.Instant, streams []stream.StreamHandle) {
 	now := a.now()
-	for range maxBurst {
-		due := a.schedule.Next()
-		if due > now || due >= a.until {
+	for burst := 0; burst < maxBurst; {
+		n := a.draw(now)
+		if n == 0 {
 			break
 		}
-		i := a.pick.Uint64() % uint64(len(a.targets))
-		t := &a.targets[i]
-		if !a.push(t, due) {
-			break
+		burst += n
+		for k := range n {
+			a.handles[k] = streams[a.drawn[k].target]
 		}
-		t.limit += a.amount
-		// A stream that is gone was counted when it was lost; its arrivals are
-		// never answered.
-		_ = m.SetSendMax(at, streams[i], t.limit)
-		if due >= a.from {
-			nullengine.Record(a.lag, now-due)
-			if now-due >= nullengine.Late {
-				a.behind++
+		m.Fetch(a.handles[:n])
+		for k := range n {
+			d := &a.drawn[k]
+			t := &a.targets[d.target]
+			a.push(t, d.due)
+			t.limit += a.amount
+			// A stream that is gone was counted when it was lost; its arrivals are
+			// never answered.
+			_ = m.SetSendMax(at, a.handles[k], t.limit)
+			if d.due >= a.from {
+				nullengine.Record(a.lag, now-d.due)
+				if now-d.due >= nullengine.Late {
+					a.behind++
+				}
 			}
 		}
-		a.schedule.Pass()
 	}
 	if due := a.schedule.Next(); due < a.until {
 		a.nextAt.Store(due)
 	} else {
 		a.nextAt.Store(never)
+	}
+}
+
+// draw reads the schedule up to now, as far as drawn and what may wait have room, and
+// asks the memory for the targets.
+func (a *arrivals) draw(now int64) (n int) {
+	room := min(len(a.drawn), len(a.waits)-1-a.out)
+	for ; n < room; n++ {
+		due := a.schedule.Next()
+		if due > now || due >= a.until {
+			break
+		}
+		i := a.pick.Uint64() % uint64(len(a.targets))
+		a.drawn[n] = arrival{due: due, target: uint32(i)}
+		a.fetch(i)
+		a.schedule.Pass()
+	}
+	return n
+}
+
+// fetch asks the memory for a target, if there is one of that number.
+func (a *arrivals) fetch(i uint64) {
+	if i < uint64(len(a.targets)) {
+		slab.Prefetch(unsafe.Pointer(&a.targets[i]))
 	}
 }
 

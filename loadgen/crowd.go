@@ -20,8 +20,9 @@ const atOnce = 1024
 type crowd struct {
 	link    *engine.Link // any of the loop's: a way onto it
 	streams []stream.StreamHandle
-	open    *arrivals // nil in a closed loop
-	data    *outgoing // nil when money is sent
+	open    *arrivals            // nil in a closed loop
+	data    *outgoing            // nil when money is sent
+	watch   func(*engine.OnLoop) // pacer.watch for this loop
 
 	opened atomic.Int64
 	closed atomic.Int64
@@ -37,6 +38,9 @@ func (c *crowd) HandleEvents(lp *engine.OnLoop, events []stream.Event) {
 		now = c.open.now()
 	}
 	for i := range events {
+		if c.open != nil && i+eventsAhead < len(events) {
+			c.open.fetch(events[i+eventsAhead].User - 1)
+		}
 		switch e := &events[i]; e.Kind {
 		case stream.EventConnected:
 			c.connected(lp, e)
@@ -60,10 +64,10 @@ func (c *crowd) HandleEvents(lp *engine.OnLoop, events []stream.Event) {
 			c.lose(fmt.Errorf("a connection was closed %s with %v%s", why, e.Code, message))
 		}
 	}
-	if c.open != nil {
-		c.open.raise(m, lp.Now(), c.streams)
-	}
 }
+
+// eventsAhead is how many events before its turn a stream's target is asked for.
+const eventsAhead = 8
 
 // expect makes room for n more streams, so that none is made twice.
 func (c *crowd) expect(n int) error {

@@ -13,28 +13,61 @@ import (
 // pacerSample is how many sleeps of a pacer one is measured of.
 const pacerSample = 16
 
-// pacer wakes the event loops of an open loop. A loop raises what is due whenever it
-// is awake; the pacer comes when it slept through an arrival. Timers of Go and of the
-// loops are a millisecond coarse, so it sleeps in the kernel. Its goroutines are not
-// locked to threads: to wake one that is costs three switches instead of one.
+// pacer lets the packets of an open loop go in time. Where they are due so often that
+// a loop hardly sleeps, the loop looks again and again (watch): nothing else then takes
+// its processor, and nobody has to wake it. Otherwise a goroutine sleeps from one arrival
+// to the next. Timers of Go and of the loops are a millisecond coarse, so it sleeps in the
+// kernel. It is not locked to a thread: to wake one that is costs three switches
+// instead of one.
 type pacer struct {
 	crowds []*crowd
-	cpu    []atomic.Int64 // that the sleeps for each loop took so far, in nanoseconds
+	cpu    []atomic.Int64 // that waiting took for each loop so far, in nanoseconds
 	stop   atomic.Bool
 	gone   sync.WaitGroup
 	procs  int // GOMAXPROCS before
 }
 
-// startPacer starts a goroutine for each loop. They get processors of their own: they
+// startPacer begins to look after each loop. Goroutines get processors of their own: they
 // sleep nearly always, and must not wait for one when they do not.
-func startPacer(crowds []*crowd) *pacer {
+func startPacer(crowds []*crowd) (*pacer, error) {
 	p := &pacer{crowds: crowds, cpu: make([]atomic.Int64, len(crowds))}
 	p.procs = runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(p.procs + len(crowds))
-	for i := range crowds {
+	watches := runtime.NumCPU() >= 2*len(crowds) // the receiver's loops have processors, too
+	for i, c := range crowds {
+		if watches && c.open.schedule.Gather() > 0 {
+			c.watch = func(lp *engine.OnLoop) { p.watch(i, lp) }
+			if err := c.link.Do(c.watch); err != nil {
+				return p, err
+			}
+			continue
+		}
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 		p.gone.Go(func() { p.pace(i) })
 	}
-	return p
+	return p, nil
+}
+
+// watchFor is how long watch waits for the next arrival before its loop looks at
+// its sockets.
+const watchFor = 2 * time.Microsecond
+
+// watch raises what is due, now and whenever its loop has served its sockets.
+func (p *pacer) watch(i int, lp *engine.OnLoop) {
+	c := p.crowds[i]
+	a := c.open
+	gather := a.schedule.Gather()
+	from := a.now()
+	now := from
+	for now < a.nextAt.Load()+gather && now < from+int64(watchFor) {
+		now = a.now()
+	}
+	p.cpu[i].Add(now - from)
+	if now >= a.nextAt.Load()+gather {
+		a.raise(lp.Machine(), lp.Now(), c.streams)
+	}
+	if !p.stop.Load() {
+		lp.Later(c.watch)
+	}
 }
 
 func (p *pacer) pace(i int) {

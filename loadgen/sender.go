@@ -159,7 +159,9 @@ func (snd *sender) begin() error {
 		}
 	}
 	if snd.shape.Rate > 0 {
-		snd.pacer = startPacer(snd.crowds)
+		var err error
+		snd.pacer, err = startPacer(snd.crowds)
+		return err
 	}
 	return nil
 }
