@@ -95,3 +95,37 @@ func TestAgainLetsSocketsBeServed(t *testing.T) {
 		}
 	})
 }
+
+// TestLinkAloneIsAnsweredVectorByVector: the other end of a link that has its loop to
+// itself need not wait until a long read is worked on.
+func TestLinkAloneIsAnsweredVectorByVector(t *testing.T) {
+	const window, rounds = 4 * vectorLen, 20
+	onBackends(t, func(t *testing.T, b Backend) {
+		server := newRecorder(t)
+		server.packets = echo
+		lp, ln := listening(t, b, LoopConfig{}, server)
+		client := newRecorder(t)
+		answered, round := 0, 0
+		send := func(l *Link) {
+			round++
+			for i := range window {
+				fill(l.Request(uint32(i), 300), uint32(i))
+			}
+		}
+		client.up = send
+		client.packets = func(l *Link, in []Packet) {
+			if answered += len(in); answered == round*window && round < rounds {
+				send(l)
+			}
+		}
+		clp := startLoop(t, b, LoopConfig{}, client)
+		dialTo(t, clp, ln, DialConfig{})
+		client.await("all answers", func() (all bool) {
+			client.do(clp, func() { all = answered == rounds*window })
+			return all
+		})
+		if s := lp.Stats(); s.FramesPerWrite() > 2*vectorLen {
+			t.Errorf("%.0f answers a write: the first waited for the last", s.FramesPerWrite())
+		}
+	})
+}

@@ -10,6 +10,10 @@ const (
 	// gather is how much output of a link is worth handing over while the kernel
 	// does not take what it was given before.
 	gather = 64 << 10
+	// early is how much output of a link that has its loop to itself is handed over
+	// before the rest of its octets are worked on: about a vector's. Where there are
+	// several links their other ends have enough to do meanwhile; here it would wait.
+	early = 16 << 10
 	// tickNs is how often links whose output waits are looked at: the backend
 	// does not say when a socket is writable again.
 	tickNs = int64(2 * time.Millisecond)

@@ -58,6 +58,8 @@ type Loop struct {
 	chunks  []*pool.Buf
 	ids     []uint32
 	reading *Link   // whose octets are being worked on
+	last    *Link   // that was read last
+	alone   bool    // the same link was read before: its loop has nothing else to do
 	dirty   []*Link // written to and not flushed
 	waiting []*Link // their output has not all reached the kernel
 	downs   []*Link // ended; the handler is still to be told

@@ -105,7 +105,8 @@ func (lp *Loop) read(l *Link, b []byte) {
 		return
 	}
 	lp.begin()
-	lp.reading = l
+	lp.alone = lp.last == l
+	lp.reading, lp.last = l, l
 	l.stats.Reads++
 	lp.stats.Reads++
 	lp.take(l, b)
@@ -144,6 +145,11 @@ func (lp *Loop) deliver(l *Link, b []byte) {
 		}
 		if l.phase != linkUp {
 			return
+		}
+		if lp.alone && l.s.Out.Len() >= early {
+			if lp.flush(l); l.phase != linkUp {
+				return
+			}
 		}
 	}
 	l.s.EndRead()
