@@ -29,7 +29,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 type phases struct{ transmit, receive, settle time.Duration }
 
 func benchmarkPath(b *testing.B, of func(*phases) time.Duration) {
-	for _, connections := range []int{1000, 10000} {
+	for _, connections := range []int{64, 1000, 10000} {
 		for _, vector := range []int{1, 32} {
 			b.Run(fmt.Sprintf("conns=%d/n=%d", connections, vector), func(b *testing.B) {
 				l := newLane(b, connections, 256)
