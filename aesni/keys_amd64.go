@@ -13,3 +13,8 @@ func expandAVX(key *[32]byte, b *[448]byte)
 //
 //go:noescape
 func prefetchBlock(b *[448]byte)
+
+// prefetchShort begins to load what a packet of up to 48 octets needs of a block.
+//
+//go:noescape
+func prefetchShort(b *[448]byte)

@@ -80,8 +80,14 @@ func sealShort(b *block, iv *[12]byte, data, text []byte, n int) {
 	sealAVX512(b.raw(), iv, unsafe.SliceData(data), first(text), n)
 }
 
-// prefetch begins to load the keys of a connection.
-func prefetch(b *block) { prefetchBlock(b.raw()) }
+// prefetch begins to load the keys of a connection, for a packet of n octets.
+func prefetch(b *block, n int) {
+	if n <= 48 {
+		prefetchShort(b.raw())
+		return
+	}
+	prefetchBlock(b.raw())
+}
 
 // lanes is how many lanes n packets of so many octets are best proved in: a lane too
 // many costs as much as one that is used.

@@ -146,7 +146,7 @@ func (k *Keys) OpenVector(ops []Op) {
 	k.fetch(ops)
 	for i := range ops {
 		if k.gcm != gcmStdlib && i+ahead < len(ops) {
-			k.fetchOne(ops[i+ahead].Key)
+			k.fetchOne(&ops[i+ahead])
 		}
 		op := &ops[i]
 		n := len(op.Data) - Overhead
@@ -167,7 +167,7 @@ func (k *Keys) SealVector(ops []Op) {
 	k.fetch(ops)
 	for i := range ops {
 		if k.gcm != gcmStdlib && i+ahead < len(ops) {
-			k.fetchOne(ops[i+ahead].Key)
+			k.fetchOne(&ops[i+ahead])
 		}
 		op := &ops[i]
 		n := len(op.Text)
@@ -197,13 +197,13 @@ func (k *Keys) fetch(ops []Op) {
 		return
 	}
 	for i := range ops[:min(ahead, len(ops))] {
-		k.fetchOne(ops[i].Key)
+		k.fetchOne(&ops[i])
 	}
 }
 
-func (k *Keys) fetchOne(slot uint32) {
-	if s := int(slot >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
-		prefetch(&k.segments[s].blocks[slot&segmentMask])
+func (k *Keys) fetchOne(op *Op) {
+	if s := int(op.Key >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
+		prefetch(&k.segments[s].blocks[op.Key&segmentMask], len(op.Text))
 	}
 }
 

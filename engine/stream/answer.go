@@ -58,7 +58,7 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		if m.wake(s.conn, c) {
 			w.woken = s.conn
 		}
-		m.prefetchStream(c, streamLinesOut)
+		m.prefetchStream(c, m.streamLinesAnswer(c))
 		op.Key = keySlot(s.conn)
 		m.openInto(op, data)
 	}

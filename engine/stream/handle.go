@@ -12,20 +12,24 @@ import (
 
 // work is one packet on its way through the stages.
 type work struct {
-	conn    uint32 // the connection that the token named, or 0
-	slot    uint32 // the request that an answer belongs to, or 0
-	woken   uint32 // the connection that look-up has woken, or 0
-	scratch int8   // the scratch key block of a token we did not know, or -1
-	refuse  bool   // decided by look-up: answer with code
-	code    ilp.Code
-	token   uint64
+	marks
+	segment []byte // of a prepare's destination: its token
 	packet  ilp.Prepare
 	reply   ilp.Reject
-	answers bool // the fulfillment is the one we expect
+}
 
-	segment   []byte // of a prepare's destination: its token
-	unchecked bool   // the address is not checked yet
+// marks are what view begins anew for each packet.
+type marks struct {
+	conn      uint32 // the connection that the token named, or 0
+	slot      uint32 // the request that an answer belongs to, or 0
+	woken     uint32 // the connection that look-up has woken, or 0
 	found     uint32 // what the token is known for
+	token     uint64
+	scratch   int8 // the scratch key block of a token we did not know, or -1
+	refuse    bool // decided by look-up: answer with code
+	unchecked bool // the address is not checked yet
+	answers   bool // the fulfillment is the one we expect
+	code      ilp.Code
 }
 
 // newcomer is a token that is not in the table but authenticates.
@@ -134,7 +138,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 
 // view parses a packet and finds out by what name to look up what it belongs to.
 func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
-	*w = work{scratch: -1}
+	w.marks, w.segment = marks{scratch: -1}, nil
 	op.Data, op.Text, op.OK = nil, nil, false
 	if e.Kind != Prepare {
 		if w.slot, w.conn = m.slotOfAnswer(e); w.conn != 0 && m.scratch.many {
@@ -193,7 +197,7 @@ func (m *Machine) find(w []work) {
 // its answer touch (conn, streamRec).
 const (
 	linesIn, linesOut             = 2, 5
-	streamLinesIn, streamLinesOut = 1, 3
+	streamLinesIn, streamLinesOut = 1, 2 // and one more for events of money
 )
 
 // prefetchStream asks for the first stream of a connection.
@@ -201,6 +205,14 @@ func (m *Machine) prefetchStream(c *conn, lines int) {
 	if c.firstStream != 0 {
 		m.streams.Prefetch(c.firstStream, lines)
 	}
+}
+
+// streamLinesAnswer are those that the answer to a packet out touches.
+func (m *Machine) streamLinesAnswer(c *conn) int {
+	if m.optionsOf(c).NoMoneyEvents {
+		return streamLinesOut
+	}
+	return streamLinesOut + 1
 }
 
 // lookUp finds what a packet belongs to and readies its opening. It changes no

@@ -87,7 +87,7 @@ func (m *Machine) expireSlot(i uint32, out Output) {
 		m.retire(i, s)
 		return
 	}
-	ci, c, timely := s.conn, m.conns.At(s.conn), work{code: ilp.R00}
+	ci, c, timely := s.conn, m.conns.At(s.conn), work{marks: marks{code: ilp.R00}}
 	if !s.flags.has(slotMoney) {
 		var packet frame.Packet
 		m.refused(i, s, c, &timely, &packet, false, ilp.R00)

@@ -72,7 +72,8 @@ func main() {
 	}
 	wipe()
 	RET()
-	prefetch()
+	prefetch("prefetchBlock", "prefetchBlock begins to load a block.", 0)
+	prefetch("prefetchShort", "prefetchShort begins to load what a packet of up to 48 octets needs of a block.", 1)
 	Generate()
 }
 
@@ -92,13 +93,14 @@ func multiply(a, b, to VecPhysical) {
 	parts.Reduce(func(ops ...Op) { VPXOR(ops[0], ops[1], ops[2]) }, lo, mid, to, t, X15, to)
 }
 
-// prefetch begins to load a key block.
-func prefetch() {
-	TEXT("prefetchBlock", NOSPLIT, "func(b *[448]byte)")
+// prefetch begins to load a key block, or all of it but its first line: the four higher
+// powers, which short packets do without.
+func prefetch(name, doc string, first int) {
+	TEXT(name, NOSPLIT, "func(b *[448]byte)")
 	Pragma("noescape")
-	Doc("prefetchBlock begins to load a block.")
+	Doc(doc)
 	b := Load(Param("b"), GP64())
-	for line := range 7 {
+	for line := first; line < 7; line++ {
 		PREFETCHT0(Mem{Base: b, Disp: 64 * line})
 	}
 	RET()
