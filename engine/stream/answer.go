@@ -390,7 +390,6 @@ func (m *Machine) newSlot() (uint32, *slot, bool) {
 
 // freeSlot gives a slot back; the caller has settled its money and data.
 func (m *Machine) freeSlot(i uint32, s *slot) {
-	m.slotTimers.Clear(i)
 	if s.flags&(slotPeer|slotEcho) == slotPeer {
 		m.asking--
 	}

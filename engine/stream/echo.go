@@ -68,7 +68,7 @@ func (m *Machine) answerEcho(e *Entry, p ilp.Prepare, out Output) {
 	s.amount, s.octets, s.sequence = p.Amount(), uint32(echo.ResponseLen), Sequence(e.Request)
 	copy(s.expect[:], p.Condition())
 	m.track(i, s)
-	m.slotTimers.Set(i, expires*1e6)
+	m.slotTimers.Within(i, int64(m.deadlineOf(s)))
 }
 
 // echoAnswered passes on what answers an echo. A fulfill that proves nothing is

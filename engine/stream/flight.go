@@ -68,13 +68,21 @@ func (m *Machine) enterFlight(i uint32, s *slot, c *conn) {
 	c.flight.add(s)
 	c.window.reached(c.flight.packets)
 	m.track(i, s)
-	m.slotTimers.Set(i, min(s.expiresMs, m.now.unixMs()+maxWaitMs)*1e6+m.cfg.ExpiryMargin)
+	m.slotTimers.Within(i, int64(m.deadlineOf(s)))
 	if l := m.links.At(s.link); l.sizesItself {
 		l.sizer.reached(l.flight.packets)
 	}
 	if pace := m.optionsOf(c).PacketsPerSecond; pace > 0 {
 		c.paceNext = max(c.paceNext, m.now-paceBurst) + Instant(1e9/pace)
 	}
+}
+
+// deadlineOf is when a request is given up.
+func (m *Machine) deadlineOf(s *slot) Instant {
+	if s.flags.has(slotEcho) {
+		return Instant(s.expiresMs * 1e6) // who asked waits no longer
+	}
+	return Instant(min(s.expiresMs, s.sentAt.unixMs()+maxWaitMs)*1e6 + m.cfg.ExpiryMargin)
 }
 
 func (m *Machine) leaveFlight(s *slot) {

@@ -237,7 +237,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 	request := ildcp.AppendRequest(nil, m.expiry.at(expires))
 	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(h).Index(), slotPeer|slotCanFulfil, now, expires
 	m.track(i, s)
-	m.slotTimers.Set(i, expires*1e6+m.cfg.ExpiryMargin)
+	m.slotTimers.Within(i, int64(m.deadlineOf(s)))
 	id := m.requestID(m.slots.Handle(i))
 	region := out.Request(h, id, len(request))
 	if region == nil {

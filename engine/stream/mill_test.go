@@ -403,8 +403,11 @@ func (w *mill) state() {
 			fmt.Fprintf(&b, "end %d: stream %d: %+v\n", n, i, *m.streams.At(i))
 		}
 		for i := m.slots.Next(0); i != 0; i = m.slots.Next(i) {
-			at, _ := m.slotTimers.Deadline(i)
-			fmt.Fprintf(&b, "end %d: slot %d, timer %d: %+v\n", n, i, at, *m.slots.At(i))
+			s := *m.slots.At(i)
+			if at, ok := m.slotTimers.Deadline(i); ok && at > int64(m.deadlineOf(&s)) {
+				fmt.Fprintf(&b, "end %d: slot %d, timer %d after its deadline\n", n, i, at)
+			}
+			fmt.Fprintf(&b, "end %d: slot %d, due %d: %+v\n", n, i, m.deadlineOf(&s), s)
 		}
 		for _, h := range x.links {
 			l := *m.linkOf(h)

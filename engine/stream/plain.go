@@ -232,7 +232,6 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	m.untrack(s)
 	m.linkReady(s.link)
 	c.flight.remove(s)
-	m.slotTimers.Clear(i)
 	rec.refs--
 	c.refs--
 	m.slots.Free(i)

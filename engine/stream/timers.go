@@ -81,7 +81,7 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 		if !ok {
 			break
 		}
-		m.expireSlot(i, out)
+		m.slotTimeout(i, out)
 	}
 	for {
 		i, ok := m.holdTimers.PopExpired(int64(now))
@@ -108,6 +108,21 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 		m.starved = m.starved[:0]
 	}
 	m.endAnswers()
+}
+
+// slotTimeout takes a slot whose timer has fired. It may be that of an earlier request
+// in the same slot: no timer is cleared when an answer comes.
+func (m *Machine) slotTimeout(i uint32, out Output) {
+	if m.slots.Generation(i)&1 == 0 {
+		return
+	}
+	switch s := m.slots.At(i); {
+	case s.flags.has(slotSpent | slotDoubt):
+	case m.deadlineOf(s) > m.now:
+		m.slotTimers.Set(i, int64(m.deadlineOf(s)))
+	default:
+		m.expireSlot(i, out)
+	}
 }
 
 // tooLate takes a hold whose decision has not come in time, or whose fulfill found

@@ -86,6 +86,16 @@ func (w *Wheel) Set(i uint32, deadlineNs int64) {
 	w.next = min(w.next, deadlineNs)
 }
 
+// Within arms the timer of item i so that it expires at the deadline or before: one that
+// is armed already for an earlier instant stays. Who sets timers that hardly ever expire
+// leaves them armed, looks at the true deadline when one does, and sets it again.
+func (w *Wheel) Within(i uint32, deadlineNs int64) {
+	if t := w.at(i); t != nil && t.list != 0 && t.deadline <= deadlineNs {
+		return
+	}
+	w.Set(i, deadlineNs)
+}
+
 // Clear disarms the timer of item i, if it is armed.
 func (w *Wheel) Clear(i uint32) {
 	if t := w.at(i); t != nil && t.list != 0 {

@@ -212,3 +212,36 @@ func TestWheelMisusePanics(t *testing.T) {
 		t.Error("armed without Set")
 	}
 }
+
+func TestWithinNeverPutsATimerOff(t *testing.T) {
+	w := NewWheel(1000, 64)
+	w.Within(1, 5000)
+	w.Within(1, 90_000) // stays at 5,000
+	w.Within(2, 90_000)
+	w.Within(2, 5000) // comes nearer
+	for _, i := range []uint32{1, 2} {
+		if at, ok := w.Deadline(i); !ok || at != 5000 {
+			t.Errorf("timer %d is due at %d, %v", i, at, ok)
+		}
+	}
+	if i, ok := w.PopExpired(4999); ok {
+		t.Errorf("timer %d fired too early", i)
+	}
+	fired := 0
+	for {
+		i, ok := w.PopExpired(5000)
+		if !ok {
+			break
+		}
+		if fired++; w.Armed(i) {
+			t.Errorf("timer %d is armed still", i)
+		}
+	}
+	if fired != 2 {
+		t.Errorf("%d timers fired", fired)
+	}
+	w.Within(1, 90_000)
+	if at, ok := w.Deadline(1); !ok || at != 90_000 {
+		t.Errorf("armed anew it is due at %d, %v", at, ok)
+	}
+}
