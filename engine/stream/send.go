@@ -237,8 +237,8 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 // How many turns ahead a connection is asked for, and what can only be asked for once
 // it is there.
 const (
-	connAhead   = 12
-	streamAhead = 6
+	connAhead   = 8
+	streamAhead = 4
 )
 
 // prefetchReady asks for the connection whose turn is k from now.
