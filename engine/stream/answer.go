@@ -207,7 +207,7 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 func (m *Machine) noteTotal(k uint32, rec *streamRec) {
 	if rec.sent >= rec.sendMax && !rec.flags.has(streamTotalTold) {
 		rec.flags |= streamTotalTold
-		m.streamEvent(EventTotalSent, k, rec)
+		m.briefEvent(EventTotalSent, k)
 	}
 }
 
