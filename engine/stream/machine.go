@@ -26,7 +26,7 @@ type Machine struct {
 	data     *slab.Slab[dataState]
 	receipts *slab.Slab[[receipt.Len]byte]
 	tokens   *slab.Table                 // token hash -> connection, or tombstone with graveBit
-	byID     *slab.Table                 // connection<<32 | stream id -> stream
+	byID     *slab.Table                 // connection<<32 | stream id -> stream; not of one that was alone when it came
 	cold     []*[1 << coldShift]coldConn // by connection index
 	options  optionTable
 	servers  []server          // by server number; 0 is unused

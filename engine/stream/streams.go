@@ -28,9 +28,9 @@ func (m *Machine) newStream(i uint32, c *conn, id uint64) (uint32, *streamRec, b
 	if !ok {
 		return 0, nil, false
 	}
-	invariant(m.byID.Put(streamKey(i, id), s), "more stream ids than streams")
 	*rec = streamRec{conn: i, id: id, maxDataRemote: assumedStreamWindow, deliverMax: maxAmount}
 	if c.lastStream != 0 {
+		invariant(m.byID.Put(streamKey(i, id), s), "more stream ids than streams")
 		m.streams.At(c.lastStream).next = s
 	} else {
 		c.firstStream = s
