@@ -150,11 +150,11 @@ func (s *shard) route(e *stream.Event) uint32 {
 		}
 		return 0
 	case stream.EventAccepted:
-		info, ok := s.m.ConnInfo(e.Conn)
-		if !ok || int(info.Server) >= len(s.servers) {
+		server := s.m.ConnServer(e.Conn)
+		if server == 0 || int(server) >= len(s.servers) {
 			return 0
 		}
-		s.accepted(e.Conn, s.servers[info.Server])
+		s.accepted(e.Conn, s.servers[server])
 	}
 	i := s.doorOf(e.Conn)
 	if i == 0 {
