@@ -11,8 +11,8 @@ import (
 
 // serverRef is a server in a shard's table, by its number.
 type serverRef struct {
-	srv     *Server
-	handler uint32
+	srv  *Server
+	door uint32 // its Handler's, or 0
 }
 
 // setServer enters a server of the machine.
@@ -22,30 +22,53 @@ func (s *shard) setServer(id stream.ServerID, srv *Server) {
 	}
 	s.servers[id].srv = srv
 	if srv.handler != nil {
-		s.servers[id].handler = s.holdHandler(srv.handler)
+		s.servers[id].door = s.openDoor(door{handler: srv.handler, server: srv, should: srv.should})
 	}
 }
 
-// own says who is told of a connection's events.
-func (s *shard) own(o owner) {
-	i := uint32(o.conn)
+// openDoor opens a door, with one user.
+func (s *shard) openDoor(d door) uint32 {
+	i, p, _ := s.doors.Alloc() // no more than handles
+	*p = d
+	p.users = 1
+	return i
+}
+
+// leaveDoor takes one user of a door away. The last one closes it.
+func (s *shard) leaveDoor(i uint32) {
+	d := s.doors.At(i)
+	if d.users--; d.users == 0 {
+		*d = door{}
+		s.doors.Free(i)
+	}
+}
+
+// own says at which door a connection's events are told.
+func (s *shard) own(h stream.ConnHandle, door uint32) {
+	i := uint32(h)
 	for int(i>>ownerShift) >= len(s.owners) {
 		s.owners = append(s.owners, new([1 << ownerShift]owner))
 	}
-	*s.ownerAt(i) = o
+	*s.ownerAt(i) = owner{slab.Handle(h).Generation(), door}
 	s.live.Add(1)
-	if o.handler != 0 {
-		s.handlers[o.handler-1].refs++
-	}
+	s.doors.At(door).users++
 }
 
-func (s *shard) ownerOf(h stream.ConnHandle) *owner {
+// ownAlone opens a door for one connection.
+func (s *shard) ownAlone(h stream.ConnHandle, d door) {
+	i := s.openDoor(d)
+	s.own(h, i)
+	s.leaveDoor(i)
+}
+
+// doorOf is the number of the door at which a connection's events are told, or 0.
+func (s *shard) doorOf(h stream.ConnHandle) uint32 {
 	if i := uint32(h); int(i>>ownerShift) < len(s.owners) && h != 0 {
-		if o := s.ownerAt(i); o.conn == h {
-			return o
+		if o := s.ownerAt(i); o.generation == slab.Handle(h).Generation() {
+			return o.door
 		}
 	}
-	return nil
+	return 0
 }
 
 // ownerShift: owners come in segments, so that nothing of the size of all connections is
@@ -56,19 +79,16 @@ func (s *shard) ownerAt(i uint32) *owner { return &s.owners[i>>ownerShift][i&(1<
 
 // forget drops a connection that is over.
 func (s *shard) forget(h stream.ConnHandle) {
-	o := s.ownerOf(h)
-	if o == nil {
+	i := s.doorOf(h)
+	if i == 0 {
 		return
 	}
 	s.live.Add(-1)
-	if o.server != nil {
-		o.server.ended()
+	if d := s.doors.At(i); d.server != nil {
+		d.server.ended()
 	}
-	handler := o.handler
-	*o = owner{}
-	if handler != 0 {
-		s.dropHandler(handler)
-	}
+	*s.ownerAt(uint32(h)) = owner{}
+	s.leaveDoor(i)
 }
 
 // drain tells everybody what happened, and says whether anything did. Events of
@@ -84,22 +104,22 @@ func (s *shard) drain() bool {
 			return some
 		}
 		some = true
-		from, handler := 0, uint32(0)
+		from, door := 0, uint32(0)
 		for i := range events {
 			if i+ownersAhead < len(events) {
 				s.prefetchOwner(events[i+ownersAhead].Conn)
 			}
 			next := s.route(&events[i])
-			if next == handler {
+			if next == door {
 				continue
 			}
-			if handler != 0 {
-				s.callHandler(handler, events[from:i])
+			if door != 0 {
+				s.callHandler(door, events[from:i])
 			}
-			from, handler = i, next
+			from, door = i, next
 		}
-		if handler != 0 {
-			s.callHandler(handler, events[from:])
+		if door != 0 {
+			s.callHandler(door, events[from:])
 		}
 	}
 }
@@ -116,7 +136,8 @@ func (s *shard) prefetchOwner(h stream.ConnHandle) {
 // maxRun bounds the events of one call of a Handler.
 const maxRun = 1024
 
-// route tells an event to the blocking door, or answers which Handler is to be told.
+// route tells an event to the blocking door, or answers at which Handler's door it is to
+// be told.
 func (s *shard) route(e *stream.Event) uint32 {
 	switch e.Kind {
 	case stream.EventLinkConfigured, stream.EventLinkRefused:
@@ -129,23 +150,24 @@ func (s *shard) route(e *stream.Event) uint32 {
 		}
 		return 0
 	case stream.EventAccepted:
-		info, ok := s.m.ConnInfo(e.Conn)
-		if !ok || int(info.Server) >= len(s.servers) {
+		server := s.m.ConnServer(e.Conn)
+		if server == 0 || int(server) >= len(s.servers) {
 			return 0
 		}
-		s.accepted(e.Conn, s.servers[info.Server])
+		s.accepted(e.Conn, s.servers[server])
 	}
-	o := s.ownerOf(e.Conn)
-	switch {
-	case o == nil:
+	i := s.doorOf(e.Conn)
+	if i == 0 {
 		return 0
-	case e.Kind == stream.EventHold && o.should != nil:
-		s.decide(o.should, e.Hold)
-		return 0
-	case o.handler != 0:
-		return o.handler
 	}
-	s.tellConn(o.state, e)
+	switch d := s.doors.At(i); {
+	case e.Kind == stream.EventHold && d.should != nil:
+		s.decide(d.should, e.Hold)
+	case d.handler != nil:
+		return i
+	default:
+		s.tellConn(d.state, e)
+	}
 	return 0
 }
 
@@ -271,10 +293,11 @@ func (s *shard) endConn(c *connState, e *stream.Event) {
 
 // closeConnections begins to close every connection.
 func (s *shard) closeConnections() {
-	for _, segment := range s.owners {
+	for k, segment := range s.owners {
 		for i := range segment {
-			if h := segment[i].conn; h != 0 {
-				_ = s.m.CloseConn(s.now(), h)
+			if o := &segment[i]; o.door != 0 {
+				h := slab.MakeHandle(uint32(k)<<ownerShift+uint32(i), o.generation)
+				_ = s.m.CloseConn(s.now(), stream.ConnHandle(h))
 			}
 		}
 	}

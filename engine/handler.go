@@ -62,34 +62,9 @@ func (lp *OnLoop) Later(f func(lp *OnLoop)) {
 	lp.s.loop.Again()
 }
 
-// handlerEntry is a Handler in a shard's table, for as long as connections use it.
-type handlerEntry struct {
-	h    Handler
-	refs int
-}
-
-// holdHandler enters a Handler in the table, with one reference.
-func (s *shard) holdHandler(h Handler) uint32 {
-	for i := range s.handlers {
-		if s.handlers[i].refs == 0 {
-			s.handlers[i] = handlerEntry{h, 1}
-			return uint32(i) + 1
-		}
-	}
-	s.handlers = append(s.handlers, handlerEntry{h, 1})
-	return uint32(len(s.handlers))
-}
-
-func (s *shard) dropHandler(n uint32) {
-	e := &s.handlers[n-1]
-	if e.refs--; e.refs == 0 {
-		e.h = nil
-	}
-}
-
-// callHandler hands a run of events to a Handler, and lets go of what is over.
-func (s *shard) callHandler(n uint32, events []stream.Event) {
-	s.tell(s.handlers[n-1].h, events)
+// callHandler hands a run of events to the Handler of a door, and lets go of what is over.
+func (s *shard) callHandler(door uint32, events []stream.Event) {
+	s.tell(s.doors.At(door).handler, events)
 	for i := range events {
 		switch e := &events[i]; e.Kind {
 		case stream.EventStreamClosed:

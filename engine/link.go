@@ -234,7 +234,7 @@ func (l *Link) Connect(ctx context.Context, address string, secret [32]byte, cfg
 		})
 		if failed == nil {
 			c = l.s.newConnState(h)
-			l.s.own(owner{conn: h, state: c, should: cfg.ShouldFulfill})
+			l.s.ownAlone(h, door{state: c, should: cfg.ShouldFulfill})
 		}
 	}); err != nil {
 		return Connection{}, err
@@ -269,8 +269,8 @@ func (l *Link) ConnectOnLoop(n int, each func(i int) (address string, secret [32
 		return err
 	}
 	s := l.s
-	var handler uint32
-	if err := s.call(func() { handler = s.holdHandler(cfg.Handler) }); err != nil {
+	var to uint32
+	if err := s.call(func() { to = s.openDoor(door{handler: cfg.Handler, should: cfg.ShouldFulfill}) }); err != nil {
 		return err
 	}
 	var failed error
@@ -284,14 +284,14 @@ func (l *Link) ConnectOnLoop(n int, each func(i int) (address string, secret [32
 					Expiry: cfg.Expiry, Decide: cfg.ShouldFulfill != nil,
 				})
 				if failed == nil {
-					s.own(owner{conn: h, handler: handler, should: cfg.ShouldFulfill})
+					s.own(h, to)
 				}
 			}
 		}); err != nil {
 			return err
 		}
 	}
-	if err := s.call(func() { s.dropHandler(handler) }); err != nil {
+	if err := s.call(func() { s.leaveDoor(to) }); err != nil {
 		return err
 	}
 	return failed

@@ -159,12 +159,12 @@ func (srv *Server) Close(ctx context.Context) error {
 func (s *shard) accepted(h stream.ConnHandle, ref serverRef) {
 	srv := ref.srv
 	srv.live.Add(1)
-	if ref.handler != 0 {
-		s.own(owner{conn: h, handler: ref.handler, server: srv, should: srv.should})
+	if ref.door != 0 {
+		s.own(h, ref.door)
 		return
 	}
 	c := s.newConnState(h)
-	s.own(owner{conn: h, state: c, server: srv, should: srv.should})
+	s.ownAlone(h, door{state: c, server: srv, should: srv.should})
 	select {
 	case srv.accepts <- Connection{c}:
 	default:

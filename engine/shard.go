@@ -3,12 +3,14 @@ package engine
 import (
 	"crypto/rand"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/engine/stream"
+	"github.com/millrace-ilp/millrace/pool/slab"
 	"github.com/millrace-ilp/millrace/transport"
 )
 
@@ -28,11 +30,11 @@ type shard struct {
 	events  []stream.Event
 	pending []*port // their attached output waits to be sent
 
-	owners   []*[1 << ownerShift]owner // by index of the connection
-	handlers []handlerEntry
-	servers  []serverRef    // by number
-	streams  []*streamState // by index of the stream
-	handles  []stream.StreamHandle
+	owners  []*[1 << ownerShift]owner // by index of the connection
+	doors   *slab.Slab[door]
+	servers []serverRef    // by number
+	streams []*streamState // by index of the stream
+	handles []stream.StreamHandle
 
 	later     []func(*OnLoop) // by OnLoop.Later
 	running   *call           // that Wake is in
@@ -49,13 +51,20 @@ type shard struct {
 	committer  committer
 }
 
-// owner says who is told of a connection's events.
+// owner says at which door a connection's events are told.
 type owner struct {
-	conn    stream.ConnHandle
-	state   *connState // blocking door
-	handler uint32     // loop door
-	server  *Server    // that it came in at, or nil
+	generation uint32 // of the connection's handle
+	door       uint32
+}
+
+// door is where events are told: a Handler's, for all connections that it was given at
+// once, or the blocking door of one connection.
+type door struct {
+	handler Handler
+	state   *connState // of the blocking door
+	server  *Server    // that its connections came in at, or nil
 	should  ShouldFulfill
+	users   int // connections, and who may give it more
 }
 
 func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
@@ -65,6 +74,7 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 		proxies: make(map[proxyKey]stream.LinkHandle),
 		entries: make([]stream.Entry, 0, stream.MaxVector),
 		events:  make([]stream.Event, 0, maxRun),
+		doors:   slab.New[door](math.MaxInt32),
 		dead:    make(chan struct{}),
 	}
 	s.onLoop.s = s

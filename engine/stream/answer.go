@@ -100,7 +100,7 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.heard(ci, c)
 	}
 	if c.firstDoubt != 0 {
-		m.fresh = authentic && s.sentAt >= c.doubtSince
+		m.fresh = authentic && s.sentAt >= m.coldOf(c).doubtSince
 		defer m.afterAnswer(ci, c)
 	}
 	switch {
@@ -135,7 +135,7 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 		} else {
 			m.unread(s, c)
 		}
-		c.arrives(s.amount >= c.size.test)
+		m.arrives(c, s.amount >= c.size.test)
 		c.size.fulfilled(s.amount)
 		m.trips.record(int64(m.now - s.sentAt))
 	}
@@ -295,7 +295,7 @@ func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Pac
 	switch {
 	case c.flags.has(flagClosed):
 	case closing:
-		m.endConn(ci, c.closeCode, m.coldOf(ci).closeMessage, false)
+		m.endAsSaid(ci, c)
 	case !flags.has(slotProbe):
 		m.backOff(ci, c, flags, amount, sentAt, w, authentic, code)
 	}

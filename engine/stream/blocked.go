@@ -32,7 +32,7 @@ func (m *Machine) noteDataBlocked(c *conn, s *streamRec, d *dataState) {
 		c.flags |= flagDirtyStreams
 		m.asked(s.conn, c)
 	}
-	if c.dataOut >= c.maxDataRemote && !c.flags.has(flagToldBlocked) {
+	if m.coldOf(c).dataOut >= c.maxDataRemote && !c.flags.has(flagToldBlocked) {
 		c.flags |= flagTellBlocked | flagToldBlocked
 		m.asked(s.conn, c)
 	}
@@ -49,17 +49,18 @@ const (
 
 // asked plans the next repetition.
 func (m *Machine) asked(i uint32, c *conn) {
-	if c.askAt > m.now {
+	cold := m.ownCold(c)
+	if cold.askAt > m.now {
 		return
 	}
-	c.asks = 0
-	c.askAt = m.now + firstAsk
+	cold.asks, cold.askAt = 0, m.now+firstAsk
 	m.armConn(i, c)
 }
 
 // askAgain repeats what is blocked still.
 func (m *Machine) askAgain(c *conn) {
-	c.askAt = 0
+	cold := m.ownCold(c)
+	cold.askAt = 0
 	blocked := c.flags.has(flagToldBlocked)
 	if blocked {
 		c.flags |= flagTellBlocked
@@ -80,15 +81,15 @@ func (m *Machine) askAgain(c *conn) {
 			blocked = true
 		}
 	}
-	if c.asks++; blocked && c.asks < maxAsks {
-		c.askAt = m.now + min(Instant(firstAsk)<<min(c.asks, 8), maxAsk)
+	if cold.asks++; blocked && cold.asks < maxAsks {
+		cold.askAt = m.now + min(Instant(firstAsk)<<min(cold.asks, 8), maxAsk)
 	}
 }
 
 // appendBlocked appends the connection's blocked frames that are due.
 func (m *Machine) appendBlocked(b []byte, n int, c *conn) ([]byte, int) {
 	if c.flags.has(flagTellBlocked) {
-		wanted := c.dataOut
+		wanted := m.coldOf(c).dataOut
 		for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 			if s := m.streams.At(k); s.data != 0 && !s.flags.has(streamClosed) {
 				d := m.data.At(s.data)

@@ -50,8 +50,7 @@ func (m *Machine) beginEnd(i uint32, code frame.ErrorCode, message []byte) {
 	}
 	c.flags |= flagEnding
 	c.flags &^= flagProbing
-	c.closeCode = code
-	m.coldOf(i).closeMessage = message
+	m.sayWhy(c, code, message)
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		if s := m.streams.At(k); !s.flags.has(streamClosed) {
 			m.endStream(s, c)
@@ -77,11 +76,11 @@ func (m *Machine) stepClose(i uint32, c *conn) {
 func (m *Machine) closeDue(i uint32, c *conn) {
 	if !c.flags.has(flagHeard) && !c.flags.has(flagPeerAddress) || c.flags.has(flagClient) && !c.flags.has(flagHeard) && c.nextSequence == 1 {
 		// The peer has never heard of it.
-		m.endConn(i, c.closeCode, m.coldOf(i).closeMessage, false)
+		m.endAsSaid(i, c)
 		return
 	}
 	c.flags |= flagCloseDue
-	c.closeAfter = m.now + closeWait
+	m.ownCold(c).closeAfter = m.now + closeWait
 	m.armConn(i, c)
 }
 
@@ -93,8 +92,7 @@ func (m *Machine) failConn(i uint32, c *conn, code frame.ErrorCode, message stri
 	}
 	c.flags |= flagEnding
 	c.flags &^= flagProbing | flagDirtyStreams
-	c.closeCode = code
-	m.coldOf(i).closeMessage = []byte(cut(message, maxCloseWords))
+	m.sayWhy(c, code, []byte(cut(message, maxCloseWords)))
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		s := m.streams.At(k)
 		s.code = code
@@ -112,6 +110,23 @@ func (m *Machine) remoteClose(i uint32, c *conn, f frame.ConnectionClose) {
 	}
 	c.flags |= flagRemoteClosed
 	m.endConn(i, f.Code, bytes.Clone(f.Message), true)
+}
+
+// sayWhy keeps what a connection ends with.
+func (m *Machine) sayWhy(c *conn, code frame.ErrorCode, message []byte) {
+	cold := m.ownCold(c)
+	cold.closeCode, cold.closeMessage = code, message
+}
+
+func (m *Machine) closeFrame(c *conn) frame.ConnectionClose {
+	cold := m.coldOf(c)
+	return frame.ConnectionClose{Code: cold.closeCode, Message: cold.closeMessage}
+}
+
+// endAsSaid is endConn with what was said before.
+func (m *Machine) endAsSaid(i uint32, c *conn) {
+	cold := m.coldOf(c)
+	m.endConn(i, cold.closeCode, cold.closeMessage, false)
 }
 
 // endConn is the end: from here on the connection's token leads nowhere. Its
@@ -134,8 +149,7 @@ func (m *Machine) endConn(i uint32, code frame.ErrorCode, message []byte, remote
 	}
 	c.flags = c.flags&^(flagCloseDue|flagCloseSent|flagProbing|flagReady|flagDirtyStreams) | flagClosed
 	m.settleIfLast(c)
-	c.closeCode = code
-	m.coldOf(i).closeMessage = message
+	m.sayWhy(c, code, message)
 	m.events.push(Event{Kind: EventClosed, Code: code, Remote: remote, Conn: ConnHandle(m.conns.Handle(i)), User: c.user})
 	m.dead = append(m.dead, i)
 }

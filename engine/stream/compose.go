@@ -28,7 +28,7 @@ func (m *Machine) composeClose(b []byte, i uint32, c *conn, s *slot) []byte {
 	s.flags |= slotClose
 	c.flags = c.flags&^flagCloseDue | flagCloseSent
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)
-	b = frame.ConnectionClose{Code: c.closeCode, Message: m.coldOf(i).closeMessage}.Append(b)
+	b = m.closeFrame(c).Append(b)
 	frame.SetCount(b, countAt, 1)
 	return b
 }
@@ -44,7 +44,7 @@ func (m *Machine) appendAddress(b []byte, n int, i uint32, c *conn, s *slot) ([]
 		c.flags &^= flagTellAddress
 		s.told |= toldAddress
 	}
-	return frame.ConnectionNewAddress{Address: m.coldOf(i).local}.Append(b), n + 1
+	return frame.ConnectionNewAddress{Address: m.localOf(c)}.Append(b), n + 1
 }
 
 // maxMoneyStreams bounds the streams that one packet of ours pays.

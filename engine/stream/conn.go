@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
@@ -87,10 +86,8 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	c.secret = cfg.SharedSecret
 	c.user = cfg.User
 	c.nextStreamID = 1
-	cold := m.coldOf(i)
-	cold.local = local
-	cold.peer = bytes.Clone(cfg.Destination)
-	cold.expiry = cfg.Expiry
+	m.setNames(c, cfg.Destination, local, nil)
+	m.setExpiry(c, cfg.Expiry)
 	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
 	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
 	o := m.optionsOf(c)
@@ -119,23 +116,23 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	if m.cfg.Directory != nil {
 		m.cfg.Directory.Claim(token, m.cfg.Shard)
 	}
-	*m.coldOf(i) = coldConn{}
 	o := &m.options.entries[options]
 	o.users++
 	*c = conn{
 		token: token, link: link, options: options, nextSequence: 1,
-		maxStreamIDLocal: 2 * uint64(o.MaxRemoteStreams), maxStreamIDRemote: assumedStreamIDs,
-		maxDataLocal: uint64(o.ConnectionWindow), dataWindow: uint64(o.ConnectionWindow), maxDataRemote: assumedConnWindow,
-		lastActive: m.now,
+		maxDataRemote: assumedConnWindow, lastActive: m.now,
 	}
 	c.size.init(o.MaxPacketAmount)
 	c.window.init(o.Congestion, o.MaxInFlight)
 	return i, c, true
 }
 
-// liveConn says whether an index is a connection's that has not been let go.
-func (m *Machine) liveConn(i uint32) bool {
-	return m.conns.Generation(i)&1 == 1
+// setExpiry has an ExpiryFunc say when the packets of a connection expire.
+func (m *Machine) setExpiry(c *conn, f ExpiryFunc) {
+	if f != nil {
+		m.ownCold(c).expiry = f
+		c.flags |= flagExpiry
+	}
 }
 
 // open is the connection of a handle if it is not over.
@@ -153,7 +150,7 @@ func (m *Machine) open(h ConnHandle) (uint32, *conn, error) {
 // ConnInfo is what a connection tells of itself. Received, Sent, Held and
 // Unknown are in our units, Delivered in the peer's. What arrives of packets that are
 // fulfilled after the end is not known any more: they count with their minimum in
-// Delivered. The slices are the machine's own.
+// Delivered. The slices are the machine's own, and good until its next call.
 type ConnInfo struct {
 	Received, Sent, Delivered Amount
 	// Held is in flight; Unknown is the part of it whose link was lost.
@@ -206,22 +203,31 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 	if !ok {
 		return ConnInfo{}, false
 	}
-	cold := m.coldOf(slab.Handle(h).Index())
-	if !c.flags.has(flagClosed) {
-		m.connID(slab.Handle(h).Index())
-	}
-	var l LinkHandle // none once it is closed: the link may be gone
-	if !c.flags.has(flagClosed) {
-		l = LinkHandle(m.links.Handle(c.link))
-	}
-	return ConnInfo{
+	cold := m.coldOf(c)
+	info := ConnInfo{
 		Received: c.totalReceived, Sent: c.totalSent, Delivered: c.delivered, Held: c.heldOut, Unknown: c.unknown,
 		Client: c.flags.has(flagClient), Connected: c.flags.has(flagReady), Closed: c.flags.has(flagClosed), CanSend: c.flags.has(flagPeerAddress), Exhausted: c.nextSequence >= maxSequence-1,
 		RateNum: c.rate.num, RateDen: c.rate.den, LastNum: c.lastRate.num, LastDen: c.lastRate.den, SlippagePPM: m.optionsOf(c).slippage,
-		Tag: cold.tag, Local: cold.local, Peer: cold.peer, AssetCode: cold.assetCode, AssetScale: cold.assetScale, HasAsset: cold.hasAsset,
-		CloseCode: c.closeCode, CloseMessage: cold.closeMessage,
-		ID: cold.id, Link: l, Server: ServerID(c.server), User: c.user,
-	}, true
+		Tag: m.tagOf(c), Local: m.localOf(c), Peer: m.peerOf(c),
+		CloseCode: cold.closeCode, CloseMessage: cold.closeMessage,
+		ID: cold.id, Server: ServerID(c.server), User: c.user,
+	}
+	if asset := m.assets.at(c.asset); asset != nil {
+		info.AssetCode, info.AssetScale, info.HasAsset = asset.code, asset.name.scale, true
+	}
+	if !c.flags.has(flagClosed) {
+		info.ID = m.idOf(c)
+		info.Link = LinkHandle(m.links.Handle(c.link)) // which may be gone once it is closed
+	}
+	return info, true
+}
+
+// ConnServer is ConnInfo.Server alone.
+func (m *Machine) ConnServer(h ConnHandle) ServerID {
+	if c, ok := m.conns.Get(slab.Handle(h)); ok {
+		return ServerID(c.server)
+	}
+	return 0
 }
 
 // SetConnUser tags a connection with a number of the owner's; events carry it.
@@ -359,7 +365,9 @@ func (m *Machine) freeConns() {
 		}
 		m.freeProbe(c)
 		m.options.letGo(c.options)
-		*m.coldOf(i) = coldConn{}
+		m.assets.letGo(c.asset)
+		m.freeNames(c)
+		m.freeCold(c)
 		*c = conn{}
 		m.conns.Free(i)
 	}

@@ -80,8 +80,8 @@ func (m *Machine) CloseServer(now Instant, id ServerID) {
 	}
 	m.now = now
 	m.servers[id].closed = true
-	for c := uint32(1); c < m.connsEnd(); c++ {
-		if m.liveConn(c) && m.conns.At(c).server == uint32(id) {
+	for c := m.conns.Next(0); c != 0; c = m.conns.Next(c) {
+		if m.conns.At(c).server == uint32(id) {
 			m.beginEnd(c, 1, nil)
 		}
 	}

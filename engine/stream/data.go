@@ -84,8 +84,9 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	if s.flags.has(streamClosed) {
 		// Nobody will read it, and the connection's window must not suffer.
 		if end > d.high && end <= d.read+d.window {
-			c.dataIn += end - d.high
-			c.dataRead += end - d.high
+			cold := m.ownCold(c)
+			cold.dataIn += end - d.high
+			cold.dataRead += end - d.high
 			d.high = end
 		}
 		return true
@@ -101,7 +102,8 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	if end > d.high {
 		more = end - d.high
 	}
-	if c.dataIn+more > max(c.maxDataLocal, c.dataRead+c.dataWindow) {
+	cold := m.ownCold(c)
+	if cold.dataIn+more > max(cold.maxDataLocal, cold.dataRead+cold.dataWindow) {
 		m.failConn(i, c, frame.FlowControlError, "more data than the connection's window")
 		return false
 	}
@@ -117,7 +119,7 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 		m.buffered += grow
 		d.in.extend(grow)
 	}
-	c.dataIn += more
+	cold.dataIn += more
 	d.high = max(d.high, end)
 	before := d.have
 	d.store(f.Offset, m.plant.octets(f.Data, f.Offset > d.have))
@@ -237,14 +239,14 @@ func (m *Machine) sendableData(c *conn, s *streamRec) bool {
 		return false
 	}
 	d := m.data.At(s.data)
-	return d.lost != 0 || d.next < d.end() && d.next < s.maxDataRemote && c.dataOut < c.maxDataRemote
+	return d.lost != 0 || d.next < d.end() && d.next < s.maxDataRemote && m.coldOf(c).dataOut < c.maxDataRemote
 }
 
 // appendData appends the StreamData frames of a stream that fit below limit:
 // first what was lost, framed as before, then what is new. list is the pieces
 // of the packet.
 func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uint32) ([]byte, int, uint32) {
-	s := m.streams.At(k)
+	s, cold := m.streams.At(k), m.ownCold(c)
 	d := m.data.At(s.data)
 	for d.lost != 0 && n < maxFrames {
 		p := m.pieces.At(d.lost)
@@ -266,7 +268,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 	}
 	for n < maxFrames && d.next < d.end() {
 		size := frame.MaxStreamData(s.id, d.next, limit-headerGrowth-len(b))
-		size = int(min(uint64(max(size, 0)), d.end()-d.next, m.plant.window(floor64(s.maxDataRemote, d.next)), floor64(c.maxDataRemote, c.dataOut)))
+		size = int(min(uint64(max(size, 0)), d.end()-d.next, m.plant.window(floor64(s.maxDataRemote, d.next)), floor64(c.maxDataRemote, cold.dataOut)))
 		if size <= 0 {
 			break
 		}
@@ -287,7 +289,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 		}
 		d.last = i
 		d.next += uint64(size)
-		c.dataOut += uint64(size)
+		cold.dataOut += uint64(size)
 	}
 	m.noteDataBlocked(c, s, d)
 	if d.next == d.end() && s.flags.has(streamWriteWait) {
@@ -414,7 +416,7 @@ func (m *Machine) freeData(s *streamRec) {
 	}
 	m.unbuffer(d.in.len() + d.out.len())
 	if c := m.conns.At(s.conn); d.high > d.read {
-		c.dataRead += d.high - d.read // nobody reads it any more
+		m.ownCold(c).dataRead += d.high - d.read // nobody reads it any more
 		if !c.flags.has(flagClosed) {
 			c.flags |= flagTellMaxData
 		}

@@ -34,7 +34,8 @@ func (m *Machine) windowEnd(c *conn, s *streamRec) uint64 {
 // is new.
 func (m *Machine) opened(s *streamRec, d *dataState, n uint64) {
 	c := m.conns.At(s.conn)
-	c.dataRead += n
+	cold := m.ownCold(c)
+	cold.dataRead += n
 	if c.flags.has(flagClosed) {
 		return
 	}
@@ -47,7 +48,7 @@ func (m *Machine) opened(s *streamRec, d *dataState, n uint64) {
 			c.flags |= flagDirtyStreams
 		}
 	}
-	if end := c.dataRead + c.dataWindow; end > c.maxDataLocal && end-c.maxDataLocal >= c.dataWindow/2 {
+	if end := cold.dataRead + cold.dataWindow; end > cold.maxDataLocal && end-cold.maxDataLocal >= cold.dataWindow/2 {
 		c.flags |= flagTellMaxData | flagUrgent
 	}
 	m.wakeConn(s.conn, c)
@@ -62,7 +63,8 @@ func (m *Machine) growWindow(c *conn, d *dataState) {
 	if d.window < most && m.now-d.renewed < growWindow && d.have-d.read <= d.window/4 {
 		more := min(d.window, most-d.window)
 		d.window += more
-		c.dataWindow = max(c.dataWindow, min(c.dataWindow+more, uint64(m.growTo(o.MaxConnectionWindow))))
+		cold := m.ownCold(c)
+		cold.dataWindow = max(cold.dataWindow, min(cold.dataWindow+more, uint64(m.growTo(o.MaxConnectionWindow))))
 	}
 	d.mark, d.renewed = d.read, m.now
 }

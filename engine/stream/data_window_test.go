@@ -53,7 +53,7 @@ func (p *hose) flows(o Options) StreamHandle {
 func (p *hose) windows(s StreamHandle) (stream, connection uint64, buffer int) {
 	e := p.b.expect(EventStreamOpened)
 	in := p.b.m.streams.At(uint32(e.Stream))
-	return p.b.m.data.At(in.data).window, p.b.m.conns.At(in.conn).dataWindow, p.a.m.data.At(p.a.m.streams.At(uint32(s)).data).room
+	return p.b.m.data.At(in.data).window, p.b.m.coldOf(p.b.m.conns.At(in.conn)).dataWindow, p.a.m.data.At(p.a.m.streams.At(uint32(s)).data).room
 }
 
 func TestDataFillsALongPath(t *testing.T) {

@@ -430,7 +430,7 @@ func TestLateFulfillmentsSettleWhatIsInDoubtInAnyOrder(t *testing.T) {
 			}
 		}
 		r.run(second)
-		if info, _ := r.m.ConnInfo(r.conn); info.Sent != 400 || len(late) != 4 || r.m.conns.At(1).firstDoubt != 0 || r.m.conns.At(1).lastDoubt != 0 {
+		if info, _ := r.m.ConnInfo(r.conn); info.Sent != 400 || len(late) != 4 || r.m.conns.At(1).firstDoubt != 0 || r.m.coldOf(r.m.conns.At(1)).lastDoubt != 0 {
 			t.Fatalf("order %v: sent %d in %d packets", order, info.Sent, len(late))
 		}
 	}

@@ -73,7 +73,8 @@ func (m *Machine) enterFlight(i uint32, s *slot, c *conn) {
 		l.sizer.reached(l.flight.packets)
 	}
 	if pace := m.optionsOf(c).PacketsPerSecond; pace > 0 {
-		c.paceNext = max(c.paceNext, m.now-paceBurst) + Instant(1e9/pace)
+		cold := m.ownCold(c)
+		cold.paceNext = max(cold.paceNext, m.now-paceBurst) + Instant(1e9/pace)
 	}
 }
 
@@ -97,8 +98,10 @@ func (m *Machine) leaveFlight(s *slot) {
 // fulfilled.
 func (m *Machine) roundTrip(s *slot, c *conn) {
 	c.window.fulfilled(m.now, s.sentAt)
-	if r := &c.retry; s.flags.has(slotData) && r.failing == 0 && s.sentAt >= r.since {
-		r.delay = 0 // the path is open again; what is said of money stays
+	if s.flags.has(slotData) && c.flags.has(flagRetrying) {
+		if r := &m.ownCold(c).retry; r.failing == 0 && s.sentAt >= r.since {
+			r.delay = 0 // the path is open again; what is said of money stays
+		}
 	}
 	if s.flags.has(slotUnknown) {
 		return // its link has a new socket, or none
@@ -128,7 +131,7 @@ const paceBurst = 10e6
 
 // paced is the earliest instant of the next packet.
 func (m *Machine) paced(c *conn) bool {
-	return m.optionsOf(c).PacketsPerSecond > 0 && m.now < c.paceNext
+	return m.optionsOf(c).PacketsPerSecond > 0 && m.now < m.coldOf(c).paceNext
 }
 
 func noLimit[T int | Amount](v T, most T) T {

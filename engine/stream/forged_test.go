@@ -42,10 +42,8 @@ var forgeries = []struct {
 	}},
 	{"token=live", func(l *lane) []string {
 		var all []string
-		for i := uint32(1); i < l.b.connsEnd(); i++ {
-			if local := string(l.b.coldOf(i).local); local != "" {
-				all = append(all, local[len("test.hub.bob."):])
-			}
+		for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
+			all = append(all, string(l.b.localOf(l.b.conns.At(i)))[len("test.hub.bob."):])
 		}
 		return all
 	}},

@@ -50,18 +50,19 @@ func (m *Machine) openStreams(i uint32, c *conn, packet frame.Packet, r *reply) 
 			return false
 		}
 		ours := (id%2 == 1) == c.flags.has(flagClient)
+		cold := m.coldOf(c)
 		switch {
-		case ours && (id >= c.nextStreamID || !c.localClosed.has(ordinal(id), m.coldOf(i).farLocal)):
+		case ours && (id >= c.nextStreamID || !cold.localClosed.has(ordinal(id), cold.farLocal)):
 			// Only we open ids of our parity.
 			m.failConn(i, c, frame.ProtocolViolation, "stream id of the wrong side")
 			return false
-		case ours, c.remoteClosed.has(ordinal(id), m.coldOf(i).farRemote):
+		case ours, cold.remoteClosed.has(ordinal(id), cold.farRemote):
 			if carries {
 				r.closedStream(id)
 				return false
 			}
 			continue
-		case id > c.maxStreamIDLocal:
+		case id > cold.maxStreamIDLocal:
 			m.failConn(i, c, frame.StreamIDError, "stream id above the limit")
 			return false
 		case c.flags.has(flagEnding):
@@ -81,7 +82,7 @@ func (m *Machine) openStreams(i uint32, c *conn, packet frame.Packet, r *reply) 
 		c.flags |= flagDirtyStreams
 		m.streamEvent(EventStreamOpened, s, rec)
 		// The reference repeats its limit once three quarters of it are in use.
-		if id*4 > c.maxStreamIDLocal*3 {
+		if id*4 > cold.maxStreamIDLocal*3 {
 			c.flags |= flagTellLimit
 		}
 	}
@@ -133,10 +134,13 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 		}
 	case frame.TypeConnectionMaxStreamID:
 		f, _ := frame.ParseConnectionMaxStreamID(body)
-		if f.MaxStreamID > c.maxStreamIDRemote {
+		before := m.coldOf(c).maxStreamIDRemote
+		if f.MaxStreamID > before {
 			c.flags &^= flagTellIDBlocked | flagToldIDBlocked
 		}
-		c.maxStreamIDRemote = f.MaxStreamID
+		if f.MaxStreamID != before {
+			m.ownCold(c).maxStreamIDRemote = f.MaxStreamID
+		}
 	case frame.TypeConnectionAssetDetails:
 		f, _ := frame.ParseConnectionAssetDetails(body)
 		return m.assetDetails(i, c, f)
@@ -183,12 +187,12 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 // assetDetails keeps the first asset it is told; a contradiction closes the
 // connection (IL-RFC 0029 §4.3.3).
 func (m *Machine) assetDetails(i uint32, c *conn, f frame.ConnectionAssetDetails) bool {
-	cold := m.coldOf(i)
-	if !cold.hasAsset {
-		cold.assetCode, cold.assetScale, cold.hasAsset = bytes.Clone(f.AssetCode), f.Scale, true
+	asset := m.assets.at(c.asset)
+	if asset == nil {
+		c.asset = m.assets.use(f.AssetCode, f.Scale)
 		return true
 	}
-	if !bytes.Equal(cold.assetCode, f.AssetCode) || cold.assetScale != f.Scale {
+	if !bytes.Equal(asset.code, f.AssetCode) || asset.name.scale != f.Scale {
 		m.failConn(i, c, frame.ProtocolViolation, "asset details changed")
 		return false
 	}

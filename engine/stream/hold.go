@@ -163,15 +163,22 @@ func (m *Machine) stage(h uint32, rec *hold) {
 	m.credits.ring = append(m.credits.ring, stagedHold{rec.seq, m.holds.Handle(h)})
 }
 
-// connID names a connection for good.
+// connID names a connection for good, also once it is closed.
 func (m *Machine) connID(i uint32) [16]byte {
-	cold := m.coldOf(i)
-	if cold.id == [16]byte{} {
-		var id [32]byte
-		aesni.HMAC(&id, m.conns.At(i).secret[:], []byte("millrace_connection_id"))
-		cold.id = [16]byte(id[:])
-	}
+	c := m.conns.At(i)
+	cold := m.ownCold(c)
+	cold.id = m.idOf(c)
 	return cold.id
+}
+
+// idOf names a connection that is not closed.
+func (m *Machine) idOf(c *conn) [16]byte {
+	if id := m.coldOf(c).id; id != [16]byte{} {
+		return id
+	}
+	var id [32]byte
+	aesni.HMAC(&id, c.secret[:], []byte("millrace_connection_id"))
+	return [16]byte(id[:])
 }
 
 // Staged returns the records that wait to be made durable, in order, and

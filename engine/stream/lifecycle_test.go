@@ -254,7 +254,7 @@ func TestClosedStreamsAreRememberedInBoundedMemory(t *testing.T) {
 				}
 			}
 		}
-		if far := len(h.m.coldOf(1).farRemote); far > 11 {
+		if far := len(h.m.coldOf(h.m.conns.At(1)).farRemote); far > 11 {
 			t.Errorf("ids in steps of %d: %d ranges of closed ones are remembered after %d streams", step, far, opened)
 		}
 		if step == 2 && opened < 20_000 {

@@ -152,8 +152,8 @@ func (m *Machine) LinkUp(now Instant, h LinkHandle) {
 	m.now = now
 	l.up = true
 	m.linkReady(slab.Handle(h).Index())
-	for c := uint32(1); c < m.connsEnd(); c++ {
-		if m.liveConn(c) && m.conns.At(c).link == slab.Handle(h).Index() {
+	for c := m.conns.Next(0); c != 0; c = m.conns.Next(c) {
+		if m.conns.At(c).link == slab.Handle(h).Index() {
 			m.wakeConn(c, m.conns.At(c))
 		}
 	}
@@ -167,8 +167,8 @@ func (m *Machine) RemoveLink(now Instant, h LinkHandle) {
 	m.LinkLost(now, h)
 	m.now = now
 	index := slab.Handle(h).Index()
-	for c := uint32(1); c < m.connsEnd(); c++ {
-		if m.liveConn(c) && m.conns.At(c).link == index {
+	for c := m.conns.Next(0); c != 0; c = m.conns.Next(c) {
+		if m.conns.At(c).link == index {
 			m.endConn(c, 0, nil, false)
 		}
 	}

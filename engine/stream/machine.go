@@ -25,9 +25,11 @@ type Machine struct {
 	probes   *slab.Slab[probe]
 	data     *slab.Slab[dataState]
 	receipts *slab.Slab[[receipt.Len]byte]
-	tokens   *slab.Table                 // token hash -> connection, or tombstone with graveBit
-	byID     *slab.Table                 // connection<<32 | stream id -> stream
-	cold     []*[1 << coldShift]coldConn // by connection index
+	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
+	byID     *slab.Table // connection<<32 | stream id -> stream; not of one that was alone when it came
+	colds    *slab.Slab[coldConn]
+	names    *slab.Octets // see names.go
+	assets   assetTable
 	options  optionTable
 	servers  []server          // by server number; 0 is unused
 	words    map[uint32]string // by stream index: what it was closed with, if anything
@@ -58,6 +60,7 @@ type Machine struct {
 	fresh     bool // the answer at hand was asked for after everything in doubt
 	expiry    expiryCache
 	scratch   scratch
+	quiet     coldConn      // see coldOf
 	dead      []uint32      // connections to bury when the vector is done
 	gone      []uint32      // connections to free then
 	loose     []slab.Handle // streams that may be free to go then
@@ -114,6 +117,8 @@ func New(cfg Config) *Machine {
 		probes:   slab.New[probe](cfg.MaxConnections),
 		data:     slab.New[dataState](cfg.MaxStreams),
 		receipts: slab.New[[receipt.Len]byte](cfg.MaxStreams),
+		colds:    slab.New[coldConn](cfg.MaxConnections),
+		names:    slab.NewOctets(cfg.Memory),
 		tokens:   slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
 		byID:     slab.NewTable(cfg.MaxStreams),
 		servers:  make([]server, 1),
@@ -155,20 +160,6 @@ func (m *Machine) RoundTrips() *Histogram { return m.trips }
 // keySlot is where a connection's keys are: the first slots of the table are a
 // vector's scratch.
 func keySlot(conn uint32) uint32 { return MaxVector + conn }
-
-// coldOf is the cold part of a connection, in segments: nothing of the size of all
-// connections is ever copied.
-func (m *Machine) coldOf(c uint32) *coldConn {
-	for int(c>>coldShift) >= len(m.cold) {
-		m.cold = append(m.cold, new([1 << coldShift]coldConn))
-	}
-	return &m.cold[c>>coldShift][c&(1<<coldShift-1)]
-}
-
-const coldShift = 8
-
-// connsEnd is above the index of every connection.
-func (m *Machine) connsEnd() uint32 { return uint32(len(m.cold)) << coldShift }
 
 // expiryCache keeps the digits of an expiry: all packets of one millisecond
 // that live equally long share them.

@@ -19,28 +19,31 @@ func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
 	if len(address) == 0 || ilp.CheckAddress(address) != nil {
 		return
 	}
-	cold := m.coldOf(i)
 	switch {
-	case bytes.Equal(cold.peer, address):
-		cold.candidate = nil
+	case bytes.Equal(m.peerOf(c), address):
+		if c.cold != 0 {
+			m.ownCold(c).candidate = nil
+		}
 		c.flags &^= flagTestAddress
 	case !c.flags.has(flagPeerAddress):
 		// The first one needs no trial of its own: money follows only when
 		// packets there have told the rate.
-		cold.peer = append(cold.peer[:0], address...)
+		m.setPeer(c, address)
 		c.flags |= flagPeerAddress
 		m.connEvent(EventPeerAddress, i)
-	case !bytes.Equal(cold.candidate, address):
-		cold.candidate = bytes.Clone(address)
+	case !bytes.Equal(m.coldOf(c).candidate, address):
+		m.ownCold(c).candidate = bytes.Clone(address)
 		c.flags |= flagTestAddress
 	}
 }
+
+func (m *Machine) setPeer(c *conn, address []byte) { m.setNames(c, address, m.localOf(c), m.tagOf(c)) }
 
 // composeTest writes the packet that tries a new address.
 func (m *Machine) composeTest(b []byte, c *conn, s *slot) []byte {
 	s.flags |= slotTest
 	c.flags &^= flagTestAddress
-	m.coldOf(s.conn).trial = s.sequence
+	m.ownCold(c).trial = s.sequence
 	b, countAt := frame.AppendHeader(b, ilp.TypePrepare, s.sequence, 0)
 	frame.SetCount(b, countAt, 0)
 	return b
@@ -49,20 +52,22 @@ func (m *Machine) composeTest(b []byte, c *conn, s *slot) []byte {
 // tryAgain has an address tried again whose trial was not written, or went down
 // with its link.
 func (m *Machine) tryAgain(s *slot, c *conn) {
-	if cold := m.coldOf(s.conn); cold.candidate != nil && cold.trial == s.sequence {
+	if cold := m.coldOf(c); cold.candidate != nil && cold.trial == s.sequence {
 		c.flags |= flagTestAddress
 	}
 }
 
 // addressTested takes the answer to the packet of that sequence, which tried one.
 func (m *Machine) addressTested(i uint32, c *conn, sequence Sequence, authentic bool) {
-	cold := m.coldOf(i)
+	cold := m.coldOf(c)
 	if c.flags.has(flagTestAddress) || cold.candidate == nil || cold.trial != sequence {
 		return // there is a newer one, or none any more
 	}
+	cold = m.ownCold(c)
 	if authentic || m.plant.untried() {
-		cold.peer, cold.moved = cold.candidate, m.now
-		c.arrives(true) // what was refused at the other address
+		m.setPeer(c, cold.candidate)
+		cold.moved = m.now
+		m.arrives(c, true) // what was refused at the other address
 		m.connEvent(EventPeerAddress, i)
 	}
 	cold.candidate = nil
@@ -70,8 +75,8 @@ func (m *Machine) addressTested(i uint32, c *conn, sequence Sequence, authentic 
 
 // moving says whether a packet may have gone to an address that the peer has left: a
 // new one is on trial, or was not long ago.
-func (m *Machine) moving(i uint32) bool {
-	cold := m.coldOf(i)
+func (m *Machine) moving(c *conn) bool {
+	cold := m.coldOf(c)
 	return cold.candidate != nil || cold.moved != 0 && m.now-cold.moved < unreachableFor
 }
 
@@ -89,20 +94,17 @@ func (m *Machine) setAddress(index uint32, l *link, address []byte) {
 // move gives our end of a link's connections new addresses. Only clients'
 // addresses are ours to choose: a server is known by its credentials.
 func (m *Machine) move(index uint32, address []byte) {
-	for i := uint32(1); i < m.connsEnd(); i++ {
-		if !m.liveConn(i) {
-			continue
-		}
+	for i := m.conns.Next(0); i != 0; i = m.conns.Next(i) {
 		c := m.conns.At(i)
 		if c.link != index || !c.flags.has(flagClient) || c.flags.has(flagClosed|flagEnding) {
 			continue
 		}
-		cold := m.coldOf(i)
-		segment := cold.local[bytes.LastIndexByte(cold.local, '.'):]
+		local := m.localOf(c)
+		segment := local[bytes.LastIndexByte(local, '.'):]
 		if len(address)+len(segment) > ilp.MaxAddress {
 			continue
 		}
-		cold.local = append(bytes.Clone(address), segment...)
+		m.setNames(c, m.peerOf(c), append(bytes.Clone(address), segment...), m.tagOf(c))
 		if !m.optionsOf(c).HideAddress {
 			c.flags |= flagTellAddress | flagUrgent
 			m.wakeConn(i, c)

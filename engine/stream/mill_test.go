@@ -395,9 +395,11 @@ func (w *mill) state() {
 		m := x.m
 		for i := m.conns.Next(0); i != 0; i = m.conns.Next(i) {
 			at, _ := m.connTimers.Deadline(i)
-			cold := *m.coldOf(i)
+			c := *m.conns.At(i)
+			cold, names := *m.coldOf(&c), m.names.At(c.names)[:namesHead+len(m.peerOf(&c))+len(m.localOf(&c))+len(m.tagOf(&c))]
 			cold.expiry, cold.receipts = nil, nil
-			fmt.Fprintf(&b, "end %d: conn %d, timer %d: %+v %+v\n", n, i, at, *m.conns.At(i), cold)
+			c.cold, c.names = 0, 0 // what they name is told, not where it is
+			fmt.Fprintf(&b, "end %d: conn %d, timer %d: %+v %+v %q\n", n, i, at, c, cold, names)
 		}
 		for i := m.streams.Next(0); i != 0; i = m.streams.Next(i) {
 			fmt.Fprintf(&b, "end %d: stream %d: %+v\n", n, i, *m.streams.At(i))

@@ -20,7 +20,7 @@ const (
 	unplainIn = flagClosed | flagTell | flagCloseDue | flagDecide | flagReceipts | flagAsleep
 	// unplainOut are those that make a packet out more than one stream's money.
 	unplainOut = flagClosed | flagRemoteClosed | flagTell | flagCloseDue | flagCloseSent | flagProbing | flagUrgent | flagTestAddress |
-		flagTellAddress | flagEnding | flagStreamsEnding | flagAsleep | flagRetrying
+		flagTellAddress | flagEnding | flagStreamsEnding | flagAsleep | flagRetrying | flagExpiry
 	// unplainAnswer are those that let an answer change more than totals.
 	unplainAnswer = flagClosed | flagEnding | flagStreamsEnding | flagUntold | flagAsleep
 	// wantsOut are those that may make a connection send by themselves.
@@ -122,8 +122,8 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 		c.firstDoubt != 0 || c.nextSequence >= maxSequence-1 || m.general() {
 		return false
 	}
-	s, o, cold := m.streams.At(k), m.optionsOf(c), m.coldOf(i)
-	if s.flags.has(streamOver) || s.data != 0 || o.Padding || o.PacketsPerSecond > 0 || cold.expiry != nil ||
+	s, o := m.streams.At(k), m.optionsOf(c)
+	if s.flags.has(streamOver) || s.data != 0 || o.Padding || o.PacketsPerSecond > 0 ||
 		c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
 		return false
 	}
@@ -144,7 +144,8 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	packet.Frame.StreamID, packet.Frame.Shares = s.id, uint64(amount)
 	b := packet.Append(w.out)
 	n := len(b) - from + frame.Overhead
-	size := ilp.PrepareLen(len(cold.peer), n)
+	peer := m.peerOf(c)
+	size := ilp.PrepareLen(len(peer), n)
 	region := out.Request(h, m.requestID(m.slots.Handle(id)), size)
 	if region == nil {
 		slot.answered = true // it was never written
@@ -166,7 +167,7 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	c.refs++
 	c.nextSequence++
 
-	condition, data := ilp.PutPrepare(region, amount, m.expiry.at(slot.expiresMs), cold.peer, n)
+	condition, data := ilp.PutPrepare(region, amount, m.expiry.at(slot.expiresMs), peer, n)
 	w.prove[w.seals] = proof{condition: condition, slot: id}
 	op := &w.seal[w.seals]
 	w.seals++
@@ -224,7 +225,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 		m.noteStuck(s.stream, rec, c)
 	}
 	c.lastRate = rate{uint64(arrived), uint64(amount)}
-	c.arrives(amount >= c.size.test)
+	m.arrives(c, amount >= c.size.test)
 	c.size.fulfilled(amount)
 	m.trips.record(int64(m.now - s.sentAt))
 	m.roundTrip(s, c)

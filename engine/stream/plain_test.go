@@ -159,7 +159,7 @@ func TestRecordsFillCacheLines(t *testing.T) {
 		"conn.window":     {unsafe.Offsetof(c.window), 128},
 		"conn.flight":     {unsafe.Offsetof(c.flight), 192},
 		"conn.rate":       {unsafe.Offsetof(c.rate), 256},
-		"conn.retry":      {unsafe.Offsetof(c.retry), 320},
+		"conn.token":      {unsafe.Offsetof(c.token), 320},
 		"stream.sendMax":  {unsafe.Offsetof(s.sendMax), 64},
 		"stream.moneyOut": {unsafe.Offsetof(s.moneyOut), 128},
 		"slot.amount":     {unsafe.Offsetof(slot{}.amount), 64},

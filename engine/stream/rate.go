@@ -103,7 +103,7 @@ func (m *Machine) probeAnswered(i uint32, c *conn, amount Amount, w *work, packe
 		} else if half := amount / 2; half > 0 {
 			p.addNext(half)
 		}
-	case code.Class() == 'T' || code.Class() == 'R' || code == ilp.F02 && m.moving(i):
+	case code.Class() == 'T' || code.Class() == 'R' || code == ilp.F02 && m.moving(c):
 		p.noteRefused(amount)
 		p.temporary = true
 	default:

@@ -55,7 +55,7 @@ func (m *Machine) appendReceipt(b []byte, n int, i uint32, s *streamRec) ([]byte
 	if s.id > maxReceiptStream {
 		return b, n
 	}
-	k := m.coldOf(i).receipts
+	k := m.coldOf(m.conns.At(i)).receipts
 	m.scratch.receipt = AppendReceipt(m.scratch.receipt[:0], &k.nonce, &k.secret, uint8(s.id), s.received+m.plant.tentative(s.heldIn))
 	return frame.StreamReceipt{StreamID: s.id, Receipt: m.scratch.receipt}.Append(b), n + 1
 }

@@ -126,11 +126,11 @@ func TestNoReceiptForStreamsAboveTheHighestNumber(t *testing.T) {
 	w := newWorld(t, Options{}, Config{})
 	var k receiptKeys
 	c := w.connect(Options{})
-	i, _, err := w.a.m.open(c)
+	i, rec, err := w.a.m.open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.a.m.coldOf(i).receipts = &k
+	w.a.m.ownCold(rec).receipts = &k
 	for id, want := range map[uint64]int{255: 1, 256: 0, 1001: 0} {
 		if _, n := w.a.m.appendReceipt(nil, 0, i, &streamRec{id: id}); n != want {
 			t.Errorf("stream %d: %d receipts", id, n)

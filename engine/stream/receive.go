@@ -114,14 +114,12 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	m.forget(n)
 	c.user = s.user
 	c.nextStreamID = 2
-	cold := m.coldOf(i)
-	cold.tag = bytes.Clone(n.opened.tag)
 	if len(n.opened.receiptNonce) == 16 && len(n.opened.receiptSecret) == 32 {
-		cold.receipts = &receiptKeys{[16]byte(n.opened.receiptNonce), [32]byte(n.opened.receiptSecret)}
+		m.ownCold(c).receipts = &receiptKeys{[16]byte(n.opened.receiptNonce), [32]byte(n.opened.receiptSecret)}
 		c.flags |= flagReceipts
 	}
-	cold.local = bytes.Clone(w.packet.Destination())
-	cold.expiry = s.expiry
+	m.setNames(c, nil, w.packet.Destination(), n.opened.tag)
+	m.setExpiry(c, s.expiry)
 	m.keys.Move(keySlot(i), uint32(w.scratch))
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)
@@ -136,10 +134,11 @@ func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, pa
 		m.replyReject(&r, out)
 		return
 	}
-	cold := m.coldOf(i)
 	tooLate := c.replay.tooLate(packet.Sequence)
-	words, fresh := c.replay.accept(packet.Sequence, cold.replay)
-	cold.replay = words
+	words, fresh := c.replay.accept(packet.Sequence, m.coldOf(c).replay)
+	if words != nil {
+		m.ownCold(c).replay = words
+	}
 	m.plant.replayed(&fresh, packet.Sequence, c.replay.top)
 	if !fresh {
 		m.stats.Replayed++

@@ -42,6 +42,7 @@ const (
 	flagReleased                            // the application has let go of it
 	flagUntold                              // the receiver does not tell totals: what is in doubt stays so
 	flagRetrying                            // packets were refused since money last arrived
+	flagExpiry                              // an ExpiryFunc says when its packets expire
 )
 
 // flagTell are the flags of what is due to be told.
@@ -50,7 +51,7 @@ const flagTell = flagDirtyStreams | flagTellLimit | flagTellAsset | flagTellMaxD
 func (f connFlags) has(x connFlags) bool { return f&x != 0 }
 
 // conn is one connection. It holds no Go pointers, so that a million of them
-// cost the collector nothing; what needs pointers is in its coldConn. The order of
+// cost the collector nothing; what few need is in a coldConn. The order of
 // the fields is that of the cache lines: a packet in touches the first two, one out
 // and its answer the first five.
 type conn struct {
@@ -75,57 +76,92 @@ type conn struct {
 	flight load
 	size   packetSize
 
-	rate        rate
-	leastSource Amount  // of which anything arrives, by the rate
-	lastRate    rate    // arrived and sent of the last money packet that the receiver has told of
-	unknown     Amount  // part of heldOut whose answer is lost
-	paceNext    Instant // no packet before
-	dataWindow  uint64  // how much the peer may send ahead of the readers
+	rate          rate
+	leastSource   Amount // of which anything arrives, by the rate
+	lastRate      rate   // arrived and sent of the last money packet that the receiver has told of
+	unknown       Amount // part of heldOut whose answer is lost
+	maxDataRemote uint64 // how far the peer lets us send on all streams together
+	probe         uint32 // index of its probe while the rate is looked for, or 0
+	asset         uint32 // the peer's, in Machine.assets, or 0
 
 	// What is seldom looked at.
-	retry                          retry  // zero unless flagRetrying
-	dataIn, dataRead, maxDataLocal uint64 // of all streams together, absolute offsets
-	dataOut, maxDataRemote         uint64
-	nextStreamID                   uint64
-	maxStreamIDLocal               uint64 // what we allow the peer
-	maxStreamIDRemote              uint64 // what the peer allows us
-	openStreams                    uint32
-	server                         uint32 // its server, or 0
-	localClosed                    idSet  // closed streams that we opened
-	remoteClosed                   idSet  // closed streams that the peer opened
-	token                          uint64 // hash of the address token
-	secret                         [32]byte
-	lastDoubt                      uint32
-	probe                          uint32 // index of its probe while the rate is looked for, or 0
-	doubtSince                     Instant
-	closeAfter                     Instant // give up waiting for the answer to ConnectionClose
-	askAt                          Instant // repeat blocked frames then, or 0
-	closeCode                      frame.ErrorCode
-	asks                           uint8 // repetitions of blocked frames
-	freshAnswers                   uint8 // since doubtSince
-
-	_ [32]byte // up to whole cache lines
+	token        uint64 // hash of the address token
+	secret       [32]byte
+	nextStreamID uint64
+	openStreams  uint32
+	server       uint32 // its server, or 0
+	names        uint32 // of its ends, in Machine.names
+	cold         uint32 // index of its coldConn, or 0
 }
 
-// coldConn holds what a connection needs rarely or with pointers.
+// coldConn holds what most connections never need. One that has none counts as
+// beginning (coldOf).
 type coldConn struct {
-	peer         []byte // where prepares go
-	expiry       ExpiryFunc
-	replay       []uint64     // words of a replay window that outgrew its 64 bits
-	receipts     *receiptKeys // nil: none are made
-	local        []byte       // our address of this connection
-	tag          []byte
-	closeMessage []byte
-	id           [16]byte  // for the ledger, once it was needed
+	retry                          retry  // zero unless flagRetrying
+	dataIn, dataRead, maxDataLocal uint64 // of all streams together, absolute offsets
+	dataOut                        uint64
+	dataWindow                     uint64 // how much the peer may send ahead of the readers
+	maxStreamIDLocal               uint64 // what we allow the peer
+	maxStreamIDRemote              uint64 // what the peer allows us
+
+	localClosed  idSet     // closed streams that we opened
+	remoteClosed idSet     // closed streams that the peer opened
 	farLocal     []idRange // of localClosed
 	farRemote    []idRange // of remoteClosed
-	candidate    []byte    // a new address of the peer's, on trial
-	trial        Sequence  // of the packet that tries it
-	moved        Instant   // when the peer's address was last replaced
-	unread       Amount    // see Machine.unread
-	assetCode    []byte    // the peer's
-	assetScale   uint8
-	hasAsset     bool
+
+	lastDoubt    uint32
+	freshAnswers uint8 // since doubtSince
+	asks         uint8 // repetitions of blocked frames
+	closeCode    frame.ErrorCode
+	doubtSince   Instant
+	unread       Amount  // see Machine.unread
+	askAt        Instant // repeat blocked frames then, or 0
+	paceNext     Instant // no packet before
+	closeAfter   Instant // give up waiting for the answer to ConnectionClose
+	closeMessage []byte
+
+	expiry    ExpiryFunc   // with flagExpiry
+	replay    []uint64     // words of a replay window that outgrew its 64 bits
+	receipts  *receiptKeys // with flagReceipts
+	id        [16]byte     // for the ledger, once it was needed
+	candidate []byte       // a new address of the peer's, on trial
+	trial     Sequence     // of the packet that tries it
+	moved     Instant      // when the peer's address was last replaced
+}
+
+// coldOf is what a connection seldom needs, to be read. It is good until the next call.
+func (m *Machine) coldOf(c *conn) *coldConn {
+	if c.cold != 0 {
+		return m.colds.At(c.cold)
+	}
+	m.quiet.begin(m.optionsOf(c))
+	return &m.quiet
+}
+
+// ownCold is the same to be written: from here on the connection has it.
+func (m *Machine) ownCold(c *conn) *coldConn {
+	if c.cold == 0 {
+		i, cold, ok := m.colds.Alloc()
+		invariant(ok, "more cold parts than connections")
+		cold.begin(m.optionsOf(c))
+		c.cold = i
+	}
+	return m.colds.At(c.cold)
+}
+
+// begin sets the figures that every connection has at first.
+func (cold *coldConn) begin(o *connOptions) {
+	cold.maxStreamIDLocal, cold.maxStreamIDRemote = 2*uint64(o.MaxRemoteStreams), assumedStreamIDs
+	cold.maxDataLocal, cold.dataWindow = uint64(o.ConnectionWindow), uint64(o.ConnectionWindow)
+}
+
+// freeCold gives back what a connection has.
+func (m *Machine) freeCold(c *conn) {
+	if c.cold != 0 {
+		*m.colds.At(c.cold) = coldConn{}
+		m.colds.Free(c.cold)
+		c.cold = 0
+	}
 }
 
 // streamFlags are the yes-or-no facts of a stream.

@@ -142,7 +142,7 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 	var t told
 	room := func() bool { return len(b)+reserveFrame <= limit && n < maxFrames }
 	if c.flags.has(flagTellLimit) && room() {
-		b = frame.ConnectionMaxStreamID{MaxStreamID: c.maxStreamIDLocal}.Append(b)
+		b = frame.ConnectionMaxStreamID{MaxStreamID: m.coldOf(c).maxStreamIDLocal}.Append(b)
 		c.flags &^= flagTellLimit
 		t |= toldLimit
 		n++
@@ -157,8 +157,12 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 		n++
 	}
 	if c.flags.has(flagTellMaxData) && room() {
-		c.maxDataLocal = max(c.maxDataLocal, c.dataRead+c.dataWindow)
-		b = frame.ConnectionMaxData{MaxOffset: c.maxDataLocal}.Append(b)
+		cold := m.coldOf(c)
+		end := max(cold.maxDataLocal, cold.dataRead+cold.dataWindow)
+		if end != cold.maxDataLocal {
+			m.ownCold(c).maxDataLocal = end
+		}
+		b = frame.ConnectionMaxData{MaxOffset: end}.Append(b)
 		c.flags &^= flagTellMaxData
 		t |= toldMaxData
 		n++
@@ -180,12 +184,12 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 		}
 		t |= toldStreams
 	}
-	if c.flags.has(flagCloseDue) && (!inReply || !c.flags.has(flagPeerAddress)) && room() && len(b)+len(m.coldOf(i).closeMessage)+reserveFrame <= limit {
-		b = frame.ConnectionClose{Code: c.closeCode, Message: m.coldOf(i).closeMessage}.Append(b)
+	if c.flags.has(flagCloseDue) && (!inReply || !c.flags.has(flagPeerAddress)) && room() && len(b)+len(m.coldOf(c).closeMessage)+reserveFrame <= limit {
+		b = m.closeFrame(c).Append(b)
 		n++
 		if inReply {
 			c.flags &^= flagCloseDue
-			m.endConn(i, c.closeCode, m.coldOf(i).closeMessage, false)
+			m.endAsSaid(i, c)
 		}
 	}
 	return b, n, t

@@ -44,11 +44,12 @@ func (r *retry) reset(full bool) {
 }
 
 // arrives takes note that money has arrived, as reset does.
-func (c *conn) arrives(full bool) {
+func (m *Machine) arrives(c *conn, full bool) {
 	if !c.flags.has(flagRetrying) {
 		return
 	}
-	if c.retry.reset(full); c.retry == (retry{}) {
+	r := &m.ownCold(c).retry
+	if r.reset(full); *r == (retry{}) {
 		c.flags &^= flagRetrying
 	}
 }
@@ -70,6 +71,7 @@ func (r *retry) pause(now, sentAt Instant, first uint32) bool {
 // goes out next has a new sequence and a new IV.
 func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sentAt Instant, w *work, authentic bool, code ilp.Code) {
 	c.flags |= flagRetrying
+	r := &m.ownCold(c).retry
 	switch {
 	case code == ilp.F08:
 		var data []byte
@@ -81,40 +83,40 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 			return
 		}
 		// The search for a size may take a few: then it is a refusal like others.
-		if sentAt >= c.retry.tooLargeAt { // a flight is one refusal
-			c.retry.tooLarge++
-			c.retry.tooLargeAt = m.now
+		if sentAt >= r.tooLargeAt { // a flight is one refusal
+			r.tooLarge++
+			r.tooLargeAt = m.now
 		}
-		if c.retry.tooLarge <= freeTooLarge {
+		if r.tooLarge <= freeTooLarge {
 			return
 		}
-		c.retry.pause(m.now, sentAt, firstPause)
+		r.pause(m.now, sentAt, firstPause)
 	case authentic:
 		// The receiver's own refusal: a limit, a rate, a decision. The frames
 		// it sent may have blocked us already; if not, do not spin.
 		if flags.has(slotMoney) {
-			c.retry.pause(m.now, sentAt, firstPause)
+			r.pause(m.now, sentAt, firstPause)
 		}
 	case code.Class() == 'T' || code == ilp.R00 || code == ilp.R01 || code == ilp.R02 || code == ilp.F99 || code == ilp.F05:
-		if c.retry.pause(m.now, sentAt, firstDelay) {
+		if r.pause(m.now, sentAt, firstDelay) {
 			c.window.congested()
 		}
 		if code == ilp.T04 && flags.has(slotMoney) {
 			c.size.shortOfLiquidity(amount)
 		}
-	case code == ilp.F02 && (c.delivered > 0 || m.moving(i)) && (c.retry.failing == 0 || m.now-c.retry.failing < unreachableFor):
-		if c.retry.failing == 0 {
-			c.retry.failing = m.now
+	case code == ilp.F02 && (c.delivered > 0 || m.moving(c)) && (r.failing == 0 || m.now-r.failing < unreachableFor):
+		if r.failing == 0 {
+			r.failing = m.now
 		}
-		c.retry.pause(m.now, sentAt, firstDelay)
+		r.pause(m.now, sentAt, firstDelay)
 	default:
 		m.giveUp(i, c, code)
 		return
 	}
 	if flags.has(slotMoney) {
-		if c.retry.failing == 0 {
-			c.retry.failing = m.now
-		} else if m.now-c.retry.failing > Instant(m.optionsOf(c).RetryFor) {
+		if r.failing == 0 {
+			r.failing = m.now
+		} else if m.now-r.failing > Instant(m.optionsOf(c).RetryFor) {
 			m.giveUp(i, c, code)
 			return
 		}

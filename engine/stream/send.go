@@ -1,8 +1,6 @@
 package stream
 
 import (
-	"unsafe"
-
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
@@ -71,7 +69,7 @@ func (m *Machine) canSend(c *conn) bool {
 	case c.flags.has(flagProbing):
 		p := m.probes.At(c.probe)
 		return p.n > 0 && m.now >= p.notBefore
-	case m.now < c.retry.notBefore:
+	case c.flags.has(flagRetrying) && m.now < m.coldOf(c).retry.notBefore:
 		return false
 	case c.flags.has(flagUrgent | flagTellBlocked | flagTellIDBlocked):
 		return true
@@ -246,7 +244,6 @@ func (m *Machine) prefetchReady(l *link, k int) {
 	if k < l.ready.Len() {
 		i := l.ready.Peek(k)
 		m.conns.Prefetch(i, linesOut)
-		slab.Prefetch(unsafe.Pointer(m.coldOf(i)))
 	}
 }
 
@@ -257,11 +254,9 @@ func (m *Machine) prefetchNext(l *link, k int) {
 		return
 	}
 	i := l.ready.Peek(k)
-	m.prefetchStream(m.conns.Any(i), streamLinesOut)
-	if peer := m.coldOf(i).peer; len(peer) > 0 {
-		slab.Prefetch(unsafe.Pointer(&peer[0]))
-		slab.Prefetch(unsafe.Pointer(&peer[len(peer)-1]))
-	}
+	c := m.conns.Any(i)
+	m.prefetchStream(c, streamLinesOut)
+	m.prefetchNames(c)
 }
 
 // starve has a link tried again soon: it has no room, or there is no slot.
@@ -290,14 +285,13 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	m.composing = id
 	s.conn, s.link, s.sequence, s.sentAt = i, c.link, c.nextSequence, m.now
 	c.refs++
-	cold := m.coldOf(i)
-	destination := cold.peer
+	destination := m.peerOf(c)
 	var b []byte
 	switch {
 	case c.flags.has(flagCloseDue):
 		b = m.composeClose(w.out, i, c, s)
 	case c.flags.has(flagTestAddress): // before probes, which would go to the address before
-		b, destination = m.composeTest(w.out, c, s), cold.candidate
+		b, destination = m.composeTest(w.out, c, s), m.coldOf(c).candidate
 	case c.flags.has(flagProbing) && m.probes.At(c.probe).n > 0:
 		b = m.composeProbe(w.out, c, s, i)
 	default:
@@ -317,7 +311,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	}
 	w.out = b
 	s.octets = uint32(n)
-	s.expiresMs = m.expiryOf(c, cold).unixMs()
+	s.expiresMs = m.expiryOf(c).unixMs()
 	condition, data := ilp.PutPrepare(region, s.amount, m.expiry.at(s.expiresMs), destination, n)
 	p := proof{condition: condition, slot: id}
 	if !s.flags.has(slotCanFulfil) {
@@ -332,7 +326,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	c.nextSequence += m.plant.step()
 	m.enterFlight(id, s, c)
 	m.countSequence(i, c)
-	if c.paceNext > m.now {
+	if m.paced(c) {
 		m.armConn(i, c)
 	}
 	return true
@@ -357,9 +351,9 @@ func (m *Machine) countSequence(i uint32, c *conn) {
 const maxWaitMs = 60_000
 
 // expiryOf is when a packet that is written now expires.
-func (m *Machine) expiryOf(c *conn, cold *coldConn) Instant {
-	if cold.expiry != nil {
-		if at := cold.expiry(m.now, cold.peer); at > m.now {
+func (m *Machine) expiryOf(c *conn) Instant {
+	if c.flags.has(flagExpiry) {
+		if at := m.coldOf(c).expiry(m.now, m.peerOf(c)); at > m.now {
 			return at
 		}
 	}

@@ -176,7 +176,7 @@ func (s *probeServer) settle() {
 		s.m.Transmit(s.now, link, s)
 		for _, e := range s.requests {
 			_, slot := s.m.slotOf(e.Request)
-			s.sent = append(s.sent, fmt.Sprintf("%d to %s", slot.amount, s.m.coldOf(slot.conn).peer))
+			s.sent = append(s.sent, fmt.Sprintf("%d to %s", slot.amount, s.m.peerOf(s.m.conns.At(slot.conn))))
 			e.Kind, e.Packet = s.answer(e.Packet)
 			s.m.Handle(s.now, []Entry{e}, s)
 		}

@@ -28,9 +28,9 @@ func (m *Machine) newStream(i uint32, c *conn, id uint64) (uint32, *streamRec, b
 	if !ok {
 		return 0, nil, false
 	}
-	invariant(m.byID.Put(streamKey(i, id), s), "more stream ids than streams")
 	*rec = streamRec{conn: i, id: id, maxDataRemote: assumedStreamWindow, deliverMax: maxAmount}
 	if c.lastStream != 0 {
+		invariant(m.byID.Put(streamKey(i, id), s), "more stream ids than streams")
 		m.streams.At(c.lastStream).next = s
 	} else {
 		c.firstStream = s
@@ -48,7 +48,7 @@ func (m *Machine) OpenStream(now Instant, h ConnHandle) (StreamHandle, error) {
 		return 0, err
 	}
 	m.now = now
-	if c.nextStreamID > c.maxStreamIDRemote {
+	if c.nextStreamID > m.coldOf(c).maxStreamIDRemote {
 		if !c.flags.has(flagToldIDBlocked) {
 			c.flags |= flagTellIDBlocked | flagToldIDBlocked
 			m.wakeConn(i, c)
@@ -333,11 +333,12 @@ func (m *Machine) streamOver(i uint32, s *streamRec, c *conn) {
 	s.flags |= streamClosed
 	c.openStreams--
 	ours := (s.id%2 == 1) == c.flags.has(flagClient)
+	cold := m.ownCold(c)
 	if ours {
-		c.localClosed.add(ordinal(s.id), &m.coldOf(s.conn).farLocal)
+		cold.localClosed.add(ordinal(s.id), &cold.farLocal)
 	} else {
-		c.remoteClosed.add(ordinal(s.id), &m.coldOf(s.conn).farRemote)
-		c.maxStreamIDLocal += 2
+		cold.remoteClosed.add(ordinal(s.id), &cold.farRemote)
+		cold.maxStreamIDLocal += 2
 		c.flags |= flagTellLimit
 	}
 	m.dropOutgoing(s)

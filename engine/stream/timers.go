@@ -14,30 +14,30 @@ func (m *Machine) armConn(i uint32, c *conn) {
 	if c.flags.has(flagClosed) {
 		return
 	}
-	o := m.optionsOf(c)
+	o, cold := m.optionsOf(c), m.coldOf(c)
 	at := Instant(math.MaxInt64)
-	if o.IdleTimeout > 0 && c.closeAfter == 0 {
+	if o.IdleTimeout > 0 && cold.closeAfter == 0 {
 		at = min(at, c.lastActive+Instant(o.IdleTimeout))
 	}
 	if o.SleepAfter > 0 && !c.flags.has(flagAsleep) {
 		at = min(at, max(c.lastActive+Instant(o.SleepAfter), m.now+1e9))
 	}
-	if c.retry.notBefore > m.now {
-		at = min(at, c.retry.notBefore)
+	if cold.retry.notBefore > m.now {
+		at = min(at, cold.retry.notBefore)
 	}
-	if c.paceNext > m.now {
-		at = min(at, c.paceNext)
+	if cold.paceNext > m.now {
+		at = min(at, cold.paceNext)
 	}
-	if c.askAt != 0 && !c.flags.has(flagEnding) {
-		at = min(at, max(c.askAt, m.now+1))
+	if cold.askAt != 0 && !c.flags.has(flagEnding) {
+		at = min(at, max(cold.askAt, m.now+1))
 	}
 	if c.flags.has(flagProbing) {
 		if p := m.probes.At(c.probe); p.notBefore > m.now {
 			at = min(at, p.notBefore)
 		}
 	}
-	if c.closeAfter != 0 {
-		at = min(at, c.closeAfter)
+	if cold.closeAfter != 0 {
+		at = min(at, cold.closeAfter)
 	}
 	if at == math.MaxInt64 {
 		m.connTimers.Clear(i)
@@ -48,19 +48,19 @@ func (m *Machine) armConn(i uint32, c *conn) {
 
 // connTimeout takes a connection whose timer has fired.
 func (m *Machine) connTimeout(i uint32, c *conn) {
-	o := m.optionsOf(c)
+	o, cold := m.optionsOf(c), m.coldOf(c)
 	switch {
 	case c.flags.has(flagClosed):
 		return
-	case c.closeAfter != 0 && m.now >= c.closeAfter:
-		m.endConn(i, c.closeCode, m.coldOf(i).closeMessage, false)
+	case cold.closeAfter != 0 && m.now >= cold.closeAfter:
+		m.endAsSaid(i, c)
 		return
-	case o.IdleTimeout > 0 && c.closeAfter == 0 && m.now >= c.lastActive+Instant(o.IdleTimeout):
+	case o.IdleTimeout > 0 && cold.closeAfter == 0 && m.now >= c.lastActive+Instant(o.IdleTimeout):
 		m.failConn(i, c, frame.InternalError, "no packet for too long")
 	case o.SleepAfter > 0 && !c.flags.has(flagAsleep) && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
 		m.sleep(i, c)
 	}
-	if c.askAt != 0 && m.now >= c.askAt && !c.flags.has(flagClosed|flagEnding) {
+	if cold = m.coldOf(c); cold.askAt != 0 && m.now >= cold.askAt && !c.flags.has(flagClosed|flagEnding) {
 		m.askAgain(c)
 	}
 	if !c.flags.has(flagClosed) && !m.plant.asleep() {

@@ -109,15 +109,14 @@ func (m *Machine) expireSlot(i uint32, out Output) {
 // asks the receiver.
 func (m *Machine) beginDoubt(i uint32, s *slot, c *conn) {
 	s.flags |= slotDoubt
-	s.prev, s.next = c.lastDoubt, 0
-	if c.lastDoubt != 0 {
-		m.slots.At(c.lastDoubt).next = i
+	cold := m.ownCold(c)
+	s.prev, s.next = cold.lastDoubt, 0
+	if cold.lastDoubt != 0 {
+		m.slots.At(cold.lastDoubt).next = i
 	} else {
 		c.firstDoubt = i
 	}
-	c.lastDoubt = i
-	c.doubtSince = m.now
-	c.freshAnswers = 0
+	cold.lastDoubt, cold.doubtSince, cold.freshAnswers = i, m.now, 0
 	c.flags &^= flagUntold
 	m.forgetTotals(s)
 	m.askTotals(s, c)
@@ -174,7 +173,7 @@ func (m *Machine) endDoubt(s *slot) {
 	if s.next != 0 {
 		m.slots.At(s.next).prev = s.prev
 	} else {
-		c.lastDoubt = s.prev
+		m.ownCold(c).lastDoubt = s.prev
 	}
 }
 
@@ -192,15 +191,16 @@ func (m *Machine) afterAnswer(i uint32, c *conn) {
 	if m.settleIfLast(c); !fresh || c.flags.has(flagClosed) || c.heldOut > m.inDoubt(c) {
 		return // what may still arrive by itself must not be taken for what has
 	}
-	c.freshAnswers = min(c.freshAnswers+1, maxFresh)
+	cold := m.ownCold(c)
+	cold.freshAnswers = min(cold.freshAnswers+1, maxFresh)
 	switch untold := m.untold(c); {
 	case untold == 0 && m.decidable(c):
 		m.settleDoubts(c, true)
 	case c.flags.has(flagUntold):
-	case c.freshAnswers < maxFresh && untold == 0: // the next packet with money may tell more
+	case cold.freshAnswers < maxFresh && untold == 0: // the next packet with money may tell more
 		m.forgetTotals(m.slots.At(c.firstDoubt))
 		m.askTotals(m.slots.At(c.firstDoubt), c)
-	case c.freshAnswers < maxFresh:
+	case cold.freshAnswers < maxFresh:
 		m.askTotals(m.slots.At(untold), c)
 	default:
 		m.leaveUntold(c)
@@ -245,7 +245,7 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 	if c.firstDoubt == 0 {
 		return
 	}
-	groups, unread := m.doubtGroups(c), m.coldOf(m.slots.At(c.firstDoubt).conn).unread
+	groups, unread := m.doubtGroups(c), m.coldOf(c).unread
 	if told && m.borneOut(c) && !exactly(groups) {
 		groups = []doubtGroup{together(groups)}
 	}
@@ -285,7 +285,7 @@ func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
 		}
 		if arrived[k] {
 			m.spend(s, c, max(g.sizes[k], s.minDest))
-			c.arrives(false)
+			m.arrives(c, false)
 		} else {
 			m.unspend(s, c)
 		}
@@ -296,8 +296,10 @@ func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
 // connection is over and has no keys, or somebody spoilt it. It counts with its
 // minimum, and what has arrived beyond that must not pass for packets in doubt.
 func (m *Machine) unread(s *slot, c *conn) {
-	cold := m.coldOf(s.conn)
-	cold.unread = satAdd(cold.unread, floorSub(m.expected(s, c), s.minDest))
+	if more := floorSub(m.expected(s, c), s.minDest); more > 0 {
+		cold := m.ownCold(c)
+		cold.unread = satAdd(cold.unread, more)
+	}
 }
 
 // borneOut says whether it is known what arrives of an amount. A rate that was given
