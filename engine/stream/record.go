@@ -82,7 +82,7 @@ type conn struct {
 	unknown       Amount // part of heldOut whose answer is lost
 	maxDataRemote uint64 // how far the peer lets us send on all streams together
 	probe         uint32 // index of its probe while the rate is looked for, or 0
-	asset         uint32 // the peer's, in Machine.assets, or 0
+	names         uint32 // of its ends, in Machine.names
 
 	// What is seldom looked at.
 	token        uint64 // hash of the address token
@@ -90,7 +90,7 @@ type conn struct {
 	nextStreamID uint64
 	openStreams  uint32
 	server       uint32 // its server, or 0
-	names        uint32 // of its ends, in Machine.names
+	asset        uint32 // the peer's, in Machine.assets, or 0
 	cold         uint32 // index of its coldConn, or 0
 }
 
