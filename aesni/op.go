@@ -139,7 +139,7 @@ func (k *Keys) Prove(op *Op) {
 }
 
 // ahead is how many packets before its turn a packet's keys are fetched.
-const ahead = 6
+const ahead = 10
 
 // OpenVector does Open for each op. Ops with nil Data get OK false.
 func (k *Keys) OpenVector(ops []Op) {
