@@ -287,6 +287,7 @@ func (sum *Stats) add(s stream.Stats) {
 	sum.ReleasedPackets += s.ReleasedPackets
 	sum.SentPackets += s.SentPackets
 	sum.Forged += s.Forged
+	sum.Throttled += s.Throttled
 	sum.Replayed += s.Replayed
 	sum.Expired += s.Expired
 	sum.Connections += s.Connections

@@ -25,6 +25,7 @@ type work struct {
 
 	segment   []byte // of a prepare's destination: its token
 	unchecked bool   // the address is not checked yet
+	forged    bool   // nobody issued the token
 	found     uint32 // what the token is known for
 }
 
@@ -272,6 +273,10 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 			return true
 		}
 	}
+	if m.floods(l) {
+		w.code = ilp.T05
+		return false
+	}
 	n := len(s.newcomers)
 	if n < cap(s.newcomers) {
 		s.newcomers = s.newcomers[:n+1]
@@ -284,7 +289,7 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 		var ok bool
 		if c.opened, ok = m.servers[l.server].tokens.open(segment, &c.memory); !ok {
 			s.newcomers = s.newcomers[:n]
-			m.stats.Forged++
+			w.forged = true
 			return false
 		}
 		m.note(c)
