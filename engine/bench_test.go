@@ -34,7 +34,7 @@ const (
 func BenchmarkEngine(b *testing.B) {
 	for _, shape := range []struct{ links, window, conns int }{{8, 256, 10_000}, {1, 256, 1}} {
 		// What follows is set up once, and not again for every b.N and every -count.
-		e := newBenchEngine(b, shape.links, shape.window, shape.conns)
+		e := newBenchEngine(b, Config{}, shape.links, shape.window, shape.conns)
 		b.Run(fmt.Sprintf("links=%d/window=%d/conns=%d", shape.links, shape.window, shape.conns), func(b *testing.B) {
 			e.run(b, 2*shape.conns)
 			b.ReportAllocs()
@@ -70,9 +70,9 @@ type benchEngine struct {
 	done   chan struct{} // all connections are open, or all packets of a run fulfilled
 }
 
-func newBenchEngine(b *testing.B, links, window, conns int) *benchEngine {
+func newBenchEngine(b *testing.B, cfg Config, links, window, conns int) *benchEngine {
 	b.Helper()
-	cfg := Config{Loops: 1}
+	cfg.Loops = 1
 	if eng, err := New(cfg); errors.Is(err, ErrBackend) {
 		cfg.StdNet = true
 	} else if err == nil {

@@ -53,9 +53,9 @@ var floods = []struct {
 	{"live", func(_ *testing.B, e *benchEngine, i int) string { return e.addresses[i%len(e.addresses)] }},
 }
 
-// BenchmarkFlood shares b.N honest round trips out among 1,000 connections of one link,
-// alone and while another link floods the same loop with as many forged packets as its
-// window takes:
+// BenchmarkFlood shares b.N honest round trips out among 1,000 connections of one link of
+// 1,024 packets, the least that windows begin with, alone and while another link floods the same loop with as many forged
+// packets as its window takes; bound is stream.Config.MaxForged:
 //
 //	honest/s         round trips
 //	forged/s         packets rejected meanwhile
@@ -64,63 +64,76 @@ var floods = []struct {
 //	forged-ns        the same for a forged one, alone
 //	grown-KiB        resident memory after a million forged ones more
 func BenchmarkFlood(b *testing.B) {
-	e := newBenchEngine(b, 1, 256, 1000)
-	var honestNs float64
-	b.Run("kind=none", func(b *testing.B) {
-		honestNs = e.honestNs(b, honestNs)
-		e.beside(b, nil, 0, honestNs, 0)
-	})
-	for _, f := range floods {
-		var flood *flooder
-		var forgedNs, grownKiB float64
-		for _, window := range []int{256, 4096} {
-			b.Run(fmt.Sprintf("kind=%s/window=%d", f.kind, window), func(b *testing.B) {
-				honestNs = e.honestNs(b, honestNs)
-				if flood == nil {
-					flood = newFlooder(b, e, func(i int) string { return f.address(b, e, i) })
-					forgedNs, grownKiB = flood.alone(b, e)
-				}
-				e.beside(b, flood, window, honestNs, forgedNs)
-				b.ReportMetric(forgedNs, "forged-ns")
-				b.ReportMetric(grownKiB, "grown-KiB")
-			})
+	for _, bound := range []struct {
+		name  string
+		most  int
+		kinds string
+	}{{"1024", 0, "bad fresh live"}, {"none", -1, "bad fresh"}} {
+		e := newBenchEngine(b, Config{Machine: stream.Config{MaxForged: bound.most}}, 1, 1024, 1000)
+		l := &floodLoad{benchEngine: e}
+		b.Run("kind=none/bound="+bound.name, func(b *testing.B) { l.beside(b, nil, 0) })
+		for _, f := range floods {
+			if !strings.Contains(bound.kinds, f.kind) {
+				continue
+			}
+			var flood *flooder
+			for _, window := range []int{1024, 8192} {
+				b.Run(fmt.Sprintf("kind=%s/bound=%s/window=%d", f.kind, bound.name, window), func(b *testing.B) {
+					if flood == nil {
+						flood = newFlooder(b, e, func(i int) string { return f.address(b, e, i) })
+						flood.alone(b, l)
+					}
+					l.beside(b, flood, window)
+				})
+			}
+			if flood != nil {
+				_ = flood.conn.Close()
+			}
 		}
-		if flood != nil {
-			_ = flood.conn.Close()
-		}
+		e.checkMoney(b)
 	}
-	e.checkMoney(b)
+}
+
+// floodLoad is the honest load.
+type floodLoad struct {
+	*benchEngine
+	honestNs float64 // CPU of the receiver's loop for an honest packet
 }
 
 // beside runs b.N honest round trips, beside a flood unless that is nil.
-func (e *benchEngine) beside(b *testing.B, f *flooder, window int, honestNs, forgedNs float64) {
+func (l *floodLoad) beside(b *testing.B, f *flooder, window int) {
+	const packets = 200_000
+	if l.honestNs == 0 {
+		l.run(b, packets/4)
+		l.honestNs = float64(l.receiverCPU(b, func() { l.run(b, packets) })) / packets
+	}
 	b.ReportAllocs()
-	e.run(b, 2*e.conns)
+	l.run(b, 2*l.conns)
 	stop := func() {}
 	if f != nil {
 		stop = f.start(b, window)
 	}
-	before := e.receiver.Stats().Forged
+	before := l.refused()
 	b.ResetTimer()
-	e.run(b, b.N)
+	l.run(b, b.N)
 	b.StopTimer()
-	forged := float64(e.receiver.Stats().Forged - before)
+	forged := float64(l.refused() - before)
 	stop()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "honest/s")
 	b.ReportMetric(forged/b.Elapsed().Seconds(), "forged/s")
-	honest := float64(b.N) * honestNs
-	b.ReportMetric(honest/(honest+forged*forgedNs), "honest-share")
-	b.ReportMetric(honestNs, "honest-ns")
+	b.ReportMetric(l.honestNs, "honest-ns")
+	if f != nil {
+		honest := float64(b.N) * l.honestNs
+		b.ReportMetric(honest/(honest+forged*f.ns), "honest-share")
+		b.ReportMetric(f.ns, "forged-ns")
+		b.ReportMetric(f.grownKiB, "grown-KiB")
+	}
 }
 
-// honestNs is the CPU of the receiver's loop for an honest packet, measured once.
-func (e *benchEngine) honestNs(b *testing.B, known float64) float64 {
-	const packets = 200_000
-	if known > 0 {
-		return known
-	}
-	e.run(b, packets/4)
-	return float64(e.receiverCPU(b, func() { e.run(b, packets) })) / packets
+// refused is how many forged packets the receiver has had.
+func (l *floodLoad) refused() uint64 {
+	s := l.receiver.Stats()
+	return s.Forged + s.Throttled
 }
 
 // receiverCPU is what the receiver's loop uses while f runs. It is kept on one thread
@@ -164,6 +177,9 @@ type flooder struct {
 	next   int    // frame
 	id     uint32
 	in     []byte
+
+	ns       float64 // CPU of the receiver's loop for a packet, with nothing beside it
+	grownKiB float64 // of resident memory after floodPackets
 }
 
 // newFlooder logs in to an account of its own.
@@ -235,24 +251,19 @@ func (f *flooder) start(b *testing.B, window int) (stop func()) {
 
 // alone floods with nothing beside it: what a packet costs, and what is left of a
 // million of them.
-func (f *flooder) alone(b *testing.B, e *benchEngine) (forgedNs, grownKiB float64) {
+func (f *flooder) alone(b *testing.B, l *floodLoad) {
 	b.Helper()
 	packets := func(n uint64) {
-		until := e.receiver.Stats().Forged + n
-		f.flood(b, 1024, func() bool { return e.receiver.Stats().Forged >= until })
+		until := l.refused() + n
+		f.flood(b, 1024, func() bool { return l.refused() >= until })
 	}
 	packets(floodWarmUp)
-	before, connections := resident(b), e.receiver.Stats().Connections
-	var rejected uint64
-	cpu := e.receiverCPU(b, func() {
-		from := e.receiver.Stats().Forged
-		packets(floodPackets)
-		rejected = e.receiver.Stats().Forged - from
-	})
-	if got := e.receiver.Stats().Connections; got != connections {
+	memory, connections, before := resident(b), l.receiver.Stats().Connections, l.refused()
+	cpu := l.receiverCPU(b, func() { packets(floodPackets) })
+	if got := l.receiver.Stats().Connections; got != connections {
 		b.Errorf("%d connections became %d", connections, got)
 	}
-	return float64(cpu) / float64(rejected), float64(resident(b)-before) / 1024
+	f.ns, f.grownKiB = float64(cpu)/float64(l.refused()-before), float64(resident(b)-memory)/1024
 }
 
 // flood keeps window packets on their way until over says so, which is asked whenever
