@@ -34,7 +34,7 @@ const (
 func BenchmarkEngine(b *testing.B) {
 	for _, shape := range []struct{ links, window, conns int }{{8, 256, 10_000}, {1, 256, 1}} {
 		// What follows is set up once, and not again for every b.N and every -count.
-		e := newBenchEngine(b, shape.links, shape.window, shape.conns)
+		e := newBenchEngine(b, Config{}, shape.links, shape.window, shape.conns)
 		b.Run(fmt.Sprintf("links=%d/window=%d/conns=%d", shape.links, shape.window, shape.conns), func(b *testing.B) {
 			e.run(b, 2*shape.conns)
 			b.ReportAllocs()
@@ -55,7 +55,10 @@ func BenchmarkEngine(b *testing.B) {
 // benchEngine is two engines, and the streams of the one that sends.
 type benchEngine struct {
 	sender, receiver *Engine
-	link             *Link // any of the sender's: a way onto its loop
+	listener         *Listener // the receiver's
+	server           *Server
+	addresses        []string // of the connections
+	link             *Link    // any of the sender's: a way onto its loop
 
 	// The loop's.
 	streams []stream.StreamHandle
@@ -67,9 +70,9 @@ type benchEngine struct {
 	done   chan struct{} // all connections are open, or all packets of a run fulfilled
 }
 
-func newBenchEngine(b *testing.B, links, window, conns int) *benchEngine {
+func newBenchEngine(b *testing.B, cfg Config, links, window, conns int) *benchEngine {
 	b.Helper()
-	cfg := Config{Loops: 1}
+	cfg.Loops = 1
 	if eng, err := New(cfg); errors.Is(err, ErrBackend) {
 		cfg.StdNet = true
 	} else if err == nil {
@@ -91,6 +94,7 @@ func newBenchEngine(b *testing.B, links, window, conns int) *benchEngine {
 	if err != nil {
 		b.Fatal(err)
 	}
+	e.listener, e.server = ln, srv
 	options := stream.Options{RateNum: 1, RateDen: 1, MaxPacketAmount: benchAmount, MaxInFlight: window, IdleTimeout: -1}
 	for i := range links {
 		if e.link, err = e.sender.DialBTP(ctx, fmt.Sprintf("btp+ws://link-%d:bench@%s", i, ln.Addr()), LinkConfig{Window: window}); err != nil {
@@ -102,6 +106,9 @@ func newBenchEngine(b *testing.B, links, window, conns int) *benchEngine {
 			if creds[k], err = srv.Credentials(stream.CredentialOptions{}); err != nil {
 				b.Fatal(err)
 			}
+		}
+		for _, c := range creds {
+			e.addresses = append(e.addresses, c.Address)
 		}
 		each := func(k int) (string, [32]byte) { return creds[k].Address, creds[k].Secret }
 		if err := e.link.ConnectOnLoop(share, each, ConnectConfig{Options: options, Handler: e}); err != nil {

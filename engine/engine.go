@@ -232,7 +232,8 @@ func (e *Engine) removeLater(s *shard, p *port) {
 // Stats counts what an engine has done: the sums over its shards.
 type Stats struct {
 	stream.Stats
-	// Loops are the counters of the event loops, added up.
+	// Loops are the counters of the event loops, added up; LongestWake is of the loop
+	// that had the longest.
 	Loops transport.LoopStats
 	// RoundTrips is the histogram of the time from a money packet's writing to
 	// its fulfillment, since the last ResetRoundTrips.
@@ -286,6 +287,7 @@ func (sum *Stats) add(s stream.Stats) {
 	sum.ReleasedPackets += s.ReleasedPackets
 	sum.SentPackets += s.SentPackets
 	sum.Forged += s.Forged
+	sum.Throttled += s.Throttled
 	sum.Replayed += s.Replayed
 	sum.Expired += s.Expired
 	sum.Connections += s.Connections
@@ -305,6 +307,7 @@ func (sum *Stats) addLoop(l transport.LoopStats) {
 	t.Wakes += l.Wakes
 	t.Panics += l.Panics
 	t.Links += l.Links
+	t.LongestWake = max(t.LongestWake, l.LongestWake)
 }
 
 // addServer adds a server to every shard, under one number.

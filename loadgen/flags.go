@@ -85,7 +85,7 @@ Flags (what the profile says unless given):
   -processes 1         2 runs sender and receiver apart, on half of the cores each
   -traffic default     the shape of traffic that the other flags start from
   -profile FILE        write a CPU profile of both ends, which go tool pprof reads and
-                       go build -pgo takes, and add a table of CPU time by stage
+                       go build -pgo takes, and add tables of CPU time by stage and by function
   -json FILE           write every figure as one JSON object ("-": standard output)
   -null                run only the null engine; otherwise it runs for a second at
                        the end, so that the figures have something to stand beside,

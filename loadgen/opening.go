@@ -23,6 +23,8 @@ type openingFigures struct {
 	Issuing float64 `json:"credentials_cpu_ns_per_connection"`
 	// Memory is how much the resident memory has grown; zeros where that is not known.
 	Memory perEnd `json:"resident_octets_per_connection"`
+	// Pause is the longest that a loop was busy with one thing, until all were open.
+	Pause pauses `json:"longest_pause_ns"`
 	// Own is the part of Memory that the sender of the load itself keeps.
 	Own float64 `json:"own_octets_per_connection"`
 }
@@ -32,6 +34,13 @@ type perEnd struct {
 	Sender   *float64 `json:"sender"`
 	Receiver *float64 `json:"receiver"`
 	Total    float64  `json:"total"`
+}
+
+// pauses is the longest of each end. They are of the loops, which can be told apart
+// in one process, too.
+type pauses struct {
+	Sender   time.Duration `json:"sender"`
+	Receiver time.Duration `json:"receiver"`
 }
 
 // ownOctets is what a crowd keeps a connection: the handle of its stream.
@@ -73,6 +82,7 @@ func openAll(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) (*o
 	o := &openingFigures{Connections: n, Probed: cfg.probe, Seconds: rounded(s1.At.Sub(s0.At).Seconds(), 3), Own: ownOctets}
 	o.Issuing = rounded(float64(snd.issuing)/float64(n), 1)
 	apart := cfg.processes > 1
+	o.Pause = pauses{s1.LongestWake, r1.LongestWake}
 	o.CPU = eachEnd(float64(s.User+s.System-snd.issuing), float64(r.User+r.System), n, apart)
 	o.Memory = eachEnd(float64(sndFull)-float64(sndEmpty), float64(rcvFull)-float64(rcvEmpty), n, apart)
 	return o, nil

@@ -23,6 +23,11 @@ func TestOpeningsAreMeasuredWithAndWithoutRateDiscovery(t *testing.T) {
 		if o.CPU.Sender == nil || o.CPU.Receiver == nil || knowsCPU && o.CPU.Total <= 0 || o.Seconds <= 0 || o.Own != 8 {
 			t.Errorf("%+v", o)
 		}
+		for _, pause := range []time.Duration{o.Pause.Sender, o.Pause.Receiver} {
+			if seconds := pause.Seconds(); seconds <= 0 || seconds > o.Seconds+setUp.Seconds() {
+				t.Errorf("a loop's longest pause was %v while connections opened for %v s", pause, o.Seconds)
+			}
+		}
 		if runtime.GOOS == "linux" && (o.Memory.Total < 100 || o.Memory.Total > 100_000 || o.Issuing <= 0) {
 			t.Errorf("%v octets resident a connection, %v ns of CPU for its credentials", o.Memory.Total, o.Issuing)
 		}

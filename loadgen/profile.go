@@ -7,15 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"strings"
 
 	"github.com/google/pprof/profile"
 )
 
 // profileFigures is where the CPU time of both ends went.
 type profileFigures struct {
-	File    string       `json:"file"`
-	Samples int64        `json:"samples"`
-	Stages  []stageShare `json:"stages"`
+	File      string          `json:"file"`
+	Samples   int64           `json:"samples"`
+	Stages    []stageShare    `json:"stages"`
+	Functions []functionShare `json:"functions"` // of 3 % and more
 }
 
 // stageShare is one stage's part of all samples, and of the CPU time that the system
@@ -107,22 +109,20 @@ func (m measured) stageFigures(cfg config) (*profileFigures, error) {
 	if cfg.data > 0 {
 		each = m.sender.Prepares
 	}
+	nanos := 0.0
+	if each > 0 {
+		nanos = float64(cpu) / float64(each)
+	}
 	sums, total := cpuByStage(p)
 	figures := &profileFigures{File: cfg.profileFile}
 	for _, s := range p.Sample {
 		figures.Samples += s.Value[0]
 	}
 	for _, name := range stages {
-		share := 0.0
-		if total > 0 {
-			share = float64(sums[name]) / float64(total)
-		}
-		s := stageShare{Stage: name, Percent: rounded(100*share, 2)}
-		if each > 0 {
-			s.Nanos = rounded(share*float64(cpu)/float64(each), 1)
-		}
-		figures.Stages = append(figures.Stages, s)
+		share := float64(sums[name]) / float64(max(total, 1))
+		figures.Stages = append(figures.Stages, stageShare{Stage: name, Percent: rounded(100*share, 2), Nanos: rounded(share*nanos, 1)})
 	}
+	figures.Functions = functionShares(p, nanos)
 	return figures, nil
 }
 
@@ -136,5 +136,9 @@ func (f *profileFigures) rows(p *printer, unit string) {
 		if s.Percent > 0 || s.Stage != stageOther {
 			p.line("    %-33s %5s %%  %10s %s", s.Stage, number(s.Percent, 1), nanos(s.Nanos), unit)
 		}
+	}
+	p.line("  of it functions of %v %% and more", tellingPercent)
+	for _, s := range f.Functions {
+		p.line("    %-45s %5s %%  %10s   %s", s.Function, number(s.Percent, 1), nanos(s.Nanos), strings.Join(s.Stages, "; "))
 	}
 }

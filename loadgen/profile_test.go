@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -50,6 +51,35 @@ func TestProfileOfBothEndsIsOneFileForPprofAndPGO(t *testing.T) {
 	}
 }
 
+func TestFunctionsAreNamedByWhatTheyAreAndWhomTheyWorkFor(t *testing.T) {
+	var texts [][]byte
+	for _, c := range []struct {
+		ns    int64
+		stack []string
+	}{
+		{40, []string{"internal/runtime/syscall/linux.Syscall6", "syscall.RawSyscall6", "syscall.Syscall", "golang.org/x/sys/unix.write", "golang.org/x/sys/unix.Write", "github.com/panjf2000/gnet/v2.(*conn).write"}},
+		{20, []string{module + "pool/slab.(*Slab[go.shape.c5b1]).At", module + "engine/stream.(*Machine).plainBuild"}},
+		{25, []string{module + "pool/slab.(*Slab[go.shape.77ab]).At", module + "engine/stream.(*Machine).decide"}},
+		{1, []string{module + "pool/slab.(*Slab[go.shape.77ab]).At", module + "transport/ws.Mask"}},
+		{12, []string{"runtime.memmove", module + "codec/ilp.AppendPrepare"}},
+		{2, []string{"sort.Sort"}},
+	} {
+		texts = append(texts, sampled(t, c.ns, c.stack...))
+	}
+	p, err := mergeProfiles(filepath.Join(t.TempDir(), "p"), texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []functionShare{
+		{"pool/slab.(*Slab).At", []string{stageDecide, stageTransmit}, 46, 460},
+		{"golang.org/x/sys/unix.Write", []string{stageKernel}, 40, 400},
+		{"runtime.memmove", []string{stageCodec}, 12, 120},
+	}
+	if got := functionShares(p, 1000); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
 // sampled is a profile of one stack, innermost function first.
 func sampled(t *testing.T, ns int64, stack ...string) []byte {
 	t.Helper()
@@ -85,6 +115,11 @@ func TestProfilesOfTwoProcessesAddUp(t *testing.T) {
 	got := make(map[string]stageShare)
 	for _, s := range f.Stages {
 		got[s.Stage] = s
+	}
+	if want := []functionShare{
+		{"internal/runtime/syscall.Syscall6", []string{stageKernel}, 75, 30}, {"engine.(*shard).Wake", []string{stageGlue}, 25, 10},
+	}; !reflect.DeepEqual(f.Functions, want) {
+		t.Errorf("%+v, want %+v", f.Functions, want)
 	}
 	if k, g := got[stageKernel], got[stageGlue]; f.Samples != 2 || k.Percent != 75 || k.Nanos != 30 || g.Percent != 25 || g.Nanos != 10 {
 		t.Errorf("%+v", f)

@@ -27,6 +27,7 @@ func (r result) table(w io.Writer) {
 	if r.Data == nil {
 		p.row("allocations", "%s per round trip", number(r.Allocs, 2))
 	}
+	r.collectorRow(p)
 	p.row("frames per write", "%s   packets per vector %s", number(r.FramesPerWrite, 1), number(r.PacketsPerVector, 1))
 	p.row("rejects", "%s", r.Rejects)
 	if n := r.Null; n != nil {
@@ -82,6 +83,12 @@ func (r result) moneyRows(p *printer) {
 	}
 }
 
+func (r result) collectorRow(p *printer) {
+	percent := func(v float64) string { return number(v, 2) + " %" }
+	ends := strings.TrimSuffix(r.Collector.ends(percent), "; ")
+	p.row("garbage collector", "%s of CPU at most, %s collections%s", percent(r.Collector.Total), number(r.Collections.Total, 0), when(ends != "", "   ("+ends+")"))
+}
+
 // String is the null engine's row of the table.
 func (n nullFigure) String() string {
 	return fmt.Sprintf("%s /s   %s of CPU per message   %s frames per write",
@@ -97,6 +104,7 @@ func (o *openingFigures) rows(p *printer) {
 		rate = "rate discovery"
 	}
 	p.row("CPU per opening", "%s with %s   (%scredentials %s beside)", nanos(o.CPU.Total), rate, o.CPU.ends(nanos), nanos(o.Issuing))
+	p.row("longest pause", "sender %s, receiver %s, of a loop while opening", nanos(float64(o.Pause.Sender)), nanos(float64(o.Pause.Receiver)))
 	if o.Memory.Total != 0 {
 		octets := func(n float64) string { return number(n, 0) + " B" }
 		p.row("memory per connection", "%s resident   (%s%s of it loadgen's own)", octets(o.Memory.Total), o.Memory.ends(octets), octets(o.Own))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -55,13 +56,49 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+func TestTheCollectorsShareIsOfTheProcessesOwnTime(t *testing.T) {
+	before := sample{User: time.Second, Collections: 9, Collector: time.Second}
+	m := measured{
+		sender:   sample{User: 9 * time.Second, System: 2 * time.Second, Collections: 11, Collector: 1500 * time.Millisecond}.minus(before),
+		receiver: sample{User: 4 * time.Second, System: time.Second},
+	}
+	percent, n := m.collector(true)
+	if *percent.Sender != 5 || *percent.Receiver != 0 || percent.Total != 3.333 {
+		t.Errorf("%v %% of the sender, %v %% of the receiver, %v %% of both", *percent.Sender, *percent.Receiver, percent.Total)
+	}
+	if *n.Sender != 2 || *n.Receiver != 0 || n.Total != 2 {
+		t.Errorf("%v collections of the sender, %v of the receiver", *n.Sender, *n.Receiver)
+	}
+	if percent, n := m.collector(false); percent != (perEnd{Total: 5}) || n != (perEnd{Total: 2}) {
+		t.Errorf("one process: %+v, %+v", percent, n)
+	}
+	if percent, _ := (measured{}).collector(true); percent.Total != 0 {
+		t.Errorf("%v %% of nothing", percent.Total)
+	}
+}
+
+// TestCollectionsCountWhenTheyAreDone: nothing is missed, and nothing is forced.
+func TestCollectionsCountWhenTheyAreDone(t *testing.T) {
+	_, n0, cpu0 := heap()
+	_, n1, cpu1 := heap()
+	if n1 == n0 && cpu1 != cpu0 {
+		t.Errorf("%v of CPU for no collection", cpu1-cpu0)
+	}
+	runtime.GC()
+	if _, n2, cpu2 := heap(); n2 <= n1 || cpu2 <= cpu1 {
+		t.Errorf("a collection counts %d and took %v", n2-n1, cpu2-cpu1)
+	}
+}
+
 func TestTable(t *testing.T) {
 	sender, receiver := 1006.0, 986.0
+	most, least := 0.03, 0.01
 	r := result{
 		RoundTrips: 4_812_345, RoundTripsPerSecond: 481_234.4, MeasuredSeconds: 10,
 		CPU:  cpuFigures{&sender, &receiver, 1992, 1902, 90},
 		Loop: closedLoop, Latency: latency{P50: 3_997_695, P90: 4_587_519, P99: 6_684_671, P999: 9_961_471, Max: 1_198_532_600},
 		Rejects: rejects{"T04": 1200, "F99": 3}, Sent: "18446744073709551615", Received: "18446744073709551615", MoneyAgrees: true,
+		Collector: perEnd{&most, &least, 0.02}, Collections: perEnd{nil, nil, 3},
 		Allocs: 0.0001, FramesPerWrite: 256, PacketsPerVector: 64, Null: &nullFigure{MessagesPerSecond: 7_774_959.3, CPUPerMessage: 128.9, FramesPerWrite: 255.4, Loop: closedLoop}, Config: twoProcesses().shape(),
 	}
 	const want = `Millrace loadgen, profile default: 8 links, 10,000 connections, window 256, 2 processes, measured 10.0 s
@@ -70,6 +107,7 @@ func TestTable(t *testing.T) {
   CPU per round trip    1.99 µs   (sender 1.01 µs, receiver 986 ns; user 1.90 µs, system 90 ns)
   latency               p50 4.00 ms   p90 4.59 ms   p99 6.68 ms   p99.9 9.96 ms   max 1.20 s   (closed loop, from writing)
   allocations           0.00 per round trip
+  garbage collector     0.02 % of CPU at most, 3 collections   (sender 0.03 %, receiver 0.01 %)
   frames per write      256.0   packets per vector 64.0
   rejects               F99 3, T04 1,200
   null engine           7,774,959 /s   129 ns of CPU per message   255.4 frames per write

@@ -31,6 +31,8 @@ type result struct {
 	Received            string          `json:"received"` // the same
 	MoneyAgrees         bool            `json:"money_agrees"`
 	Allocs              float64         `json:"allocs_per_round_trip"`
+	Collector           perEnd          `json:"collector_percent_of_cpu"` // of each end's own CPU time, at most
+	Collections         perEnd          `json:"collections"`
 	FramesPerWrite      float64         `json:"frames_per_write"`
 	PacketsPerVector    float64         `json:"packets_per_vector"`
 	MeasuredSeconds     float64         `json:"measured_seconds"`
@@ -135,6 +137,7 @@ type measured struct {
 func (m measured) figures(cfg config) result {
 	trips := m.sender.SentPackets
 	user, system, allocs := m.sender.User, m.sender.System, m.sender.Allocs
+	apart := cfg.processes > 1
 	r := result{
 		RoundTrips: trips, Loop: closedLoop, Latency: m.latency, Open: m.open, Opening: m.opening, Rejects: m.sender.RejectsIn,
 		Sent: strconv.FormatUint(m.sent, 10), Received: strconv.FormatUint(m.received, 10),
@@ -152,7 +155,8 @@ func (m measured) figures(cfg config) result {
 	if m.window > 0 {
 		r.RoundTripsPerSecond = rounded(float64(trips)/m.window.Seconds(), 1)
 	}
-	if cfg.processes > 1 {
+	r.Collector, r.Collections = m.collector(apart)
+	if apart {
 		s := perTrip(m.sender.User+m.sender.System, trips)
 		v := perTrip(m.receiver.User+m.receiver.System, trips)
 		r.CPU.Sender, r.CPU.Receiver = &s, &v
@@ -171,6 +175,27 @@ func (m measured) figures(cfg config) result {
 		r.Failure = m.failure.Error()
 	}
 	return r
+}
+
+// collector is the share of CPU time in percent that collecting garbage took, and how
+// often that was done. A collection counts when it is done.
+func (m measured) collector(apart bool) (percent, collections perEnd) {
+	share := func(ends ...sample) float64 {
+		var own, cpu time.Duration
+		for _, s := range ends {
+			own, cpu = own+s.Collector, cpu+s.User+s.System
+		}
+		if cpu <= 0 {
+			return 0
+		}
+		return rounded(100*float64(own)/float64(cpu), 3)
+	}
+	if !apart {
+		return perEnd{Total: share(m.sender)}, perEnd{Total: float64(m.sender.Collections)}
+	}
+	s, r := share(m.sender), share(m.receiver)
+	sn, rn := float64(m.sender.Collections), float64(m.receiver.Collections)
+	return perEnd{&s, &r, share(m.sender, m.receiver)}, perEnd{&sn, &rn, sn + rn}
 }
 
 // good says whether the run ends with status 0.

@@ -13,7 +13,10 @@ type sample struct {
 	User        time.Duration `json:"user"` // CPU of the process, in nanoseconds
 	System      time.Duration `json:"system"`
 	Allocs      uint64        `json:"allocs"` // objects on the heap of the process
-	Sent        uint64        `json:"sent"`   // verified by fulfillments
+	Collections uint64        `json:"collections"`
+	Collector   time.Duration `json:"collector"`    // CPU of the process, of the collections that were done
+	LongestWake time.Duration `json:"longest_wake"` // of a loop, since it began
+	Sent        uint64        `json:"sent"`         // verified by fulfillments
 	SentPackets uint64        `json:"sent_packets"`
 	Released    uint64        `json:"released"` // credited to us
 	PacketsIn   uint64        `json:"packets_in"`
@@ -38,13 +41,15 @@ type rejects map[string]uint64
 func take(eng *engine.Engine) sample {
 	st := eng.Stats()
 	s := sample{
-		Allocs: heapAllocs(), Sent: uint64(st.Sent), SentPackets: st.SentPackets, Released: uint64(st.Released),
+		Sent: uint64(st.Sent), SentPackets: st.SentPackets, Released: uint64(st.Released),
 		PacketsIn: st.PacketsIn, Vectors: st.Vectors, FramesOut: st.Loops.FramesOut, Writes: st.Loops.Writes,
-		Prepares: st.PreparesOut, Connections: st.Connections, InFlight: st.InFlight, RejectsIn: make(rejects, len(st.RejectsIn)),
+		Prepares: st.PreparesOut, Connections: st.Connections, InFlight: st.InFlight,
+		LongestWake: st.Loops.LongestWake, RejectsIn: make(rejects, len(st.RejectsIn)),
 	}
 	for code, n := range st.RejectsIn {
 		s.RejectsIn[code.String()] = n
 	}
+	s.Allocs, s.Collections, s.Collector = heap()
 	s.User, s.System = processCPU()
 	s.At = time.Now()
 	return s
@@ -62,6 +67,8 @@ func (s sample) minus(before sample) sample {
 	d.User -= before.User
 	d.System -= before.System
 	d.Allocs -= before.Allocs
+	d.Collections -= before.Collections
+	d.Collector -= before.Collector
 	d.Sent -= before.Sent
 	d.SentPackets -= before.SentPackets
 	d.Released -= before.Released
@@ -87,16 +94,24 @@ func (r rejects) total() (n uint64) {
 	return n
 }
 
-// heapAllocs counts the objects that this process ever allocated, those too
-// that the runtime packed together for being tiny.
-func heapAllocs() uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/tiny/allocs:objects"}}
-	metrics.Read(s)
-	var n uint64
-	for i := range s {
-		if s[i].Value.Kind() == metrics.KindUint64 {
-			n += s[i].Value.Uint64()
-		}
+// heap counts the objects that this process ever allocated, those too that the runtime
+// packed together for being tiny; how often it collected garbage; and what CPU time the
+// runtime believes that took. It believes too much rather than too little, and adds a
+// collection when that is done, so that of a time without collections it says zero.
+func heap() (allocs, collections uint64, collector time.Duration) {
+	s := []metrics.Sample{
+		{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/tiny/allocs:objects"},
+		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/cpu/classes/gc/total:cpu-seconds"},
 	}
-	return n
+	metrics.Read(s)
+	count := func(i int) uint64 {
+		if s[i].Value.Kind() != metrics.KindUint64 {
+			return 0 // a runtime that does not tell
+		}
+		return s[i].Value.Uint64()
+	}
+	if s[3].Value.Kind() == metrics.KindFloat64 {
+		collector = time.Duration(s[3].Value.Float64() * float64(time.Second))
+	}
+	return count(0) + count(1), count(2), collector
 }

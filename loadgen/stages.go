@@ -153,6 +153,16 @@ func hasPrefix(f string, prefixes []string) bool {
 // cpuByStage adds up the CPU time of a profile by stage, in nanoseconds.
 func cpuByStage(p *profile.Profile) (sums map[string]int64, total int64) {
 	sums = make(map[string]int64)
+	eachStack(p, func(stack []string, cpu int64) {
+		sums[stageOf(stack)] += cpu
+		total += cpu
+	})
+	return sums, total
+}
+
+// eachStack calls f for each sample of a profile, with its functions, the innermost
+// first, and its CPU time in nanoseconds. The stack is good until f returns.
+func eachStack(p *profile.Profile, f func(stack []string, cpu int64)) {
 	at := len(p.SampleType) - 1 // "cpu"; before it are "samples"
 	var stack []string
 	for _, s := range p.Sample {
@@ -164,8 +174,6 @@ func cpuByStage(p *profile.Profile) (sums map[string]int64, total int64) {
 				}
 			}
 		}
-		sums[stageOf(stack)] += s.Value[at]
-		total += s.Value[at]
+		f(stack, s.Value[at])
 	}
-	return sums, total
 }

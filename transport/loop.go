@@ -45,7 +45,8 @@ type Loop struct {
 
 	// Owned by the loop's goroutine.
 	now     int64
-	inside  bool // a wake-up is being worked on
+	began   time.Time // of the wake-up
+	inside  bool      // a wake-up is being worked on
 	links   []*Link
 	free    []uint32
 	live    int
@@ -98,6 +99,9 @@ type LoopStats struct {
 	Wakes               uint64 // wake-ups of any kind
 	Panics              uint64 // that were caught
 	Links               int    // now
+	// LongestWake is how long the longest wake-up took: for so long the loop served
+	// nobody else. What the system did meanwhile is in it.
+	LongestWake time.Duration
 }
 
 // FramesPerWrite is how many frames left with one system call, on average.
@@ -193,9 +197,10 @@ func (lp *Loop) Stats() LoopStats {
 }
 
 // publish costs one lock that is hardly ever held, which is cheaper than nine
-// atomic stores.
+// atomic stores, and a look at the monotonic clock.
 func (lp *Loop) publish() {
 	lp.stats.Links = lp.live
+	lp.stats.LongestWake = max(lp.stats.LongestWake, time.Since(lp.began))
 	lp.publicMu.Lock()
 	lp.published = lp.stats
 	lp.publicMu.Unlock()

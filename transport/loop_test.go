@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -151,6 +152,26 @@ func TestSeveralLoopsEachKeepTheirLinks(t *testing.T) {
 		c.send(c.auth("7"))
 		if p := c.next(); p.Type().String() != "Error" {
 			t.Errorf("answer %v", p.Type())
+		}
+	})
+}
+
+func TestTheLongestWakeUpIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder(t)
+		lp := startLoop(t, StdNet, LoopConfig{}, r)
+		if took := lp.Stats().LongestWake; took != 0 {
+			t.Errorf("%v before anything has happened", took)
+		}
+		for _, c := range []struct{ take, want time.Duration }{
+			{2 * time.Millisecond, 2 * time.Millisecond}, {7 * time.Millisecond, 7 * time.Millisecond}, {time.Millisecond, 7 * time.Millisecond},
+		} {
+			time.Sleep(time.Second) // in which the loop has nothing to do
+			r.do(lp, func() { time.Sleep(c.take) })
+			synctest.Wait()
+			if took := lp.Stats().LongestWake; took != c.want {
+				t.Errorf("%v after a wake-up of %v, want %v", took, c.take, c.want)
+			}
 		}
 	})
 }

@@ -14,7 +14,8 @@ import (
 func (lp *Loop) begin() {
 	lp.inside = true
 	lp.stats.Wakes++
-	now := time.Now().UnixNano()
+	lp.began = time.Now()
+	now := lp.began.UnixNano()
 	// Small steps back of the system's clock do not turn ours.
 	if now > lp.now || lp.now-now > int64(time.Second) {
 		lp.now = now

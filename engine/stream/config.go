@@ -76,6 +76,11 @@ type Config struct {
 	// nanoseconds: its packets, and new ones with its credentials, get F02. Zero
 	// means 10 minutes.
 	TombstoneTTL int64
+	// MaxForged bounds the packets of a link in 100 ms that are for no connection and
+	// open none, because they do not authenticate. Past it such packets get T05 before
+	// any cryptography, and so do those that would open one: connections that are open
+	// are served as ever. Zero means 1024; negative means no bound.
+	MaxForged int
 	// MaxEvents bounds the events that wait to be polled. Zero means 1<<16.
 	MaxEvents int
 	// MaxBuffered bounds the octets of stream data that wait in the machine,
@@ -99,6 +104,9 @@ func (c *Config) fill() {
 	orDefault(&c.MaxHolds, 1<<16)
 	orDefault(&c.MaxTombstones, 1<<17)
 	orDefault(&c.TombstoneTTL, 600e9)
+	if c.MaxForged == 0 {
+		c.MaxForged = 1024
+	}
 	orDefault(&c.MaxEvents, 1<<16)
 	orDefault(&c.MaxBuffered, 1<<30)
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -17,6 +18,8 @@ var forgeries = []struct {
 	name string
 	// destinations of which the packets take turns
 	tokens func(l *lane) []string
+	// bound is Config.MaxForged
+	bound int
 }{
 	{"token=bad", func(*lane) []string {
 		return segments(func(i int) string {
@@ -26,27 +29,32 @@ var forgeries = []struct {
 			}
 			return tokenEncoding.EncodeToString(random[:])
 		})
-	}},
-	{"token=fresh", func(*lane) []string {
-		tokens, _ := NewTokens(testSecret[:])
-		return segments(func(i int) string {
-			random := [30]byte{byte(i), byte(i >> 8), 77}
-			s, _, _ := tokens.Issue(&random, CredentialOptions{})
-			return s
-		})
-	}},
+	}, -1},
+	{"token=fresh", freshTokens, -1},
+	// the same of a link that has used up what it may forge
+	{"token=over", freshTokens, 1024},
 	{"token=one", func(*lane) []string {
 		tokens, _ := NewTokens(testSecret[:])
 		s, _, _ := tokens.Issue(&[30]byte{1, 2, 3, 78}, CredentialOptions{})
 		return []string{s}
-	}},
+	}, -1},
 	{"token=live", func(l *lane) []string {
 		var all []string
 		for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
 			all = append(all, string(l.b.localOf(l.b.conns.At(i)))[len("test.hub.bob."):])
 		}
 		return all
-	}},
+	}, -1},
+}
+
+// freshTokens were issued and never used.
+func freshTokens(*lane) []string {
+	tokens, _ := NewTokens(testSecret[:])
+	return segments(func(i int) string {
+		random := [30]byte{byte(i), byte(i >> 8), 77}
+		s, _, _ := tokens.Issue(&random, CredentialOptions{})
+		return s
+	})
 }
 
 func segments(one func(i int) string) []string {
@@ -81,6 +89,7 @@ func flood(l *lane, segments []string, n int) []Entry {
 func TestForgedPacketsLeaveNothingBehind(t *testing.T) {
 	for _, f := range forgeries {
 		l := newLane(t, 100, 32)
+		l.b.cfg.MaxForged = f.bound
 		in := flood(l, f.tokens(l), 2048)
 		give(l.b, l.now, in, 32, &l.answers)
 		before := l.b.Stats()
@@ -92,7 +101,8 @@ func TestForgedPacketsLeaveNothingBehind(t *testing.T) {
 		if after.Connections != before.Connections || after.Streams != before.Streams || after.Holds != before.Holds || after.Released != before.Released {
 			t.Errorf("%s: %+v became %+v", f.name, before, after)
 		}
-		if rejected := after.RejectsOut - before.RejectsOut; rejected != 21*uint64(len(in)) || after.Forged-before.Forged != rejected {
+		if rejected := after.RejectsOut - before.RejectsOut; rejected != 21*uint64(len(in)) || after.Forged+after.Throttled-before.Forged-before.Throttled != rejected ||
+			(f.bound > 0) != (after.Throttled > 0) {
 			t.Errorf("%s: %d rejects, %d forged, of %d", f.name, rejected, after.Forged-before.Forged, 21*len(in))
 		}
 	}
@@ -103,6 +113,7 @@ func BenchmarkForged(b *testing.B) {
 	for _, f := range forgeries {
 		b.Run(fmt.Sprintf("%s/n=32", f.name), func(b *testing.B) {
 			l := newLane(b, 1000, 256)
+			l.b.cfg.MaxForged = f.bound
 			in := flood(l, f.tokens(l), 2048)
 			b.ReportAllocs()
 			n := 0
@@ -160,5 +171,119 @@ func TestSecretIsForgottenWhereItIsNotNeeded(t *testing.T) {
 	}
 	if *w.b.m.secrets != ([remembered]knownSecret{}) {
 		t.Fatal("the secret of a live connection is remembered beside it")
+	}
+}
+
+// TestLinkThatForgesTooOftenOpensNothingForAWhile: its packets for no connection get T05
+// unseen, genuine ones too; connections that are open, and other links, are served.
+func TestLinkThatForgesTooOftenOpensNothingForAWhile(t *testing.T) {
+	l := newLane(t, 1, 32)
+	l.b.cfg.MaxForged = 100
+	tokens := freshTokens(l)
+	codes := func(in []Entry, vector int) string {
+		give(l.b, l.now, in, vector, &l.answers)
+		return codesOf(t, l.answers.entries)
+	}
+	before := l.b.Stats()
+	if got, want := codes(flood(l, tokens, 130), 32), strings.Repeat("F02 ", 100)+strings.Repeat("T05 ", 30); got != want {
+		t.Errorf("at first: %s", got)
+	}
+	after := l.b.Stats()
+	if after.Forged-before.Forged != 100 || after.Throttled != 30 || after.Connections != before.Connections {
+		t.Errorf("%+v", after)
+	}
+	if got := l.turn(32); got == 0 {
+		t.Error("a connection that is open is not served")
+	}
+	if got := codes(flood(l, forgeries[4].tokens(l), 2), 1); got != "F06 F06 " {
+		t.Errorf("forged packets for a connection: %s", got)
+	}
+	other, err := l.b.AddLink(LinkConfig{Address: []byte("test.hub.bob"), Account: 9, Server: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := flood(l, tokens, 1)
+	in[0].Link = other
+	if got := codes(in, 1); got != "F02 " {
+		t.Errorf("another link: %s", got)
+	}
+	l.now += forgedNs
+	if got := codes(flood(l, tokens, 101), 1); got != strings.Repeat("F02 ", 100)+"T05 " {
+		t.Errorf("later: %s", got)
+	}
+}
+
+// codesOf are the codes of rejects, in order.
+func codesOf(t *testing.T, answers []Entry) (codes string) {
+	t.Helper()
+	for _, e := range answers {
+		r, err := ilp.ParseReject(e.Packet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes += r.Code().String() + " "
+	}
+	return codes
+}
+
+// TestHowAFloodIsSplitChangesNothing: the law of vectors, where a link's forged packets
+// run out amid genuine ones that open connections.
+func TestHowAFloodIsSplitChangesNothing(t *testing.T) {
+	var genuine [][]byte
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	w.hook = func(from *node, e *Entry) bool {
+		if from == w.a && e.Kind == Prepare {
+			genuine = append(genuine, bytes.Clone(e.Packet))
+		}
+		return true
+	}
+	const conns = 40
+	for range conns {
+		w.connect(Options{RateNum: 1, RateDen: 1})
+	}
+	w.run(second)
+	for _, e := range w.a.events {
+		if e.Kind == EventConnected {
+			s, err := w.a.m.OpenStream(w.now, e.Conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = w.a.m.SetSendMax(w.now, s, 5)
+		}
+	}
+	w.run(second)
+	if len(genuine) < conns {
+		t.Fatalf("%d genuine packets", len(genuine))
+	}
+	var first string
+	for _, vector := range []int{1, 2, 7, 32, 64} {
+		l := newLane(t, 1, 32)
+		l.b.cfg.MaxForged = 20
+		forged := flood(l, freshTokens(l), len(genuine))
+		bad := flood(l, forgeries[0].tokens(l), len(genuine))
+		var in []Entry
+		for i, packet := range genuine {
+			in = append(in, Entry{Kind: Prepare, Link: l.lb, Request: uint32(i), Packet: packet}, forged[i], bad[i])
+		}
+		give(l.b, w.now-second, in, vector, &l.answers)
+		got := ""
+		for _, e := range l.answers.entries {
+			if e.Kind == Fulfill {
+				got += "fulfill "
+				continue
+			}
+			got += codesOf(t, []Entry{e})
+		}
+		stats := l.b.Stats()
+		got += fmt.Sprint(stats.Connections, stats.Forged, stats.Throttled)
+		if stats.Forged != 20 || stats.Throttled == 0 || stats.Connections < 5 {
+			t.Errorf("%+v", stats)
+		}
+		if first == "" {
+			first = got
+		}
+		if got != first {
+			t.Errorf("vectors of %d:\n%s\nbefore:\n%s", vector, got, first)
+		}
 	}
 }

@@ -29,6 +29,7 @@ type marks struct {
 	refuse    bool // decided by look-up: answer with code
 	unchecked bool // the address is not checked yet
 	answers   bool // the fulfillment is the one we expect
+	forged    bool // nobody issued the token
 	code      ilp.Code
 }
 
@@ -284,6 +285,10 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 			return true
 		}
 	}
+	if m.floods(l) {
+		w.code = ilp.T05
+		return false
+	}
 	n := len(s.newcomers)
 	if n < cap(s.newcomers) {
 		s.newcomers = s.newcomers[:n+1]
@@ -296,7 +301,7 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 		var ok bool
 		if c.opened, ok = m.servers[l.server].tokens.open(segment, &c.memory); !ok {
 			s.newcomers = s.newcomers[:n]
-			m.stats.Forged++
+			w.forged = true
 			return false
 		}
 		m.note(c)

@@ -69,6 +69,8 @@ type link struct {
 	child        []byte
 	asset        []byte
 	scale        uint8
+	forged       uint32  // packets for no connection that did not authenticate, since
+	forgedFrom   Instant // then, for forgedNs
 }
 
 // AddLink adds a link that is up.

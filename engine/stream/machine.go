@@ -91,6 +91,7 @@ type Stats struct {
 	ReleasedPackets    uint64              // packets that brought Released
 	SentPackets        uint64              // packets that carried Sent
 	Forged             uint64              // prepares that did not authenticate, or whose token did not
+	Throttled          uint64              // prepares for no connection, unseen: Config.MaxForged
 	Replayed           uint64              // prepares whose sequence was seen, or is too old to tell
 	Expired            uint64              // prepares too late when they arrived, or for their fulfill to leave
 	Connections        int                 // closed ones that are not released among them

@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/millrace-ilp/millrace/codec/ilp"
+
 // A token that is good and belongs to no connection costs a server its opening and an
 // HMAC for the shared secret, before it knows whether the packet is genuine. Whoever
 // holds credentials that were never used could have it paid again and again, so the
@@ -44,4 +46,49 @@ func (m *Machine) forget(n *newcomer) {
 	if k := &m.secrets[n.token%remembered]; k.token == n.token {
 		*k = knownSecret{}
 	}
+}
+
+// What a forged packet costs more than an honest one is paid for some of them only: a
+// link whose packets have failed to authenticate so often, in so short a time, is not
+// believed any more that they open connections. What is left is what any packet costs,
+// so that a flood gets of the loop what an honest link with as many packets would.
+
+// forgedNs is how long a link's forged packets are counted, from the first.
+const forgedNs = 100e6
+
+// floods says that a link has used up its forged packets. It only ever becomes true
+// while the time stands still, and so of a vector that was looked up before.
+func (m *Machine) floods(l *link) bool {
+	most := m.cfg.MaxForged
+	return most >= 0 && int64(l.forged) >= int64(most) && m.now < l.forgedFrom+forgedNs
+}
+
+// answerRefused answers a packet that was refused when it was looked up, unless that
+// is done elsewhere.
+func (m *Machine) answerRefused(e *Entry, w *work, out Output) {
+	switch {
+	case w.code == ilp.T05 || w.forged && m.floods(m.linkOf(e.Link)):
+		m.throttle(e, out)
+		return
+	case w.forged:
+		m.noteForged(m.linkOf(e.Link))
+	}
+	if w.code != (ilp.Code{}) {
+		m.reject(e, w.code, out)
+	}
+}
+
+// throttle answers a packet of a link that floods.
+func (m *Machine) throttle(e *Entry, out Output) {
+	m.stats.Throttled++
+	m.reject(e, ilp.T05, out)
+}
+
+// noteForged counts a packet for no connection that did not authenticate.
+func (m *Machine) noteForged(l *link) {
+	m.stats.Forged++
+	if m.now >= l.forgedFrom+forgedNs {
+		l.forged, l.forgedFrom = 0, m.now
+	}
+	l.forged++
 }

@@ -15,9 +15,7 @@ import (
 // replay, which it does not check, put before any frame.
 func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 	if w.refuse {
-		if w.code != (ilp.Code{}) {
-			m.reject(e, w.code, out)
-		}
+		m.answerRefused(e, w, out)
 		return
 	}
 	if w.token == 0 && w.conn == 0 && w.scratch < 0 {
@@ -35,13 +33,19 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.reject(e, ilp.F02, out) // it has ended in this vector: F02 whatever it is, as ever after
 		return
 	}
+	if known == 0 && m.floods(m.linkOf(e.Link)) {
+		m.throttle(e, out)
+		return
+	}
 	if !op.OK {
-		m.stats.Forged++
-		m.plant.forged(m, known)
-		code := ilp.F02
+		code := ilp.F06
 		if known != 0 {
-			code = ilp.F06
+			m.stats.Forged++
+		} else {
+			m.noteForged(m.linkOf(e.Link))
+			code = ilp.F02
 		}
+		m.plant.forged(m, known)
 		m.reject(e, code, out)
 		return
 	}

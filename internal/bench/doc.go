@@ -9,6 +9,7 @@
 //	section_*.go   what is run, and the tables
 //	runner.go      programs with a bound of time: loadgen, test binaries, node
 //	gobench.go     what go test -bench prints
+//	explain.go     what the parts of a profile do, so that none goes unexplained
 //	figures.go     samples, medians, numbers as they are written
 //	report.go      a section's block of BENCHMARKS.md
 //	markers.go     where it goes

@@ -30,9 +30,17 @@ type loadResult struct {
 	}
 	Opening struct {
 		CPU    perEnd `json:"cpu_ns_per_connection"`
+		Pause  perEnd `json:"longest_pause_ns"`
 		Memory perEnd `json:"resident_octets_per_connection"`
 	}
+	Profile struct {
+		Samples   float64
+		Stages    []profilePart
+		Functions []profilePart
+	}
 	Allocs           float64 `json:"allocs_per_round_trip"`
+	Collector        perEnd  `json:"collector_percent_of_cpu"`
+	Collections      perEnd  `json:"collections"`
 	FramesPerWrite   float64 `json:"frames_per_write"`
 	PacketsPerVector float64 `json:"packets_per_vector"`
 	MoneyAgrees      bool    `json:"money_agrees"`
@@ -40,6 +48,14 @@ type loadResult struct {
 	Failure          string
 	Null             *nullResult // nil where the null engine cannot run
 	NullOpen         *nullResult `json:"null_open_loop"`
+}
+
+// profilePart is a stage, or a function with the stages that it works for.
+type profilePart struct {
+	Stage, Function string
+	Stages          []string
+	Percent         float64
+	Nanos           float64 `json:"cpu_ns_per_round_trip"`
 }
 
 type latency struct{ P50, P90, P99, P999, Max float64 }

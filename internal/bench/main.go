@@ -18,7 +18,7 @@ import (
 const usage = `bench runs the benchmarks and writes the tables of BENCHMARKS.md, each between its
 markers, and the plots in docs/plots.
 
-  go run ./internal/bench                  the whole set: about twenty minutes
+  go run ./internal/bench                  the whole set: about twenty-five minutes
   go run ./internal/bench -only crypto     one table
   go run ./internal/bench -quick -dry      does it work? about two minutes
 

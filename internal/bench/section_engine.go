@@ -15,7 +15,7 @@ const stdlibChain = "StdlibReceiveChain/B=100/n=1"
 func engineSection(ctx context.Context, r *runner) (*report, error) {
 	long, benchtime := r.pick("5s", "300ms"), r.pick("1s", "100ms")
 	pattern := r.pick("^Benchmark(Engine|LongPath)$", "^BenchmarkEngine$")
-	full := []string{"-duration", long}
+	full := []string{"-duration", r.pick("10s", "300ms")} // the collector's share wants a while
 	alone := []string{"-duration", long, "-links", "1", "-size", "1"}
 	rep := new(report)
 	rep.command(loadgenCommand(full...) + "    # in turns with")
@@ -51,7 +51,7 @@ func engineSection(ctx context.Context, r *runner) (*report, error) {
 		return nil, err
 	}
 	engineTables(rep, &f, &js, &bench)
-	return rep, nil
+	return rep, r.profileTables(ctx, rep)
 }
 
 // whole is a run of loadgen with all its figures.
@@ -64,6 +64,7 @@ func (r *runner) whole(ctx context.Context, f *figures, args ...string) error {
 		"/s": res.RoundTripsPerSecond, "cpu-ns": res.CPU.Total, "sender-ns": res.CPU.Sender, "receiver-ns": res.CPU.Receiver,
 		"user-ns": res.CPU.User, "system-ns": res.CPU.System, "p50-ns": res.Latency.P50, "p99-ns": res.Latency.P99,
 		"p999-ns": res.Latency.P999, "frames/write": res.FramesPerWrite, "packets/vector": res.PacketsPerVector, "allocs": res.Allocs,
+		"sender-gc": res.Collector.Sender, "receiver-gc": res.Collector.Receiver, "collections": res.Collections.Total,
 	} {
 		f.add("engine", unit, v)
 	}
@@ -90,6 +91,8 @@ func engineTables(rep *report, f, js, bench *figures) {
 		{"… p99.9", e("p999-ns").in(1e6).String()},
 		{"frames per write / packets per vector", e("frames/write").String() + " / " + e("packets/vector").String()},
 		{"allocations per round trip, both processes", e("allocs").String()},
+		{"garbage collector's share of CPU at most, %, sender / receiver", e("sender-gc").String() + " / " + e("receiver-gc").String()},
+		{"… collections in the measured time, both processes", e("collections").String()},
 		{"null engine, messages/s", f.get("null", "/s").String()},
 		{"null engine, CPU per message, both ends, ns", null.String()},
 		{"CPU per round trip above the null engine's, ns", above.String()},

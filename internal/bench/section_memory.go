@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -132,29 +131,5 @@ func codecsSection(ctx context.Context, r *runner) (*report, error) {
 		}
 	}
 	rep.table([]string{"package", "benchmark", "ns", "allocations"}, rows)
-	return rep, nil
-}
-
-// forgedSection is packets that nobody sealed beside honest ones.
-func forgedSection(ctx context.Context, r *runner) (*report, error) {
-	const pattern, honest = "^Benchmark(Forged|Receive)$/^(token=.*|conns=1000)$/^n=32$", "Receive/conns=1000/n=32"
-	benchtime := r.pick("500ms", "20ms")
-	rep := new(report)
-	rep.command(goBenchCommand(pattern, benchtime, r.times(), "./engine/stream"))
-	var f figures
-	err := r.turns(func() error { return r.goBench(ctx, &f, "engine/stream", pattern, benchtime) })
-	if err != nil {
-		return nil, err
-	}
-	base := f.get(honest, "ns/packet")
-	if base == nil {
-		return nil, fmt.Errorf("nothing is called %s", honest)
-	}
-	var rows [][]string
-	for _, name := range f.names {
-		s := f.get(name, "ns/packet")
-		rows = append(rows, []string{name, s.String(), s.over(base), f.get(name, "allocs/op").String()})
-	}
-	rep.table([]string{"benchmark", "ns a packet", "by an honest one", "allocations"}, rows)
 	return rep, nil
 }

@@ -98,6 +98,8 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 			f.add(size, "/s", res.RoundTripsPerSecond)
 			f.add(size, "cpu-ns", res.CPU.Total)
 			f.add(size, "opening-ns", res.Opening.CPU.Total)
+			f.add(size, "sender-pause-ns", res.Opening.Pause.Sender)
+			f.add(size, "receiver-pause-ns", res.Opening.Pause.Receiver)
 			f.add(size, "sender-octets", res.Opening.Memory.Sender)
 			f.add(size, "receiver-octets", res.Opening.Memory.Receiver)
 			if n > 100_000 {
@@ -123,11 +125,11 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 			more = at("cpu-ns").minus(least).String()
 		}
 		rows = append(rows, []string{number(float64(n)), at("/s").String(), at("cpu-ns").String(), more, at("opening-ns").String(),
-			at("probed-ns").String(), at("sender-octets").String(), at("receiver-octets").String()})
+			at("probed-ns").String(), at("sender-pause-ns").in(1e6).String(), at("receiver-pause-ns").in(1e6).String(), at("sender-octets").String(), at("receiver-octets").String()})
 		cost.points = append(cost.points, pointOf(float64(n), at("cpu-ns")))
 	}
 	rep.table([]string{"connections", "round trips/s", "CPU per round trip, ns", "more than with 1,000", "CPU per opening, ns",
-		"with rate discovery", "resident octets a connection, sender", "receiver"}, rows)
+		"with rate discovery", "longest pause of a loop while opening, ms, sender", "receiver", "resident octets a connection, sender", "receiver"}, rows)
 	rep.text("Connections are used in random order. Resident memory includes what the engine reserves at once, which few connections share.")
 	c := chart{title: "CPU per round trip by number of connections", xTitle: "connections, used in random order", yTitle: "ns", xLog: true,
 		lines: []chartLine{cost}, xTicksAtData: true}
