@@ -27,11 +27,10 @@ type dataState struct {
 	in       ring
 	read     uint64
 	have     uint64
-	high     uint64  // the furthest octet seen
-	told     uint64  // the window's end as the peer knows it
-	window   uint64  // how much the peer may send ahead of the reader
-	mark     uint64  // what was read when a half of the window was last used up
-	renewed  Instant // when that was
+	high     uint64 // the furthest octet seen
+	told     uint64 // the window's end as the peer knows it
+	window   uint64 // how much the peer may send ahead of the reader
+	grower   grower // of window
 	segments []segment
 }
 
@@ -119,6 +118,7 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	}
 	c.dataIn += more
 	d.high = max(d.high, end)
+	d.grower.arrived(m.now, end)
 	before := d.have
 	d.store(f.Offset, m.plant.octets(f.Data, f.Offset > d.have))
 	if d.have > before {
