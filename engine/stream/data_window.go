@@ -57,12 +57,12 @@ func (g *grower) took(now Instant, n, read uint64) uint64 {
 }
 
 // growShare is the share of Config.MaxBuffered that no window outgrows, and beyond
-// which none grows.
+// which none grows: when one does, twice its octets, which its ring may take, fit.
 const growShare = 4
 
 // growTo is how far a window or buffer may grow: as options say, as memory bears.
 func (m *Machine) growTo(most int) int {
-	if m.buffered > m.cfg.MaxBuffered/growShare {
+	if m.rings.held() > m.cfg.MaxBuffered/growShare {
 		return 0
 	}
 	return min(most, m.cfg.MaxBuffered/growShare)
@@ -127,20 +127,4 @@ func (m *Machine) growBuffer(c *conn, k uint32, s *streamRec, d *dataState) {
 	d.room, d.grew = min(2*d.room, most), m.now
 	s.flags &^= streamWriteWait
 	m.streamEvent(EventWritable, k, s)
-}
-
-// unbuffer gives room back to all streams together, and wakes those that wait for
-// it with nothing of their own on its way.
-func (m *Machine) unbuffer(n int) {
-	m.buffered -= n
-	if len(m.writers) == 0 || m.buffered > m.cfg.MaxBuffered-m.cfg.MaxBuffered/8 {
-		return
-	}
-	for _, h := range m.writers {
-		if s, ok := m.streams.Get(h); ok && s.flags.has(streamWriteWait) {
-			s.flags &^= streamWriteWait
-			m.streamEvent(EventWritable, h.Index(), s)
-		}
-	}
-	m.writers = m.writers[:0]
 }
