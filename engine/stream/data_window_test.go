@@ -96,6 +96,20 @@ func TestWindowsOfDataDoNotGrowForASlowSender(t *testing.T) {
 	}
 }
 
+// The shortest round trip that was seen must not keep a window small for ever.
+func TestWindowsOfDataFindALongerPath(t *testing.T) {
+	p := newHose(t, 5*ms, 1*ms) // 32 MB/s: 160 KB are on the way
+	s := p.flows(Options{SendBuffer: maxWindow})
+	p.carries(s, second, 4096, 1<<30)
+	before, _, _ := p.windows(s)
+	p.oneWay = 150 * ms // the route has changed: 10 MB
+	p.carries(s, 20*second, 4096, 1<<30)
+	rate := p.carries(s, second, 4096, 1<<30)
+	if after, _, _ := p.windows(s); before > 4<<20 || after < 8<<20 || rate < 12e6 {
+		t.Errorf("a window of %d octets, then one of %d: %d octets a second", before, after, rate)
+	}
+}
+
 func TestWindowsOfDataGrowNoFurtherThanOptionsSay(t *testing.T) {
 	w := newWorld(t, Options{MaxStreamWindow: 1 << 20, ConnectionWindow: 2 << 20}, Config{})
 	p := &hose{world: w, oneWay: 25 * ms}
