@@ -71,11 +71,6 @@ func (r *receiver) listen(s shape) error {
 		r.sink = newSink(s.Loops)
 		handler = r.sink
 		options.MaxStreamWindow, options.ConnectionWindow = dataWindow(s.Connections), dataWindow(s.Connections)
-		if s.Delay > 0 {
-			// A window that begins small stays too small for a long path; on a short
-			// one a small window stays in the cache.
-			options.StreamWindow = dataWindow(s.Connections)
-		}
 	}
 	r.ready = ready{Addr: ln.Addr().String(), Address: receiverAddress, Secret: make([]byte, 32)}
 	_, _ = rand.Read(r.ready.Secret) // never fails

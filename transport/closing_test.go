@@ -25,10 +25,12 @@ func TestCloseDeliversEverythingThatWasWritten(t *testing.T) {
 				fill(l.Request(id, 50_000), id)
 			}
 			l.Close(errEnough)
-			if l.Request(99, 1) != nil || l.Room() > 0 {
+			l.Close(errors.New("twice"))
+		})
+		r.do(lp, func() {
+			if l.Request(99, 1) != nil || l.Reply(99, 1) != nil || l.Room() > 0 {
 				t.Error("a closing link takes packets")
 			}
-			l.Close(errors.New("twice"))
 		})
 		if got := c.drain(btp.TypeMessage); len(got) != packets {
 			t.Errorf("%d packets arrived", len(got))
@@ -37,6 +39,58 @@ func TestCloseDeliversEverythingThatWasWritten(t *testing.T) {
 			t.Errorf("close code %d", c.code)
 		}
 		if f := r.fall(l); !errors.Is(f.reason, errEnough) || len(f.unsent) != 0 {
+			t.Errorf("end: %+v", f)
+		}
+	})
+}
+
+// What was accepted because there was room for the answer has to be answered: a close
+// from elsewhere must not come between.
+func TestCloseFromElsewhereWaitsForTheHandlerCallThatRuns(t *testing.T) {
+	onBackends(t, func(t *testing.T, b Backend) {
+		const packets = 30
+		r := newRecorder(t)
+		first := true
+		r.packets = func(l *Link, in []Packet) {
+			if first {
+				first = false
+				room := l.Room()
+				closed := make(chan struct{})
+				go func() { l.Close(errEnough); close(closed) }()
+				<-closed
+				if room <= 0 || l.Room() != room {
+					t.Errorf("room of %d octets, then of %d", room, l.Room())
+				}
+			}
+			echo(l, in)
+		}
+		_, ln := listening(t, b, LoopConfig{CloseTimeout: patience}, r)
+		c := login(t, ln, 0)
+		var in []byte
+		for id := range uint32(packets) {
+			in = append(in, c.ilp(btp.TypeMessage, id, []byte("prepare"))...)
+		}
+		c.send(in) // one segment of loopback, so one vector
+		if got := c.drain(btp.TypeResponse); len(got) != packets || c.code != ws.CodeNormal {
+			t.Errorf("%d of %d packets were answered before the close frame of code %d", len(got), packets, c.code)
+		}
+		if f := r.fall(r.link(0)); !errors.Is(f.reason, errEnough) {
+			t.Errorf("end: %+v", f)
+		}
+	})
+}
+
+// One that is closed as it comes up takes nothing of what it has sent already.
+func TestALinkThatIsClosedAsItComesUpHandsNothingOver(t *testing.T) {
+	onBackends(t, func(t *testing.T, b Backend) {
+		r := newRecorder(t)
+		r.up = func(l *Link) { l.Close(errEnough) }
+		r.packets = func(_ *Link, in []Packet) { t.Errorf("%d packets", len(in)) }
+		_, ln := listening(t, b, LoopConfig{CloseTimeout: patience}, r)
+		c := connect(t, ln, 0)
+		c.send(append(c.auth("secret"), c.ilp(btp.TypeMessage, 2, []byte("prepare"))...))
+		c.drain(btp.TypeResponse)
+		if f := r.fall(r.link(0)); !errors.Is(f.reason, errEnough) {
 			t.Errorf("end: %+v", f)
 		}
 	})

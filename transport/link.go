@@ -71,9 +71,10 @@ type LinkStats struct {
 
 // Room is how many octets of ILP packets may still be written before the
 // high-water mark, what waits for the kernel included. At 0 or below refuse new
-// work; answers still go out, up to the hard cap.
+// work; answers still go out, up to the hard cap. Nothing but what the handler writes
+// takes room away before the handler returns, not even Close.
 func (l *Link) Room() int {
-	if l.phase != linkUp || l.ask.Load() != nil || l.s.State() != session.Up {
+	if l.phase != linkUp || l.s.State() != session.Up {
 		return 0
 	}
 	return l.loop.cfg.HighWater - l.pending - l.s.Out.Len()
@@ -103,13 +104,13 @@ func (l *Link) Reply(id uint32, n int) []byte {
 // ready says that the link takes one more packet. It may say no of the first in a
 // handler call; ask admit then.
 func (l *Link) ready(n int) bool {
-	return l.call == l.loop.call && uint(n) <= maxILP && l.s.Out.Len()+n <= l.limit && l.ask.Load() == nil
+	return l.call == l.loop.call && uint(n) <= maxILP && l.s.Out.Len()+n <= l.limit
 }
 
 // admit makes the link ready for one more packet if it can be. In a handler call,
-// nothing takes that back but Close and what is written.
+// nothing takes that back but what is written.
 func (l *Link) admit(n int) bool {
-	if l.phase != linkUp || l.ask.Load() != nil || uint(n) > maxILP {
+	if l.phase != linkUp || uint(n) > maxILP {
 		return false
 	}
 	waits := l.s.Out.Len()
@@ -129,8 +130,9 @@ func (l *Link) admit(n int) bool {
 // Close closes the link: what was written is sent, then a WebSocket close frame,
 // and TCP is closed when the peer has answered, or after LoopConfig.CloseTimeout.
 // Until then answers to our own requests still come in; requests and replies are
-// not taken any more. The handler's LinkDown gets reason; nil means ErrClosed. Only
-// the first call counts. Any goroutine.
+// not taken any more. All of it begins when the handler call that is running has
+// returned: what that accepted it can answer. The handler's LinkDown gets reason; nil
+// means ErrClosed. Only the first call counts. Any goroutine.
 func (l *Link) Close(reason error) {
 	if reason == nil {
 		reason = ErrClosed

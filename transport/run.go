@@ -134,6 +134,9 @@ func (lp *Loop) deliver(l *Link, b []byte) {
 	defer lp.caught(l)
 	l.s.Feed(lp.now, b)
 	for {
+		if l.ask.Load() != nil {
+			lp.takeAsks() // the requests of this vector could not be answered
+		}
 		vec := l.s.Packets(lp.vec[:0])
 		if len(vec) == 0 {
 			break
@@ -141,9 +144,6 @@ func (lp *Loop) deliver(l *Link, b []byte) {
 		lp.enter()
 		lp.handler.Packets(l, vec)
 		lp.calling = false
-		if l.ask.Load() != nil {
-			lp.takeAsks() // its requests of later vectors could not be answered
-		}
 		if l.phase != linkUp {
 			return
 		}

@@ -191,7 +191,7 @@ func (n *node) abandon() {
 		}
 	}
 	s := n.m.Stats()
-	if s.PreparesOut != before || s.InFlight != 0 || n.m.pieces.Len() > 0 && n.m.buffered == 0 {
+	if s.PreparesOut != before || s.InFlight != 0 || n.m.pieces.Len() > 0 && n.m.rings.held() == 0 {
 		n.w.t.Fatalf("after nothing could be sent: %+v", s)
 	}
 	n.m.LinkLost(n.w.now, n.link)

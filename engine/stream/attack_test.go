@@ -227,7 +227,7 @@ func TestConnectionsWaitForSlots(t *testing.T) {
 }
 
 func TestWriterWaitsForTheCommonBuffer(t *testing.T) {
-	w := newWorld(t, Options{StreamWindow: 1 << 20}, Config{MaxBuffered: 50_000})
+	w := newWorld(t, Options{StreamWindow: 1 << 20}, Config{MaxBuffered: 1 << 16})
 	c := w.connect(Options{})
 	w.run(second)
 	s1, _ := w.a.m.OpenStream(w.now, c)
@@ -253,7 +253,7 @@ func TestWriterWaitsForTheCommonBuffer(t *testing.T) {
 			return
 		}
 	}
-	t.Fatalf("s1 has %d left to send, buffer %d, but s2 never hears EventWritable: Stream.Write hangs", i.Buffered, w.a.m.buffered)
+	t.Fatalf("s1 has %d left to send, buffer %d, but s2 never hears EventWritable: Stream.Write hangs", i.Buffered, w.a.m.rings.taken)
 }
 
 type noRoom struct{ *node }

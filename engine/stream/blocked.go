@@ -129,7 +129,11 @@ func (m *Machine) peerBlocked(i uint32, c *conn, t frame.Type, body []byte) {
 		return
 	}
 	if s := m.findStream(i, c, id); s != 0 && !m.streams.At(s).flags.has(streamClosed|streamRemoteClosed) {
-		m.streams.At(s).flags |= tell
+		rec := m.streams.At(s)
+		rec.flags |= tell
 		c.flags |= flagDirtyStreams
+		if t == frame.TypeStreamDataBlocked && rec.data != 0 {
+			m.data.At(rec.data).grower.blocked = true
+		}
 	}
 }

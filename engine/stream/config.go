@@ -83,8 +83,10 @@ type Config struct {
 	MaxForged int
 	// MaxEvents bounds the events that wait to be polled. Zero means 1<<16.
 	MaxEvents int
-	// MaxBuffered bounds the octets of stream data that wait in the machine,
-	// both ways together. Zero means 1 GiB.
+	// MaxBuffered bounds the octets of memory for stream data that waits in the
+	// machine, both ways together: up to twice the data, for a stream's memory is a
+	// power of two. Past it peers get T03, and Write takes no more. A packet may need
+	// 128 KiB of it. Zero means 1 GiB.
 	MaxBuffered int
 }
 

@@ -27,11 +27,10 @@ type dataState struct {
 	in       ring
 	read     uint64
 	have     uint64
-	high     uint64  // the furthest octet seen
-	told     uint64  // the window's end as the peer knows it
-	window   uint64  // how much the peer may send ahead of the reader
-	mark     uint64  // what was read when a half of the window was last used up
-	renewed  Instant // when that was
+	high     uint64 // the furthest octet seen
+	told     uint64 // the window's end as the peer knows it
+	window   uint64 // how much the peer may send ahead of the reader
+	grower   grower // of window
 	segments []segment
 }
 
@@ -111,16 +110,16 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 		return true
 	}
 	grow := int(max(end, d.high)-d.read) - d.in.len()
-	if len(d.segments) >= maxSegments && f.Offset > d.have || grow > 0 && m.buffered+grow > m.cfg.MaxBuffered {
+	if len(d.segments) >= maxSegments && f.Offset > d.have || grow > 0 && m.roomIn(inRing(s.data), grow) < grow {
 		r.busy = true
 		return false
 	}
 	if grow > 0 {
-		m.buffered += grow
-		d.in.extend(grow)
+		m.extendRing(inRing(s.data), grow)
 	}
 	cold.dataIn += more
 	d.high = max(d.high, end)
+	d.grower.arrived(m.now, end)
 	before := d.have
 	d.store(f.Offset, m.plant.octets(f.Data, f.Offset > d.have))
 	if d.have > before {
@@ -187,8 +186,7 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 		if n > 0 {
 			d.in.get(p[:n])
 			d.read += uint64(n)
-			d.in.drop(n)
-			m.unbuffer(n)
+			m.drainRing(inRing(s.data), n)
 			m.opened(s, d, uint64(n))
 			return n, nil
 		}
@@ -211,18 +209,19 @@ func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
 	}
 	m.now = now
 	d := m.dataOf(s)
-	n := min(len(p), d.room-d.out.len(), m.cfg.MaxBuffered-m.buffered)
+	out, at := outRing(s.data), d.out.len()
+	n := m.roomIn(out, max(0, min(len(p), d.room-at)))
 	if n < len(p) {
 		s.flags |= streamWriteWait
-		if d.out.len() == 0 && n <= 0 {
+		if at == 0 && n == 0 {
 			m.writers = append(m.writers, slab.Handle(h))
 		}
 	}
-	if n <= 0 {
+	if n == 0 {
 		return 0, nil
 	}
-	d.out.append(p[:n])
-	m.buffered += n
+	m.extendRing(out, n)
+	d.out.put(at, p[:n])
 	m.noteDataBlocked(c, s, d)
 	m.wakeConn(s.conn, c)
 	return n, nil
@@ -337,8 +336,7 @@ func (m *Machine) advance(k uint32, s *streamRec, d *dataState) {
 		return
 	}
 	d.base += uint64(n)
-	d.out.drop(n)
-	m.unbuffer(n)
+	m.drainRing(outRing(s.data), n)
 	if s.flags.has(streamWriteWait) {
 		s.flags &^= streamWriteWait
 		m.streamEvent(EventWritable, k, s)
@@ -387,18 +385,14 @@ func (m *Machine) dropOutgoing(s *streamRec) {
 	d.lost, d.lostLast = 0, 0
 }
 
-// shrinkData gives back the buffers of a sleeping stream.
+// shrinkData gives back the memory that a sleeping stream does not need.
 func (m *Machine) shrinkData(s *streamRec) {
 	if s.data == 0 {
 		return
 	}
-	d := m.data.At(s.data)
-	if d.out.len() == 0 {
-		d.out = ring{}
-	}
-	if d.in.len() == 0 {
-		d.in = ring{}
-	}
+	m.tightenRing(inRing(s.data))
+	m.tightenRing(outRing(s.data))
+	m.wakeWriters()
 }
 
 // freeData gives back everything of a stream's data. No packet in flight names
@@ -414,7 +408,9 @@ func (m *Machine) freeData(s *streamRec) {
 		m.pieces.Free(i)
 		i = next
 	}
-	m.unbuffer(d.in.len() + d.out.len())
+	m.freeRing(inRing(s.data))
+	m.freeRing(outRing(s.data))
+	m.wakeWriters()
 	if c := m.conns.At(s.conn); d.high > d.read {
 		m.ownCold(c).dataRead += d.high - d.read // nobody reads it any more
 		if !c.flags.has(flagClosed) {

@@ -66,8 +66,8 @@ func TestOctetsArriveWholeInAnyOrderAndAnySplit(t *testing.T) {
 		if got := readAll(t, h.m, h.now, h.stream(1)); !bytes.Equal(got, want) {
 			t.Fatalf("seed %d: other octets than were sent", seed)
 		}
-		if h.m.buffered != 0 {
-			t.Fatalf("seed %d: %d octets are accounted after all was read", seed, h.m.buffered)
+		if n := h.m.rings.held(); n != 0 {
+			t.Fatalf("seed %d: %d octets are held after all was read", seed, n)
 		}
 	}
 }
@@ -92,7 +92,7 @@ func TestTooManyGapsAreRefusedWithoutEffect(t *testing.T) {
 }
 
 func TestMachineWithoutRoomForDataRefusesItForNow(t *testing.T) {
-	h := newHand(t, Options{}, Config{MaxBuffered: 1000})
+	h := newHand(t, Options{}, Config{MaxBuffered: 1024})
 	if a := h.send(0, frame.StreamData{StreamID: 1, Data: make([]byte, 900)}); !a.fulfilled {
 		t.Fatalf("%+v", a)
 	}
@@ -170,8 +170,8 @@ func TestDestroyedStreamLeavesNoDataBehind(t *testing.T) {
 			t.Fatalf("%s: %d packets were not refused", name, *left)
 		}
 		m := w.a.m
-		if m.Stats().Streams != 0 || m.pieces.Len() != 0 || m.data.Len() != 0 || m.buffered != 0 {
-			t.Fatalf("%s: %d streams, %d pieces, %d octets are left", name, m.Stats().Streams, m.pieces.Len(), m.buffered)
+		if m.Stats().Streams != 0 || m.pieces.Len() != 0 || m.data.Len() != 0 || m.rings != (ringMemory{}) {
+			t.Fatalf("%s: %d streams, %d pieces, %d octets are left", name, m.Stats().Streams, m.pieces.Len(), m.rings.taken)
 		}
 		e := w.b.expect(EventStreamClosed)
 		if got, err := w.b.m.Read(w.now, e.Stream, make([]byte, 100_000)); got != 5 || err != nil {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/millrace-ilp/millrace/codec/ilp"
@@ -57,14 +58,55 @@ func (p *hose) windows(s StreamHandle) (stream, connection uint64, buffer int) {
 }
 
 func TestDataFillsALongPath(t *testing.T) {
-	p := newHose(t, 50*ms, 100_000) // 32 KiB each 0.1 ms: 327 MB/s
-	s := p.flows(Options{})
-	p.carries(s, second, 1<<20, 1<<30)
-	if rate := p.carries(s, second, 1<<20, 1<<30); rate < 200e6 {
-		t.Errorf("%d octets a second", rate)
+	for _, x := range []struct {
+		roundTrip, opens Instant // how long it takes until all is open
+		piece            int
+		rate             int // octets a second from then on
+	}{
+		{50 * ms, second, 1 << 20, 200e6},
+		{50 * ms, second, 4096, 200e6},
+		{50 * ms, second, 1000, 200e6},
+		{600 * ms, 8 * second, 1 << 20, 20e6}, // maxWindow each 0.6 s is 28 MB/s
+		{600 * ms, 8 * second, 4096, 20e6},
+		{second, 14 * second, 1 << 20, 12e6},
+	} {
+		t.Run(fmt.Sprintf("%d ms, reads of %d", x.roundTrip/ms, x.piece), func(t *testing.T) {
+			p := newHose(t, x.roundTrip, 100_000) // 32 KiB each 0.1 ms: 327 MB/s
+			s := p.flows(Options{})
+			p.carries(s, x.opens, x.piece, 1<<30)
+			spell := max(second, 2*x.roundTrip)
+			if rate := p.carries(s, spell, x.piece, 1<<30) * 1000 / int(spell/ms); rate < x.rate {
+				t.Errorf("%d octets a second", rate)
+			}
+			if in, conn, out := p.windows(s); in > maxWindow || conn > maxWindow || out > maxWindow {
+				t.Errorf("windows of %d and %d, buffer of %d octets", in, conn, out)
+			}
+		})
 	}
-	if in, conn, out := p.windows(s); in > maxWindow || conn > maxWindow || out > maxWindow {
-		t.Errorf("windows of %d and %d, buffer of %d octets", in, conn, out)
+}
+
+// A window is for what is on its way: a sender of little needs none that is large,
+// however long it goes on and however quick the reader is.
+func TestWindowsOfDataDoNotGrowForASlowSender(t *testing.T) {
+	p := newHose(t, 50*ms, 16*ms) // 2 MB/s: 100 KB are on the way
+	s := p.flows(Options{})
+	p.carries(s, 20*second, 4096, 1<<30)
+	if in, conn, _ := p.windows(s); in > 1<<20 || conn > 2<<20 {
+		t.Errorf("windows of %d and %d octets", in, conn)
+	}
+}
+
+// The shortest round trip that was seen must not keep a window small for ever.
+func TestWindowsOfDataFindALongerPath(t *testing.T) {
+	p := newHose(t, 5*ms, 1*ms) // 32 MB/s: 160 KB are on the way
+	s := p.flows(Options{SendBuffer: maxWindow})
+	p.carries(s, second, 4096, 1<<30)
+	before, _, _ := p.windows(s)
+	p.oneWay = 150 * ms // the route has changed: 10 MB
+	p.carries(s, 20*second, 4096, 1<<30)
+	rate := p.carries(s, second, 4096, 1<<30)
+	if after, _, _ := p.windows(s); before > 4<<20 || after < 8<<20 || rate < 12e6 {
+		t.Errorf("a window of %d octets, then one of %d: %d octets a second", before, after, rate)
 	}
 }
 

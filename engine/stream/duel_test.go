@@ -478,9 +478,9 @@ func (d *duel) finish() {
 		d.turn()
 	}
 	s := d.m.Stats()
-	if s.Connections != 0 || s.Streams != 0 || s.InFlight != 0 || s.Holds != 0 || d.m.buffered != 0 || d.m.pieces.Len() != 0 || d.m.parts.Len() != 0 {
+	if s.Connections != 0 || s.Streams != 0 || s.InFlight != 0 || s.Holds != 0 || d.m.rings != (ringMemory{}) || d.m.pieces.Len() != 0 || d.m.parts.Len() != 0 {
 		d.t.Errorf("left: %d connections, %d streams, %d in flight, %d holds, %d octets, %d pieces, %d parts",
-			s.Connections, s.Streams, s.InFlight, s.Holds, d.m.buffered, d.m.pieces.Len(), d.m.parts.Len())
+			s.Connections, s.Streams, s.InFlight, s.Holds, d.m.rings.taken, d.m.pieces.Len(), d.m.parts.Len())
 	}
 }
 

@@ -48,13 +48,13 @@ type Machine struct {
 	starved    []uint32     // links without room
 	starvedAt  Instant      // since when the first of them
 
-	aside    []spentSlot // ids of requests that nobody answered, oldest first
-	spent    int         // so many of them are free again
-	events   eventQueue
-	staged   []Credit
-	credits  commitQueue
-	writers  []slab.Handle // streams that wait for room among all
-	buffered int           // octets of stream data held, both ways
+	aside   []spentSlot // ids of requests that nobody answered, oldest first
+	spent   int         // so many of them are free again
+	events  eventQueue
+	staged  []Credit
+	credits commitQueue
+	writers []slab.Handle // streams that wait for room among all
+	rings   ringMemory    // of stream data, both ways
 
 	now       Instant
 	fresh     bool // the answer at hand was asked for after everything in doubt

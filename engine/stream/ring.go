@@ -3,28 +3,53 @@ package stream
 import "math/bits"
 
 // ring is a queue of octets: they are added behind and dropped in front, and none is
-// moved but when it grows. Its memory is a power of two and at most twice what was
-// ever in it at once.
+// moved but when it grows or shrinks. Its memory is a power of two and at most twice
+// what was ever in it at once.
 type ring struct {
 	buf  []byte
 	head int
 	n    int
+
+	slack        bool   // it is in the list of ringMemory
+	older, newer uint32 // its neighbours there
 }
 
 // leastRing is the least memory of a ring that is not empty.
 const leastRing = 512
+
+// ringSize is the memory that so many octets need.
+func ringSize(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return max(leastRing, 1<<bits.Len(uint(n-1)))
+}
 
 func (r *ring) len() int { return r.n }
 
 // extend adds n octets of unknown content.
 func (r *ring) extend(n int) {
 	if r.n+n > len(r.buf) {
-		grown := make([]byte, max(leastRing, 1<<bits.Len(uint(r.n+n-1))))
-		a, b := r.view(0, r.n)
-		copy(grown[copy(grown, a):], b)
-		r.buf, r.head = grown, 0
+		r.move(ringSize(r.n + n))
 	}
 	r.n += n
+}
+
+// shrink gives back the memory that is not needed.
+func (r *ring) shrink() {
+	if size := ringSize(r.n); size < len(r.buf) {
+		r.move(size)
+	}
+}
+
+// move moves the octets to memory of another size.
+func (r *ring) move(size int) {
+	var buf []byte
+	if size > 0 {
+		buf = make([]byte, size)
+	}
+	r.get(buf[:r.n])
+	r.buf, r.head = buf, 0
 }
 
 // view is the n octets from the at'th on, in two pieces if the memory's end lies
