@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/millrace-ilp/millrace/engine/stream"
@@ -14,9 +15,10 @@ func TestMistakesOfAnOwnerAreNoticed(t *testing.T) {
 		name    string
 		mistake mistake
 		faults  Faults
-		want    string
+		want    string // one of these
 	}{
-		{"goes on after a failed sync", goesOn, power, "M4"},
+		// Whether what was paid or what was fulfilled is first seen to be missing on the disk is chance.
+		{"goes on after a failed sync", goesOn, power, "M3 M4"},
 		{"tells of a commit that was not synced", neverSyncs, power, "M3"},
 		{"seeds every process alike", sameSeed, power, "C1"},
 	} {
@@ -27,8 +29,8 @@ func TestMistakesOfAnOwnerAreNoticed(t *testing.T) {
 				if r.Violation == nil {
 					continue
 				}
-				if r.Violation.Name == c.want {
-					t.Logf("%s after %d seeds: %s; others before: %v", c.want, seed, r.Violation.Detail, others)
+				if strings.Contains(c.want, r.Violation.Name) {
+					t.Logf("%s after %d seeds: %s; others before: %v", r.Violation.Name, seed, r.Violation.Detail, others)
 					return
 				}
 				others[r.Violation.Name]++
