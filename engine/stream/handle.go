@@ -193,7 +193,7 @@ func (m *Machine) find(w []work) {
 // its answer touch (conn, streamRec).
 const (
 	linesIn, linesOut             = 2, 5
-	streamLinesIn, streamLinesOut = 1, 3
+	streamLinesIn, streamLinesOut = 1, 2
 )
 
 // prefetchStream asks for the first stream of a connection.
