@@ -55,11 +55,11 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	if c := m.conns.At(s.conn); !c.flags.has(flagClosed) {
-		if m.wake(s.conn, c) {
+		if m.wake(c) {
 			w.woken = s.conn
 		}
 		m.prefetchStream(c, streamLinesOut)
-		op.Key = keySlot(s.conn)
+		op.Key = c.key
 		m.openInto(op, data)
 	}
 }

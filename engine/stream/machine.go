@@ -137,6 +137,9 @@ func New(cfg Config) *Machine {
 	m.stats.RejectsIn = make(map[ilp.Code]uint64, 32)
 	m.events.limit = cfg.MaxEvents
 	m.scratch.init()
+	for range scratchKey(MaxVector) {
+		m.keys.Alloc()
+	}
 	return m
 }
 
@@ -160,9 +163,9 @@ func (m *Machine) Stats() Stats {
 // fulfillment. It is the machine's own.
 func (m *Machine) RoundTrips() *Histogram { return m.trips }
 
-// keySlot is where a connection's keys are: the first slots of the table are a
-// vector's scratch.
-func keySlot(conn uint32) uint32 { return MaxVector + conn }
+// scratchKey is where the keys of a vector's nth newcomer are. The first slot is always
+// empty: it is that of connections without keys.
+func scratchKey(n int) uint32 { return 1 + uint32(n) }
 
 // expiryCache keeps the digits of an expiry: all packets of one millisecond
 // that live equally long share them.

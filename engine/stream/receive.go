@@ -120,7 +120,8 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	}
 	m.setNames(c, nil, w.packet.Destination(), n.opened.tag)
 	m.setExpiry(c, s.expiry)
-	m.keys.Move(keySlot(i), uint32(w.scratch))
+	c.key = m.keys.Alloc()
+	m.keys.Move(c.key, scratchKey(int(w.scratch)))
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)
 	return i

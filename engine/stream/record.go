@@ -60,7 +60,7 @@ type conn struct {
 	options                 uint32 // index into Machine.options
 	refs                    uint32 // slots and holds that name it
 	firstStream, lastStream uint32 // in order of creation
-	turn                    uint32 // stream that is served next
+	key                     uint32 // slot of its keys, or 0 while it sleeps and once it is over
 	firstDoubt              uint32 // expired packets without an answer, oldest first
 	replay                  replayWindow
 
@@ -109,6 +109,7 @@ type coldConn struct {
 	farLocal     []idRange // of localClosed
 	farRemote    []idRange // of remoteClosed
 
+	turn         uint32 // stream that is served next, of several
 	lastDoubt    uint32
 	freshAnswers uint8 // since doubtSince
 	asks         uint8 // repetitions of blocked frames

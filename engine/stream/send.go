@@ -192,7 +192,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			continue
 		}
 		w.roomOf = 0
-		if m.wake(i, c) {
+		if m.wake(c) {
 			m.armConn(i, c)
 		}
 		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
@@ -321,7 +321,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.prove[w.seals] = p
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = keySlot(i), text[:len(text):len(text)], data
+	op.Key, op.Text, op.Data = c.key, text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV)
 	c.nextSequence += m.plant.step()
 	m.enterFlight(id, s, c)

@@ -380,8 +380,8 @@ func (m *Machine) dropStream(i uint32, s *streamRec) {
 	if c.lastStream == i {
 		c.lastStream = prev
 	}
-	if c.turn == i {
-		c.turn = 0
+	if m.coldOf(c).turn == i {
+		m.ownCold(c).turn = 0
 	}
 	m.freeStream(i)
 }
