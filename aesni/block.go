@@ -16,7 +16,8 @@ type block struct {
 	inner, outer [8]uint32
 	rounds       [15 * 16]byte // AES-256 round keys
 	has          uint32        // what was expanded
-	_            [12]byte
+	next         uint32        // of a free slot: the one that was freed before it
+	_            [8]byte
 }
 
 // What a slot holds.

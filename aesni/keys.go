@@ -47,6 +47,8 @@ type Keys struct {
 	implementation
 	segments []segment
 	memory   func(octets int) []byte
+	fresh    uint32 // the lowest slot that Alloc never gave
+	free     uint32 // 1 + the slot that was freed last, or 0
 
 	// Octets handed to the standard library go through interfaces, so they
 	// escape. These live here, so that an Op on the caller's stack stays there.
@@ -74,6 +76,26 @@ func newKeys(use implementation) *Keys {
 		k.scratch = make([]byte, scratchLen)
 	}
 	return k
+}
+
+// Alloc gives the caller a slot that is empty, the one freed last if there is any. Who
+// uses it numbers all slots by it, or none.
+func (k *Keys) Alloc() uint32 {
+	if k.free == 0 {
+		k.fresh++
+		return k.fresh - 1
+	}
+	slot := k.free - 1
+	b, _ := k.slot(slot)
+	k.free, b.next = b.next, 0
+	return slot
+}
+
+// Free wipes a slot and gives it back.
+func (k *Keys) Free(slot uint32) {
+	k.Wipe(slot)
+	b, _ := k.grow(slot)
+	b.next, k.free = k.free, slot+1
 }
 
 // DeriveEncryption derives and expands the slot's encryption key from the

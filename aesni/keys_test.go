@@ -197,3 +197,34 @@ func TestDerivationIsHMACForSecretsOfAnyLength(t *testing.T) {
 		}
 	})
 }
+
+func TestFreedSlotsServeAgainAndAreEmpty(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		var slots []uint32
+		for i := range byte(5) {
+			slot := keys.Alloc()
+			if slot != uint32(i) {
+				t.Fatalf("slot %d, not %d", slot, i)
+			}
+			if i != 4 { // one is given back as it came
+				keys.DeriveEncryption(slot, secret(i+1))
+				keys.DeriveFulfillment(slot, secret(i+1))
+			}
+			slots = append(slots, slot)
+		}
+		for _, slot := range []uint32{1, 4, 3} {
+			keys.Free(slot)
+		}
+		mustPanic(t, "aesni: open without an encryption key", func() { opensUnder(t, keys, 1, 2) })
+		for _, want := range []uint32{3, 4, 1, 5} {
+			if slot := keys.Alloc(); slot != want {
+				t.Fatalf("slot %d, not %d", slot, want)
+			}
+		}
+		mustPanic(t, "aesni: prove without a fulfillment key", func() { keys.Prove(&Op{Key: 3, Data: []byte("packet")}) })
+		if opensUnder(t, keys, 0, 1) != 1 || opensUnder(t, keys, 2, 3) != 3 {
+			t.Error("a slot that nobody freed is empty")
+		}
+	})
+}

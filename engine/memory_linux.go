@@ -11,15 +11,25 @@ import (
 
 const (
 	hugePage = 2 << 20
-	// A step of address space; pages are only there once they are written to.
-	memoryStep = 32 << 20
-	memoryLine = 64
+	// The first step of address space, and how far steps grow; pages are only there once
+	// they are written to.
+	memoryStep    = 32 << 20
+	maxMemoryStep = 512 << 20
+	memoryLine    = 64
 )
 
 // memory gives out memory in pages of 2 MiB, where the system has them: records of
 // many connections, used in any order, then need few entries of the processor's table of
 // pages. It is one shard's.
-type memory struct{ free []byte }
+//
+// To clear such a page takes the system a tenth of a millisecond, and ten where a
+// hypervisor has yet to find the memory for it. A loop does not wait for that: from the
+// second page on the next one is made ready beside it.
+type memory struct {
+	free  []byte
+	ready int // where the page that was made ready last begins, in octets before the end of free
+	step  int
+}
 
 // newMemory returns the allocator of a shard. All of it goes back to the system when
 // nobody can reach the allocator any more.
@@ -31,13 +41,24 @@ func newMemory() func(octets int) []byte {
 func (m *memory) take(octets int) []byte {
 	octets = (octets + memoryLine - 1) &^ (memoryLine - 1)
 	if octets > len(m.free) {
-		if !m.grow(max(octets, memoryStep)) {
+		m.step = min(max(memoryStep, 2*m.step), maxMemoryStep)
+		if !m.grow(max(octets, m.step)) {
 			return nil
 		}
 	}
 	b := m.free[:octets:octets]
 	m.free = m.free[octets:]
+	if next := len(m.free) &^ (hugePage - 1); 0 < next && next < m.ready {
+		m.ready = next
+		go m.prepare(m.free[len(m.free)-next:][:hugePage])
+	}
 	return b
+}
+
+// prepare makes a page ready. Systems that cannot do that clear it when it is used.
+func (m *memory) prepare(page []byte) {
+	_ = unix.Madvise(page, unix.MADV_POPULATE_WRITE)
+	runtime.KeepAlive(m)
 }
 
 // grow takes fresh address space. What was left of the last is given up: less than a
@@ -52,6 +73,6 @@ func (m *memory) grow(octets int) bool {
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(all))) & (hugePage - 1))
 	b := all[skip : skip+(size-skip)&^(hugePage-1)]
 	_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // it works without, only slower
-	m.free = b
+	m.free, m.ready = b, len(b)-hugePage    // a small engine needs no second page
 	return true
 }

@@ -3,8 +3,13 @@
 package engine
 
 import (
+	"os"
+	"runtime"
 	"testing"
+	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMemoryIsZeroedAlignedAndApart(t *testing.T) {
@@ -29,4 +34,40 @@ func TestMemoryIsZeroedAlignedAndApart(t *testing.T) {
 			t.Fatal("given twice")
 		}
 	}
+}
+
+// TestNextPageIsMadeReady: who takes memory does not wait for the system to clear it.
+func TestNextPageIsMadeReady(t *testing.T) {
+	m := new(memory)
+	for m.free == nil || len(m.free)%hugePage != hugePage/2 || len(m.free) > memoryStep-hugePage {
+		m.take(hugePage / 4)[0] = 1
+	}
+	next := m.free[hugePage/2:][:hugePage]
+	if unix.Madvise(next, unix.MADV_POPULATE_WRITE) != nil {
+		t.Skip("this system cannot")
+	}
+	m.take(hugePage)
+	next = m.free[hugePage/2:][:hugePage]
+	for deadline := time.Now().Add(10 * time.Second); !isResident(t, next); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("it is not there")
+		}
+	}
+	if far := m.free[hugePage/2+hugePage:][:hugePage]; isResident(t, far) {
+		t.Error("the one after is there, too")
+	}
+	runtime.KeepAlive(m)
+}
+
+func isResident(t *testing.T, b []byte) bool {
+	pages := make([]byte, len(b)/os.Getpagesize())
+	if _, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(unsafe.Pointer(unsafe.SliceData(pages)))); errno != 0 {
+		t.Skip("this system does not tell: ", errno)
+	}
+	for _, p := range pages {
+		if p&1 == 0 {
+			return false
+		}
+	}
+	return true
 }

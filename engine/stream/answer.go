@@ -55,11 +55,11 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	if c := m.conns.At(s.conn); !c.flags.has(flagClosed) {
-		if m.wake(s.conn, c) {
+		if m.wake(c) {
 			w.woken = s.conn
 		}
-		m.prefetchStream(c, m.streamLinesAnswer(c))
-		op.Key = keySlot(s.conn)
+		m.prefetchStream(c, streamLinesOut)
+		op.Key = c.key
 		m.openInto(op, data)
 	}
 }
@@ -193,7 +193,7 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 	rec.heldDest = floorSub(rec.heldDest, dest)
 	rec.delivered = satAdd(rec.delivered, arrived)
 	if s.flags.has(slotUnknown) {
-		mustSub(&rec.unknown, amount)
+		mustSub(&m.ownColdStream(rec).unknown, amount)
 	}
 	m.moneySent(stream, rec, amount)
 	m.noteTotal(stream, rec)
@@ -229,7 +229,7 @@ func (m *Machine) unspendPart(s *slot, stream uint32, amount, dest Amount) {
 	mustSub(&rec.heldOut, amount)
 	rec.heldDest = floorSub(rec.heldDest, dest)
 	if s.flags.has(slotUnknown) {
-		mustSub(&rec.unknown, amount)
+		mustSub(&m.ownColdStream(rec).unknown, amount)
 	}
 	if rec.heldOut == 0 {
 		m.noteSettled(stream, rec)
@@ -356,7 +356,7 @@ func (m *Machine) tellAgain(id uint32, s *slot, c *conn) {
 	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
 		rec := m.streams.At(i)
 		switch {
-		case rec.flags.has(streamCloseSent) && rec.closeSlot != id:
+		case rec.flags.has(streamCloseSent) && m.coldStreamOf(rec).closeSlot != id:
 			continue
 		case rec.flags.has(streamCloseSent):
 			rec.flags = rec.flags&^streamCloseSent | streamCloseDue

@@ -27,7 +27,7 @@ func (m *Machine) noteDataBlocked(c *conn, s *streamRec, d *dataState) {
 	if d.next == d.end() {
 		return
 	}
-	if d.next >= s.maxDataRemote && !s.flags.has(streamToldDataBlocked) {
+	if d.next >= m.windowRemote(s) && !s.flags.has(streamToldDataBlocked) {
 		s.flags |= streamTellDataBlocked | streamToldDataBlocked
 		c.flags |= flagDirtyStreams
 		m.asked(s.conn, c)

@@ -95,7 +95,7 @@ func (m *Machine) failConn(i uint32, c *conn, code frame.ErrorCode, message stri
 	m.sayWhy(c, code, []byte(cut(message, maxCloseWords)))
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		s := m.streams.At(k)
-		s.code = code
+		m.ownColdStream(s).code = code
 		s.flags &^= streamCloseDue
 		m.streamOver(k, s, c)
 	}
@@ -139,7 +139,7 @@ func (m *Machine) endConn(i uint32, code frame.ErrorCode, message []byte, remote
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		s := m.streams.At(k)
 		if !s.flags.has(streamClosed) {
-			s.code = code
+			m.ownColdStream(s).code = code
 			if remote {
 				s.flags |= streamRemoteClosed
 			}

@@ -110,7 +110,7 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 	limit := m.packetRoom(c)
 	var total Amount
 	streams := 0
-	first := c.turn
+	first := m.coldOf(c).turn
 	if first == 0 {
 		first = c.firstStream
 	}
@@ -126,7 +126,7 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 		if k == first {
 			break
 		}
-		c.turn = k
+		m.ownCold(c).turn = k
 	}
 	if total > 0 {
 		s.amount = total

@@ -88,8 +88,7 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	c.nextStreamID = 1
 	m.setNames(c, cfg.Destination, local, nil)
 	m.setExpiry(c, cfg.Expiry)
-	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
-	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
+	m.deriveKeys(c)
 	o := m.optionsOf(c)
 	if !o.HideAddress {
 		c.flags |= flagTellAddress | flagTellAsset
@@ -265,7 +264,7 @@ const graveBit = 1 << 31
 func (m *Machine) buryDead() {
 	for _, i := range m.dead {
 		c := m.conns.At(i)
-		m.keys.Wipe(keySlot(i))
+		m.freeKeys(c)
 		c.secret = [32]byte{}
 		m.entomb(c)
 		m.connTimers.Clear(i)
@@ -384,7 +383,7 @@ func (m *Machine) unrefConn(i uint32) {
 // the same call may still have its answer to seal.
 func (m *Machine) sleep(i uint32, c *conn) {
 	m.sealReplies()
-	m.keys.Wipe(keySlot(i))
+	m.freeKeys(c)
 	c.flags |= flagAsleep
 	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
 		m.shrinkData(m.streams.At(s))
@@ -393,12 +392,26 @@ func (m *Machine) sleep(i uint32, c *conn) {
 
 // wake derives the keys of a sleeping connection and says whether it slept: then its
 // timer is to be armed anew.
-func (m *Machine) wake(i uint32, c *conn) bool {
+func (m *Machine) wake(c *conn) bool {
 	if !c.flags.has(flagAsleep) {
 		return false
 	}
 	c.flags &^= flagAsleep
-	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
-	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
+	m.deriveKeys(c)
 	return true
+}
+
+// deriveKeys gives a connection its keys, and freeKeys wipes them. Nothing that is to be
+// opened or sealed with them may wait then: their place is the next connection's.
+func (m *Machine) deriveKeys(c *conn) {
+	c.key = m.keys.Alloc()
+	m.keys.DeriveEncryption(c.key, c.secret[:])
+	m.keys.DeriveFulfillment(c.key, c.secret[:])
+}
+
+func (m *Machine) freeKeys(c *conn) {
+	if c.key != 0 {
+		m.keys.Free(c.key)
+		c.key = 0
+	}
 }

@@ -194,7 +194,7 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 	switch {
 	case len(p) == 0 || !s.flags.has(streamClosed):
 		return 0, nil
-	case s.code == frame.NoError && (s.data == 0 || len(m.data.At(s.data).segments) == 0):
+	case m.coldStreamOf(s).code == frame.NoError && (s.data == 0 || len(m.data.At(s.data).segments) == 0):
 		return 0, ErrEnd
 	}
 	return 0, ErrClosed
@@ -238,7 +238,7 @@ func (m *Machine) sendableData(c *conn, s *streamRec) bool {
 		return false
 	}
 	d := m.data.At(s.data)
-	return d.lost != 0 || d.next < d.end() && d.next < s.maxDataRemote && m.coldOf(c).dataOut < c.maxDataRemote
+	return d.lost != 0 || d.next < d.end() && d.next < m.windowRemote(s) && m.coldOf(c).dataOut < c.maxDataRemote
 }
 
 // appendData appends the StreamData frames of a stream that fit below limit:
@@ -267,7 +267,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 	}
 	for n < maxFrames && d.next < d.end() {
 		size := frame.MaxStreamData(s.id, d.next, limit-headerGrowth-len(b))
-		size = int(min(uint64(max(size, 0)), d.end()-d.next, m.plant.window(floor64(s.maxDataRemote, d.next)), floor64(c.maxDataRemote, cold.dataOut)))
+		size = int(min(uint64(max(size, 0)), d.end()-d.next, m.plant.window(floor64(m.windowRemote(s), d.next)), floor64(c.maxDataRemote, cold.dataOut)))
 		if size <= 0 {
 			break
 		}

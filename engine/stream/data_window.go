@@ -80,6 +80,33 @@ func (m *Machine) windowEnd(c *conn, s *streamRec) uint64 {
 	return end
 }
 
+// usualStreamWindow is what a peer with the same options tells of a stream.
+const usualStreamWindow = 64 << 10
+
+// windowRemote is how far the peer lets us send on a stream.
+func (m *Machine) windowRemote(s *streamRec) uint64 {
+	switch end := m.coldStreamOf(s).maxDataRemote; {
+	case end != 0:
+		return end
+	case s.flags.has(streamUsualWindow):
+		return usualStreamWindow
+	}
+	return assumedStreamWindow
+}
+
+// raiseWindow takes what the peer tells, which rises.
+func (m *Machine) raiseWindow(s *streamRec, end uint64) {
+	if end <= m.windowRemote(s) {
+		return
+	}
+	s.flags &^= streamTellDataBlocked | streamToldDataBlocked
+	if end == usualStreamWindow && m.coldStreamOf(s).maxDataRemote == 0 {
+		s.flags |= streamUsualWindow
+	} else {
+		m.ownColdStream(s).maxDataRemote = end
+	}
+}
+
 // opened tells the peer of a window that reading has opened, once half of it
 // is new.
 func (m *Machine) opened(s *streamRec, d *dataState, n uint64) {

@@ -196,3 +196,21 @@ func TestOctetsThatWrapAroundAreSentAgainAsTheyWere(t *testing.T) {
 		t.Fatal("other octets than were written")
 	}
 }
+
+// TestWindowOfThePeerOnlyRises: whatever it tells, and in whatever part of the record.
+func TestWindowOfThePeerOnlyRises(t *testing.T) {
+	for _, told := range [][]uint64{
+		{}, {5}, {assumedStreamWindow}, {usualStreamWindow}, {20_000, usualStreamWindow}, {usualStreamWindow, 70_000, 100},
+		{100_000, usualStreamWindow}, {usualStreamWindow, 20_000}, {1 << 63, 1<<64 - 1, 1 << 62},
+	} {
+		w := newWorld(t, Options{}, Config{})
+		var s streamRec
+		want := uint64(assumedStreamWindow)
+		for _, end := range told {
+			w.a.m.raiseWindow(&s, end)
+			if want = max(want, end); w.a.m.windowRemote(&s) != want {
+				t.Errorf("%d: %d, not %d", told, w.a.m.windowRemote(&s), want)
+			}
+		}
+	}
+}

@@ -61,8 +61,8 @@ func (m *Machine) nextEvent(e *Event) bool {
 	next := m.events.queue.Pop()
 	if next.whole {
 		*e = m.events.whole.Pop()
-		if s, ok := m.streams.Get(slab.Handle(e.Stream)); ok && s.user != 0 {
-			e.User = s.user
+		if s, ok := m.streams.Get(slab.Handle(e.Stream)); ok && m.coldStreamOf(s).user != 0 {
+			e.User = m.coldStreamOf(s).user
 		} else if c, ok := m.conns.Get(slab.Handle(e.Conn)); ok && e.User == 0 {
 			e.User = c.user
 		}
@@ -74,16 +74,18 @@ func (m *Machine) nextEvent(e *Event) bool {
 		return false // settled when the stream was let go
 	}
 	*e = Event{Kind: next.kind, Conn: ConnHandle(m.conns.Handle(s.conn)), Stream: StreamHandle(h), User: m.conns.At(s.conn).user}
-	if s.flags.has(streamTagged) && s.user != 0 {
-		e.User = s.user
+	if s.flags.has(streamTagged) {
+		if user := m.coldStreamOf(s).user; user != 0 {
+			e.User = user
+		}
 	}
 	switch next.kind {
 	case EventMoneyReceived:
-		e.Amount, e.Packets = s.moneyIn.amount, s.moneyIn.packets
-		s.moneyIn = pendingMoney{}
+		e.Amount, e.Packets = s.moneyIn, s.packetsIn
+		s.moneyIn, s.packetsIn = 0, 0
 	case EventMoneySent:
-		e.Amount, e.Packets = s.moneyOut.amount, s.moneyOut.packets
-		s.moneyOut = pendingMoney{}
+		e.Amount, e.Packets = s.moneyOut, s.packetsOut
+		s.moneyOut, s.packetsOut = 0, 0
 	case EventReadable:
 		s.flags &^= streamReadEvent
 	case EventReceiveLimit:
@@ -97,8 +99,9 @@ func (m *Machine) connEvent(kind EventKind, c uint32) {
 }
 
 func (m *Machine) streamEvent(kind EventKind, i uint32, s *streamRec) {
+	cold := m.coldStreamOf(s)
 	m.events.push(Event{
-		Kind: kind, Code: s.code, User: s.user, Remote: s.flags.has(streamRemoteClosed),
+		Kind: kind, Code: cold.code, User: cold.user, Remote: s.flags.has(streamRemoteClosed),
 		Conn: ConnHandle(m.conns.Handle(s.conn)), Stream: StreamHandle(m.streams.Handle(i)),
 	})
 }
@@ -113,22 +116,22 @@ func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
 	if m.optionsOf(m.conns.At(s.conn)).NoMoneyEvents {
 		return
 	}
-	if s.moneyIn.packets == 0 {
+	if s.packetsIn == 0 {
 		m.briefEvent(EventMoneyReceived, i)
 	}
-	s.moneyIn.amount = satAdd(s.moneyIn.amount, amount)
-	s.moneyIn.packets++
+	s.moneyIn = satAdd(s.moneyIn, amount)
+	s.packetsIn++
 }
 
 func (m *Machine) moneySent(i uint32, s *streamRec, amount Amount) {
 	if m.optionsOf(m.conns.At(s.conn)).NoMoneyEvents {
 		return
 	}
-	if s.moneyOut.packets == 0 {
+	if s.packetsOut == 0 {
 		m.briefEvent(EventMoneySent, i)
 	}
-	s.moneyOut.amount = satAdd(s.moneyOut.amount, amount)
-	s.moneyOut.packets++
+	s.moneyOut = satAdd(s.moneyOut, amount)
+	s.packetsOut++
 }
 
 func (m *Machine) readable(i uint32, s *streamRec) {

@@ -157,10 +157,7 @@ func (m *Machine) applyFrame(i uint32, c *conn, t frame.Type, body []byte, r *re
 	case frame.TypeStreamMaxData:
 		f, _ := frame.ParseStreamMaxData(body)
 		if s := m.findStream(i, c, f.StreamID); s != 0 {
-			if rec := m.streams.At(s); f.MaxOffset > rec.maxDataRemote {
-				rec.maxDataRemote = f.MaxOffset
-				rec.flags &^= streamTellDataBlocked | streamToldDataBlocked
-			}
+			m.raiseWindow(m.streams.At(s), f.MaxOffset)
 		}
 	case frame.TypeStreamReceipt:
 		if r == nil {

@@ -198,7 +198,7 @@ func (m *Machine) find(w []work) {
 // its answer touch (conn, streamRec).
 const (
 	linesIn, linesOut             = 2, 5
-	streamLinesIn, streamLinesOut = 1, 2 // and one more for events of money
+	streamLinesIn, streamLinesOut = 1, 2
 )
 
 // prefetchStream asks for the first stream of a connection.
@@ -206,14 +206,6 @@ func (m *Machine) prefetchStream(c *conn, lines int) {
 	if c.firstStream != 0 {
 		m.streams.Prefetch(c.firstStream, lines)
 	}
-}
-
-// streamLinesAnswer are those that the answer to a packet out touches.
-func (m *Machine) streamLinesAnswer(c *conn) int {
-	if m.optionsOf(c).NoMoneyEvents {
-		return streamLinesOut
-	}
-	return streamLinesOut + 1
 }
 
 // lookUp finds what a packet belongs to and readies its opening. It changes no
@@ -234,11 +226,11 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 		return
 	case v != 0:
 		w.conn = v
-		op.Key = keySlot(v)
 		c := m.conns.At(v)
-		if m.wake(v, c) {
+		if m.wake(c) {
 			w.woken = v
 		}
+		op.Key = c.key
 		m.prefetchStream(c, streamLinesIn)
 	default:
 		if w.unchecked && ilp.CheckAddress(w.packet.Destination()) != nil {
@@ -248,7 +240,7 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 		if !m.lookUpNewcomer(e, w, m.linkOf(e.Link), w.segment, out) {
 			return
 		}
-		op.Key = uint32(w.scratch)
+		op.Key = scratchKey(int(w.scratch))
 	}
 	m.openInto(op, w.packet.Data())
 }
@@ -306,7 +298,7 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 		}
 		m.note(c)
 	}
-	m.keys.DeriveEncryption(uint32(n), c.opened.secret[:])
+	m.keys.DeriveEncryption(scratchKey(n), c.opened.secret[:])
 	w.scratch, w.refuse = int8(n), false
 	return true
 }
@@ -317,7 +309,7 @@ func (m *Machine) proveNewcomer(n int) {
 	c := &m.scratch.newcomers[n]
 	if c.server&provedBit == 0 {
 		c.server |= provedBit
-		m.keys.DeriveFulfillment(uint32(n), c.opened.secret[:])
+		m.keys.DeriveFulfillment(scratchKey(n), c.opened.secret[:])
 	}
 }
 
@@ -366,7 +358,7 @@ func (m *Machine) sealReply(conn uint32, text, region []byte) {
 	}
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = keySlot(conn), text, region
+	op.Key, op.Text, op.Data = m.conns.At(conn).key, text, region
 	m.ivs.Next(&op.IV)
 	m.plant.iv(&op.IV)
 }

@@ -102,7 +102,7 @@ func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Out
 	m.connID(i) // while there is a secret
 	for k := range r.parts {
 		s := m.streams.At(r.parts[k].stream)
-		mustAdd(&s.heldIn, r.parts[k].amount)
+		mustAdd(&m.ownColdStream(s).heldIn, r.parts[k].amount)
 		s.refs++
 	}
 	if !c.flags.has(flagDecide) {
@@ -113,7 +113,7 @@ func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Out
 	m.holdTimers.Set(h, rec.expiresNs-m.cfg.FulfillMargin)
 	s := m.streams.At(rec.stream)
 	m.events.push(Event{
-		Kind: EventHold, Hold: HoldHandle(m.holds.Handle(h)), Amount: rec.amount, User: s.user,
+		Kind: EventHold, Hold: HoldHandle(m.holds.Handle(h)), Amount: rec.amount, User: m.coldStreamOf(s).user,
 		Conn: ConnHandle(m.conns.Handle(i)), Stream: StreamHandle(m.streams.Handle(rec.stream)), Packets: 1,
 	})
 }
@@ -348,7 +348,7 @@ func (m *Machine) unhold(i uint32, rec *hold) []part {
 	m.freeParts(rec.more)
 	mustSub(&m.conns.At(rec.conn).heldIn, rec.amount)
 	for k := range parts {
-		mustSub(&m.streams.At(parts[k].stream).heldIn, parts[k].amount)
+		mustSub(&m.ownColdStream(m.streams.At(parts[k].stream)).heldIn, parts[k].amount)
 	}
 	return parts
 }

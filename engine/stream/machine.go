@@ -14,25 +14,26 @@ type Machine struct {
 	keys *aesni.Keys
 	ivs  *aesni.IVSource
 
-	links    *slab.Slab[link]
-	conns    *slab.Slab[conn]
-	streams  *slab.Slab[streamRec]
-	slots    *slab.Slab[slot]
-	parts    *slab.Slab[morePart]
-	pieces   *slab.Slab[piece]
-	holds    *slab.Slab[hold]
-	graves   *slab.Slab[tombstone]
-	probes   *slab.Slab[probe]
-	data     *slab.Slab[dataState]
-	receipts *slab.Slab[[receipt.Len]byte]
-	tokens   *slab.Table // token hash -> connection, or tombstone with graveBit
-	byID     *slab.Table // connection<<32 | stream id -> stream; not of one that was alone when it came
-	colds    *slab.Slab[coldConn]
-	names    *slab.Octets // see names.go
-	assets   assetTable
-	options  optionTable
-	servers  []server          // by server number; 0 is unused
-	words    map[uint32]string // by stream index: what it was closed with, if anything
+	links       *slab.Slab[link]
+	conns       *slab.Slab[conn]
+	streams     *slab.Slab[streamRec]
+	slots       *slab.Slab[slot]
+	parts       *slab.Slab[morePart]
+	pieces      *slab.Slab[piece]
+	holds       *slab.Slab[hold]
+	graves      *slab.Slab[tombstone]
+	probes      *slab.Slab[probe]
+	data        *slab.Slab[dataState]
+	receipts    *slab.Slab[[receipt.Len]byte]
+	tokens      *slab.Table // token hash -> connection, or tombstone with graveBit
+	byID        *slab.Table // connection<<32 | stream id -> stream; not of one that was alone when it came
+	colds       *slab.Slab[coldConn]
+	coldStreams *slab.Slab[coldStream]
+	names       *slab.Octets // see names.go
+	assets      assetTable
+	options     optionTable
+	servers     []server          // by server number; 0 is unused
+	words       map[uint32]string // by stream index: what it was closed with, if anything
 
 	connTimers *slab.Wheel // next deadline of a connection
 	slotTimers *slab.Wheel // expiry of a request
@@ -56,18 +57,19 @@ type Machine struct {
 	writers []slab.Handle // streams that wait for room among all
 	rings   ringMemory    // of stream data, both ways
 
-	now       Instant
-	fresh     bool // the answer at hand was asked for after everything in doubt
-	expiry    expiryCache
-	scratch   scratch
-	quiet     coldConn      // see coldOf
-	dead      []uint32      // connections to bury when the vector is done
-	gone      []uint32      // connections to free then
-	loose     []slab.Handle // streams that may be free to go then
-	composing uint32        // the slot of the packet that is being written
-	stats     Stats
-	trips     *Histogram
-	unplain   bool // every packet takes the general path
+	now         Instant
+	fresh       bool // the answer at hand was asked for after everything in doubt
+	expiry      expiryCache
+	scratch     scratch
+	quiet       coldConn      // see coldOf
+	quietStream coldStream    // see coldStreamOf; nobody writes to it
+	dead        []uint32      // connections to bury when the vector is done
+	gone        []uint32      // connections to free then
+	loose       []slab.Handle // streams that may be free to go then
+	composing   uint32        // the slot of the packet that is being written
+	stats       Stats
+	trips       *Histogram
+	unplain     bool // every packet takes the general path
 
 	plainPackets uint64 // that did not
 	plant        plant
@@ -104,26 +106,27 @@ type Stats struct {
 func New(cfg Config) *Machine {
 	cfg.fill()
 	m := &Machine{
-		cfg:      cfg,
-		keys:     aesni.NewKeysIn(cfg.Memory),
-		ivs:      aesni.NewIVSource(&cfg.Seed),
-		links:    slab.New[link](1 << 16),
-		conns:    slab.NewIn[conn](cfg.MaxConnections, cfg.Memory),
-		streams:  slab.NewIn[streamRec](cfg.MaxStreams, cfg.Memory),
-		slots:    slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
-		parts:    slab.New[morePart](cfg.MaxRequests),
-		pieces:   slab.New[piece](4 * cfg.MaxRequests),
-		holds:    slab.New[hold](cfg.MaxHolds),
-		graves:   slab.New[tombstone](cfg.MaxTombstones + cfg.MaxConnections),
-		probes:   slab.New[probe](cfg.MaxConnections),
-		data:     slab.New[dataState](cfg.MaxStreams),
-		receipts: slab.New[[receipt.Len]byte](cfg.MaxStreams),
-		colds:    slab.New[coldConn](cfg.MaxConnections),
-		names:    slab.NewOctets(cfg.Memory),
-		tokens:   slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
-		byID:     slab.NewTable(cfg.MaxStreams),
-		servers:  make([]server, 1),
-		words:    make(map[uint32]string),
+		cfg:         cfg,
+		keys:        aesni.NewKeysIn(cfg.Memory),
+		ivs:         aesni.NewIVSource(&cfg.Seed),
+		links:       slab.New[link](1 << 16),
+		conns:       slab.NewIn[conn](cfg.MaxConnections, cfg.Memory),
+		streams:     slab.NewIn[streamRec](cfg.MaxStreams, cfg.Memory),
+		slots:       slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
+		parts:       slab.New[morePart](cfg.MaxRequests),
+		pieces:      slab.New[piece](4 * cfg.MaxRequests),
+		holds:       slab.New[hold](cfg.MaxHolds),
+		graves:      slab.New[tombstone](cfg.MaxTombstones + cfg.MaxConnections),
+		probes:      slab.New[probe](cfg.MaxConnections),
+		data:        slab.New[dataState](cfg.MaxStreams),
+		receipts:    slab.New[[receipt.Len]byte](cfg.MaxStreams),
+		colds:       slab.New[coldConn](cfg.MaxConnections),
+		coldStreams: slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
+		names:       slab.NewOctets(cfg.Memory),
+		tokens:      slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
+		byID:        slab.NewTable(cfg.MaxStreams),
+		servers:     make([]server, 1),
+		words:       make(map[uint32]string),
 
 		connTimers: slab.NewWheel(8e6, 8192), // 8 ms: 65 s a turn
 		slotTimers: slab.NewWheel(8e6, 8192),
@@ -135,6 +138,9 @@ func New(cfg Config) *Machine {
 	m.stats.RejectsIn = make(map[ilp.Code]uint64, 32)
 	m.events.limit = cfg.MaxEvents
 	m.scratch.init()
+	for range scratchKey(MaxVector) {
+		m.keys.Alloc()
+	}
 	return m
 }
 
@@ -158,9 +164,9 @@ func (m *Machine) Stats() Stats {
 // fulfillment. It is the machine's own.
 func (m *Machine) RoundTrips() *Histogram { return m.trips }
 
-// keySlot is where a connection's keys are: the first slots of the table are a
-// vector's scratch.
-func keySlot(conn uint32) uint32 { return MaxVector + conn }
+// scratchKey is where the keys of a vector's nth newcomer are. The first slot is always
+// empty: it is that of connections without keys.
+func scratchKey(n int) uint32 { return 1 + uint32(n) }
 
 // expiryCache keeps the digits of an expiry: all packets of one millisecond
 // that live equally long share them.

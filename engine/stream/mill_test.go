@@ -402,7 +402,10 @@ func (w *mill) state() {
 			fmt.Fprintf(&b, "end %d: conn %d, timer %d: %+v %+v %q\n", n, i, at, c, cold, names)
 		}
 		for i := m.streams.Next(0); i != 0; i = m.streams.Next(i) {
-			fmt.Fprintf(&b, "end %d: stream %d: %+v\n", n, i, *m.streams.At(i))
+			s := *m.streams.At(i)
+			cold := *m.coldStreamOf(&s)
+			s.cold = 0
+			fmt.Fprintf(&b, "end %d: stream %d: %+v %+v\n", n, i, s, cold)
 		}
 		for i := m.slots.Next(0); i != 0; i = m.slots.Next(i) {
 			s := *m.slots.At(i)

@@ -162,7 +162,7 @@ func (m *Machine) divide(amount Amount, parts []part) bool {
 	for i := range parts {
 		s := m.streams.At(parts[i].stream)
 		more := satAdd(parts[i].amount, rest)
-		if more > s.receivable() {
+		if more > m.receivable(s, 0) {
 			continue
 		}
 		if best < 0 || s.id < m.streams.At(parts[best].stream).id {

@@ -161,7 +161,6 @@ func TestRecordsFillCacheLines(t *testing.T) {
 		"conn.rate":       {unsafe.Offsetof(c.rate), 256},
 		"conn.token":      {unsafe.Offsetof(c.token), 320},
 		"stream.sendMax":  {unsafe.Offsetof(s.sendMax), 64},
-		"stream.moneyOut": {unsafe.Offsetof(s.moneyOut), 128},
 		"slot.amount":     {unsafe.Offsetof(slot{}.amount), 64},
 	} {
 		if ends[0] != ends[1] {

@@ -187,7 +187,7 @@ func (m *Machine) noteStuck(k uint32, s *streamRec, c *conn) {
 		return
 	}
 	most := min(m.optionsOf(c).MaxInFlightAmount, c.size.ceiling())
-	if left := s.unsent(c); left > 0 && min(left, most) < c.leastSource {
+	if left := m.unsent(c, s); left > 0 && min(left, most) < c.leastSource {
 		s.flags |= streamStuck
 		m.streamEvent(EventUndeliverable, k, s)
 		m.events.last().Amount = c.leastSource

@@ -56,7 +56,7 @@ func (m *Machine) appendReceipt(b []byte, n int, i uint32, s *streamRec) ([]byte
 		return b, n
 	}
 	k := m.coldOf(m.conns.At(i)).receipts
-	m.scratch.receipt = AppendReceipt(m.scratch.receipt[:0], &k.nonce, &k.secret, uint8(s.id), s.received+m.plant.tentative(s.heldIn))
+	m.scratch.receipt = AppendReceipt(m.scratch.receipt[:0], &k.nonce, &k.secret, uint8(s.id), s.received+m.plant.tentative(m.coldStreamOf(s).heldIn))
 	return frame.StreamReceipt{StreamID: s.id, Receipt: m.scratch.receipt}.Append(b), n + 1
 }
 
@@ -67,12 +67,13 @@ func (m *Machine) takeReceipt(s *streamRec, b []byte) {
 	if err != nil || uint64(r.StreamID) != s.id {
 		return
 	}
-	if s.receipt == 0 {
+	cold := m.ownColdStream(s)
+	if cold.receipt == 0 {
 		i, _, ok := m.receipts.Alloc()
 		invariant(ok, "more receipts than streams")
-		s.receipt = i
-	} else if old, _ := receipt.Parse(m.receipts.At(s.receipt)[:]); old.TotalReceived >= r.TotalReceived {
+		cold.receipt = i
+	} else if old, _ := receipt.Parse(m.receipts.At(cold.receipt)[:]); old.TotalReceived >= r.TotalReceived {
 		return
 	}
-	copy(m.receipts.At(s.receipt)[:], b)
+	copy(m.receipts.At(cold.receipt)[:], b)
 }

@@ -86,7 +86,7 @@ func TestReceiptThatIsLateOrWrongReplacesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c
-	before := bytes.Clone(w.a.m.receipts.At(rec.receipt)[:])
+	before := bytes.Clone(w.a.m.receipts.At(w.a.m.coldStreamOf(rec).receipt)[:])
 	for _, b := range [][]byte{
 		nil, make([]byte, 57), make([]byte, 58),
 		AppendReceipt(nil, &k.nonce, &k.secret, 1, 999),
@@ -94,7 +94,7 @@ func TestReceiptThatIsLateOrWrongReplacesNothing(t *testing.T) {
 	} {
 		w.a.m.takeReceipt(w.a.m.streams.At(i), b)
 	}
-	if !bytes.Equal(before, w.a.m.receipts.At(rec.receipt)[:]) {
+	if !bytes.Equal(before, w.a.m.receipts.At(w.a.m.coldStreamOf(rec).receipt)[:]) {
 		t.Fatal("the receipt was replaced")
 	}
 }

@@ -124,7 +124,8 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	}
 	m.setNames(c, nil, w.packet.Destination(), n.opened.tag)
 	m.setExpiry(c, s.expiry)
-	m.keys.Move(keySlot(i), uint32(w.scratch))
+	c.key = m.keys.Alloc()
+	m.keys.Move(c.key, scratchKey(int(w.scratch)))
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)
 	return i
@@ -205,22 +206,28 @@ func (m *Machine) acceptMoney(i uint32, c *conn, amount Amount, parts []part, r 
 	ok := true
 	for k := range parts {
 		s := m.streams.At(parts[k].stream)
-		if parts[k].amount > s.receivable() {
+		if parts[k].amount > m.receivable(s, pending(parts[:k], parts[k].stream)) {
 			ok = false
 			s.flags |= streamTellMaxMoney
 			if s.flags.has(streamClosed | streamRemoteClosed) {
 				r.closedStream(s.id)
 			}
 		}
-		s.pending = satAdd(s.pending, parts[k].amount)
-	}
-	for k := range parts {
-		m.streams.At(parts[k].stream).pending = 0
 	}
 	if !ok {
 		c.flags |= flagDirtyStreams
 	}
 	return ok
+}
+
+// pending is what parts pay to a stream.
+func pending(parts []part, stream uint32) (sum Amount) {
+	for k := range parts {
+		if parts[k].stream == stream {
+			sum = satAdd(sum, parts[k].amount)
+		}
+	}
+	return sum
 }
 
 // answerPeerProtocol serves echo requests, and peer.* packets: we answer

@@ -60,7 +60,7 @@ type conn struct {
 	options                 uint32 // index into Machine.options
 	refs                    uint32 // slots and holds that name it
 	firstStream, lastStream uint32 // in order of creation
-	turn                    uint32 // stream that is served next
+	key                     uint32 // slot of its keys, or 0 while it sleeps and once it is over
 	firstDoubt              uint32 // expired packets without an answer, oldest first
 	replay                  replayWindow
 
@@ -109,6 +109,7 @@ type coldConn struct {
 	farLocal     []idRange // of localClosed
 	farRemote    []idRange // of remoteClosed
 
+	turn         uint32 // stream that is served next, of several
 	lastDoubt    uint32
 	freshAnswers uint8 // since doubtSince
 	asks         uint8 // repetitions of blocked frames
@@ -190,6 +191,8 @@ const (
 	streamCounted                                 // its total is counted in a comparison that is under way
 	streamPays                                    // a send maximum was set
 	streamTagged                                  // user is set
+	streamUsualWindow                             // the peer lets us send usualStreamWindow
+	streamDeliverMax                              // deliverMax is set
 )
 
 // streamTell are the flags of what is due to be told of an open stream.
@@ -198,48 +201,66 @@ const streamTell = streamTellMaxMoney | streamTellMaxData | streamTellBlocked | 
 func (f streamFlags) has(x streamFlags) bool { return f&x != 0 }
 
 // streamRec is one stream, without Go pointers. The first cache line is what a
-// packet in touches, with the second and third one out and its answer.
+// packet in touches, with the second one out and its answer.
 type streamRec struct {
 	conn  uint32
 	next  uint32 // of the same connection
 	flags streamFlags
-	code  frame.ErrorCode
+	cold  uint32 // index of its coldStream, or 0
 	id    uint64
 	// Receiving, in our units.
 	receiveMax, received Amount
-	moneyIn              pendingMoney
+	moneyIn              Amount // of events that wait to be polled, in so many packets
+	packetsIn            uint32
+	packetsOut           uint32 // the same of moneyOut
 	refs                 uint32 // slots, pieces and holds that name it
 	data                 uint32 // index of its dataState, or 0
 
 	// Sending, in our units; delivered and the remote figures are the peer's.
 	sendMax, sent, heldOut    Amount
-	deliverMax                Amount // never more than so much is delivered
 	delivered, heldDest       Amount
 	remoteMax, remoteReceived Amount
-
-	moneyOut      pendingMoney
-	heldIn        Amount // received, and still to be decided about
-	pending       Amount // part of the packet at hand
-	unknown       Amount // part of heldOut whose answer is lost
-	user          uint64
-	maxDataRemote uint64 // how far the peer lets us send
-	receipt       uint32 // index of the last receipt of the peer's, or 0
-	closeSlot     uint32 // the packet that carries its StreamClose
+	moneyOut                  Amount
 }
 
-// receivable is what the stream can still take, the tolerance included.
-func (s *streamRec) receivable() Amount {
+// coldStream holds what most streams never need, without Go pointers.
+type coldStream struct {
+	heldIn        Amount // received, and still to be decided about
+	unknown       Amount // part of heldOut whose answer is lost
+	deliverMax    Amount // with streamDeliverMax: never more than so much is delivered
+	user          uint64 // with streamTagged
+	maxDataRemote uint64 // how far the peer lets us send, or 0: windowRemote says
+	receipt       uint32 // index of the last receipt of the peer's, or 0
+	closeSlot     uint32 // the packet that carries its StreamClose
+	code          frame.ErrorCode
+}
+
+// coldStreamOf is what a stream seldom needs, to be read.
+func (m *Machine) coldStreamOf(s *streamRec) *coldStream {
+	if s.cold != 0 {
+		return m.coldStreams.At(s.cold)
+	}
+	return &m.quietStream
+}
+
+// ownColdStream is the same to be written: from here on the stream has it.
+func (m *Machine) ownColdStream(s *streamRec) *coldStream {
+	if s.cold == 0 {
+		i, _, ok := m.coldStreams.Alloc()
+		invariant(ok, "more cold parts than streams")
+		s.cold = i
+	}
+	return m.coldStreams.At(s.cold)
+}
+
+// receivable is what the stream can still take beside what is pending, the tolerance
+// included.
+func (m *Machine) receivable(s *streamRec, pending Amount) Amount {
 	if s.flags.has(streamClosed | streamRemoteClosed | streamEnding) {
 		return 0
 	}
-	taken := satAdd(satAdd(s.received, s.heldIn), s.pending)
+	taken := satAdd(satAdd(s.received, m.coldStreamOf(s).heldIn), pending)
 	return tolerated(floorSub(s.receiveMax, taken))
-}
-
-// pendingMoney adds up a money event that waits to be polled.
-type pendingMoney struct {
-	amount  Amount
-	packets uint32
 }
 
 // slot is one prepare of ours in flight. Its request id is its index and a

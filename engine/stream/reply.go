@@ -198,14 +198,14 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 // appendStreamDue appends what is due of one stream.
 func (m *Machine) appendStreamDue(b []byte, n int, c *conn, i uint32, s *streamRec, inReply bool) ([]byte, int) {
 	if s.flags.has(streamCloseDue) && (!inReply || !c.flags.has(flagPeerAddress)) {
-		b = frame.StreamClose{StreamID: s.id, Code: s.code, Message: []byte(m.words[i])}.Append(b)
+		b = frame.StreamClose{StreamID: s.id, Code: m.coldStreamOf(s).code, Message: []byte(m.words[i])}.Append(b)
 		n++
 		s.flags &^= streamCloseDue
 		if inReply { // nothing tells whether it arrives
 			m.loose = append(m.loose, m.streams.Handle(i))
 		} else {
 			s.flags |= streamCloseSent
-			s.closeSlot = m.composing
+			m.ownColdStream(s).closeSlot = m.composing
 		}
 		return b, n
 	}

@@ -107,7 +107,7 @@ func (m *Machine) sendableMoney(c *conn, s *streamRec) Amount {
 	if !c.flags.has(flagReady) || s.flags.has(streamClosed|streamRemoteClosed) {
 		return 0
 	}
-	left := s.unsent(c)
+	left := m.unsent(c, s)
 	if left < c.leastSource {
 		return 0
 	}
@@ -126,10 +126,10 @@ func (m *Machine) sendableMoney(c *conn, s *streamRec) Amount {
 
 // unsent is how much a stream has yet to send, by its send maximum and by what
 // may be delivered at most.
-func (s *streamRec) unsent(c *conn) Amount {
+func (m *Machine) unsent(c *conn, s *streamRec) Amount {
 	left := floorSub(s.sendMax, satAdd(s.sent, s.heldOut))
-	if s.deliverMax != maxAmount {
-		left = min(left, c.rate.source(floorSub(s.deliverMax, satAdd(s.delivered, s.heldDest))))
+	if s.flags.has(streamDeliverMax) {
+		left = min(left, c.rate.source(floorSub(m.coldStreamOf(s).deliverMax, satAdd(s.delivered, s.heldDest))))
 	}
 	return left
 }
@@ -192,7 +192,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			continue
 		}
 		w.roomOf = 0
-		if m.wake(i, c) {
+		if m.wake(c) {
 			m.armConn(i, c)
 		}
 		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
@@ -321,7 +321,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.prove[w.seals] = p
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = keySlot(i), text[:len(text):len(text)], data
+	op.Key, op.Text, op.Data = c.key, text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV)
 	c.nextSequence += m.plant.step()
 	m.enterFlight(id, s, c)

@@ -28,7 +28,7 @@ func (m *Machine) newStream(i uint32, c *conn, id uint64) (uint32, *streamRec, b
 	if !ok {
 		return 0, nil, false
 	}
-	*rec = streamRec{conn: i, id: id, maxDataRemote: assumedStreamWindow, deliverMax: maxAmount}
+	rec.conn, rec.id = i, id
 	if c.lastStream != 0 {
 		invariant(m.byID.Put(streamKey(i, id), s), "more stream ids than streams")
 		m.streams.At(c.lastStream).next = s
@@ -126,8 +126,10 @@ func (m *Machine) SetDeliverMax(now Instant, h StreamHandle, limit Amount) error
 		return err
 	}
 	m.now = now
-	s.deliverMax = limit
-	s.flags &^= streamStuck
+	if s.flags &^= streamStuck | streamDeliverMax; limit != maxAmount {
+		s.flags |= streamDeliverMax
+		m.ownColdStream(s).deliverMax = limit
+	}
 	m.noteStuck(slab.Handle(h).Index(), s, c)
 	m.wakeConn(s.conn, c)
 	return nil
@@ -193,18 +195,22 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 	if !ok {
 		return StreamInfo{}, false
 	}
+	cold := m.coldStreamOf(s)
 	info := StreamInfo{
-		ID: s.id, Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: s.unknown,
-		Delivered: s.delivered, DeliverMax: s.deliverMax, RemoteMax: s.remoteMax, RemoteReceived: s.remoteReceived, RemoteLimit: s.flags.has(streamRemoteLimit),
-		Closed: s.flags.has(streamClosed), RemoteClosed: s.flags.has(streamRemoteClosed), Code: s.code,
+		ID: s.id, Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: cold.unknown,
+		Delivered: s.delivered, DeliverMax: maxAmount, RemoteMax: s.remoteMax, RemoteReceived: s.remoteReceived, RemoteLimit: s.flags.has(streamRemoteLimit),
+		Closed: s.flags.has(streamClosed), RemoteClosed: s.flags.has(streamRemoteClosed), Code: cold.code,
 		CloseMessage: m.words[slab.Handle(h).Index()],
-		Conn:         ConnHandle(m.conns.Handle(s.conn)), User: s.user,
+		Conn:         ConnHandle(m.conns.Handle(s.conn)), User: cold.user,
+	}
+	if s.flags.has(streamDeliverMax) {
+		info.DeliverMax = cold.deliverMax
 	}
 	if m.conns.At(s.conn).flags.has(flagUntold) {
-		info.Unsettled = s.unknown
+		info.Unsettled = cold.unknown
 	}
-	if s.receipt != 0 {
-		info.Receipt, info.HasReceipt = *m.receipts.At(s.receipt), true
+	if cold.receipt != 0 {
+		info.Receipt, info.HasReceipt = *m.receipts.At(cold.receipt), true
 	}
 	if s.flags.has(streamStuck) {
 		info.LeastSource = m.conns.At(s.conn).leastSource
@@ -233,7 +239,7 @@ func (m *Machine) Streams(h ConnHandle, dst []StreamHandle) []StreamHandle {
 // SetStreamUser tags a stream with a number of the owner's; events carry it.
 func (m *Machine) SetStreamUser(h StreamHandle, user uint64) {
 	if s, ok := m.streams.Get(slab.Handle(h)); ok {
-		s.user = user
+		m.ownColdStream(s).user = user
 		s.flags |= streamTagged
 	}
 }
@@ -266,7 +272,7 @@ func (m *Machine) DestroyStream(now Instant, h StreamHandle, code frame.ErrorCod
 	}
 	m.now = now
 	i := slab.Handle(h).Index()
-	s.code = code
+	m.ownColdStream(s).code = code
 	m.say(i, message)
 	s.flags |= streamCloseDue
 	c.flags |= flagDirtyStreams
@@ -298,7 +304,7 @@ func (m *Machine) say(i uint32, message string) {
 
 func (m *Machine) endStream(s *streamRec, c *conn) {
 	s.flags |= streamEnding
-	s.code = frame.NoError
+	m.ownColdStream(s).code = frame.NoError
 	s.sendMax = satAdd(s.sent, s.heldOut)
 	c.flags |= flagStreamsEnding
 }
@@ -310,7 +316,7 @@ func (m *Machine) stepStreams(i uint32, c *conn) {
 		s := m.streams.At(k)
 		next := s.next
 		if s.flags.has(streamEnding) && !s.flags.has(streamClosed) {
-			if s.heldOut > s.unknown || m.unsentData(s) && !m.plant.hasty() {
+			if s.heldOut > m.coldStreamOf(s).unknown || m.unsentData(s) && !m.plant.hasty() {
 				waiting = true
 			} else {
 				s.flags |= streamCloseDue
@@ -354,7 +360,7 @@ func (m *Machine) remoteStreamClose(i uint32, f frame.StreamClose) {
 	s.flags |= streamRemoteClosed
 	s.flags &^= streamCloseDue
 	if !s.flags.has(streamClosed) {
-		s.code = f.Code
+		m.ownColdStream(s).code = f.Code
 		m.say(i, string(f.Message))
 		m.streamOver(i, s, m.conns.At(s.conn))
 	}
@@ -390,8 +396,8 @@ func (m *Machine) dropStream(i uint32, s *streamRec) {
 	if c.lastStream == i {
 		c.lastStream = prev
 	}
-	if c.turn == i {
-		c.turn = 0
+	if m.coldOf(c).turn == i {
+		m.ownCold(c).turn = 0
 	}
 	m.freeStream(i)
 }
@@ -402,7 +408,7 @@ func (m *Machine) closesArrived(i uint32, c *conn) {
 	for k := c.firstStream; k != 0; {
 		s := m.streams.At(k)
 		next := s.next
-		if s.flags.has(streamCloseSent) && s.closeSlot == i {
+		if s.flags.has(streamCloseSent) && m.coldStreamOf(s).closeSlot == i {
 			s.flags &^= streamCloseSent
 			m.dropStream(k, s)
 		}
@@ -420,18 +426,22 @@ func (m *Machine) unrefStream(i uint32) {
 func (m *Machine) freeStream(i uint32) {
 	s := m.streams.At(i)
 	for _, e := range [...]struct {
-		kind EventKind
-		p    pendingMoney
-	}{{EventMoneyReceived, s.moneyIn}, {EventMoneySent, s.moneyOut}} {
-		if e.p.packets > 0 {
+		kind    EventKind
+		amount  Amount
+		packets uint32
+	}{{EventMoneyReceived, s.moneyIn, s.packetsIn}, {EventMoneySent, s.moneyOut, s.packetsOut}} {
+		if e.packets > 0 {
 			m.streamEvent(e.kind, i, s)
 			last := m.events.last()
-			last.Amount, last.Packets = e.p.amount, e.p.packets
+			last.Amount, last.Packets = e.amount, e.packets
 		}
 	}
 	m.freeData(s)
-	if s.receipt != 0 {
-		m.receipts.Free(s.receipt)
+	if s.cold != 0 {
+		if r := m.coldStreamOf(s).receipt; r != 0 {
+			m.receipts.Free(r)
+		}
+		m.coldStreams.Free(s.cold)
 	}
 	delete(m.words, i)
 	m.byID.Delete(streamKey(s.conn, s.id))

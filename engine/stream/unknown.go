@@ -68,9 +68,9 @@ func (m *Machine) keepMoney(i uint32, s *slot, c *conn) {
 	}
 	s.flags |= slotUnknown
 	mustAdd(&c.unknown, s.amount)
-	mustAdd(&m.streams.At(s.stream).unknown, s.part)
+	mustAdd(&m.ownColdStream(m.streams.At(s.stream)).unknown, s.part)
 	for p := s.more; p != 0; p = m.parts.At(p).next {
-		mustAdd(&m.streams.At(m.parts.At(p).stream).unknown, m.parts.At(p).amount)
+		mustAdd(&m.ownColdStream(m.streams.At(m.parts.At(p).stream)).unknown, m.parts.At(p).amount)
 	}
 }
 
@@ -213,7 +213,7 @@ func (m *Machine) afterAnswer(i uint32, c *conn) {
 func (m *Machine) leaveUntold(c *conn) {
 	c.flags |= flagUntold
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
-		if rec := m.streams.At(k); rec.unknown > 0 {
+		if rec := m.streams.At(k); m.coldStreamOf(rec).unknown > 0 {
 			m.streamEvent(EventUnsettled, k, rec)
 		}
 	}
@@ -364,7 +364,7 @@ func (m *Machine) cutDown(s *slot, c *conn, dest, size Amount) bool {
 		share, _ := mulDiv(*part, uint64(dest), uint64(size))
 		shareDest, _ := mulDiv(*partDest, uint64(dest), uint64(size))
 		mustSub(&rec.heldOut, *part-share)
-		mustSub(&rec.unknown, *part-share)
+		mustSub(&m.ownColdStream(rec).unknown, *part-share)
 		rec.heldDest = floorSub(rec.heldDest, *partDest-shareDest)
 		*part, *partDest = share, shareDest
 		kept += share

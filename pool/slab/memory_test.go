@@ -3,6 +3,7 @@ package slab
 import (
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // arena is a Memory that counts.
@@ -54,9 +55,8 @@ func TestRecordsWithPointersStayOnTheHeap(t *testing.T) {
 	NewIn[struct{ p []byte }](10, new(arena).take)
 }
 
-// TestTableUsesItsSegmentsAgain grows a table and does not lose a key, nor memory: what
-// an emptied table leaves serves the next.
-func TestTableUsesItsSegmentsAgain(t *testing.T) {
+// TestTableTakesNoMoreThanItNeeds grows a table and does not lose a key, nor memory.
+func TestTableTakesNoMoreThanItNeeds(t *testing.T) {
 	const n = 200_000
 	var a arena
 	table := NewTableIn(n, a.take)
@@ -77,9 +77,8 @@ func TestTableUsesItsSegmentsAgain(t *testing.T) {
 			t.Fatalf("key %d is lost", i)
 		}
 	}
-	// 2^18 buckets at most three quarters full need 2^19 at the end; all tables before
-	// it together had as many.
-	if most := (1<<19 + 1<<18) * 16; a.given > most {
+	// Leaves are between a half and wholly as full as they get.
+	if most := n * 2 * int(unsafe.Sizeof(leaf{})) / fullLeaf; a.given > most {
 		t.Errorf("%d octets, more than %d", a.given, most)
 	}
 }

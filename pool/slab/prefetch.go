@@ -13,8 +13,9 @@ func (s *Slab[T]) Prefetch(i uint32, lines int) {
 
 // Prefetch is the same for the place where key stands if it is in the table.
 func (t *Table) Prefetch(key uint64) {
-	if e := t.entries.at(t.entries.home(key)); e != nil {
-		prefetch(unsafe.Pointer(e), 1)
+	h := spread(key)
+	if l := t.leafOf(h); l != nil {
+		prefetch(unsafe.Pointer(&l.entries[home(h)]), 1)
 	}
 }
 

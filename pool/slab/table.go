@@ -1,53 +1,56 @@
 package slab
 
-// Table is a hash table from 64-bit keys to indexes: open addressing with
-// linear probing. It grows without a pause: two tables exist for a while, every Put
-// and Delete moves a few entries over, and memory is taken and let go by
-// segments on the way. It never shrinks.
+import "math/bits"
+
+// Table is a hash table from 64-bit keys to indexes: extendible hashing (Fagin and
+// others, 1979) over leaves of 1,024 places with linear probing. A leaf that is full
+// is split in two; no other is touched, so the table grows without a pause, and nothing
+// is kept of what it was before. It never shrinks.
 //
-// Keys are spread by a fixed multiplication, which is enough for any keys but
+// Keys are spread by fixed multiplications, which is enough for any keys but
 // those that an adversary picks: hash what a peer can choose with a secret
 // seed first.
 type Table struct {
-	entries  buckets // where new entries go
-	old      buckets // being emptied, or no segments
-	migrated uint64  // buckets of old before this one have been moved
-	memory   Memory
-	spare    []*[segmentLen]entry // segments of tables before, empty; only those from memory are kept
-	n        int
-	limit    int
+	leaves []*leaf // by the first depth bits of the hash; neighbors may share one
+	depth  uint
+	deep   uint              // no leaf is deeper
+	spill  map[uint64]uint32 // what found no place in leaves that are that deep
+	memory Memory
+	n      int
+	limit  int
 }
 
-// buckets is one power-of-two table in segments; a nil segment is all empty.
-type buckets struct {
-	segments []*[segmentLen]entry
-	shift    uint // 64 - log2 of the number of buckets
-	used     int  // entries, without the dead
+// leaf holds the keys whose hashes begin alike. Their places follow from the last bits.
+type leaf struct {
+	entries [segmentLen]entry
+	depth   uint32 // so many bits
+	used    uint32
 }
 
-// entry is empty when value is 0. A dead one has moved or was deleted while
-// its table is being emptied: it keeps the way to entries behind it open.
+// entry is empty when value is 0. In this form it has 12 octets.
 type entry struct {
-	key   uint64
-	value uint32
-	dead  bool
+	low, high uint32 // the key
+	value     uint32
 }
 
-// migrateStep is how many buckets a Put or Delete moves. Doubling happens at
-// three quarters full, so the next one is at least three quarters of the old
-// size away in Puts: 2 would do, and 8 gets rid of the old table sooner.
-const migrateStep = 8
+const (
+	// fullLeaf is when a leaf is split: then a search for what is not there visits 15
+	// places, in three cache lines.
+	fullLeaf = segmentLen / 16 * 13
+	// spareDepth is how much deeper than by the limit a leaf may lie. Hashes never come
+	// near.
+	spareDepth = 6
+)
 
 // NewTable returns an empty table of at most limit keys.
 func NewTable(limit int) *Table {
 	if limit < 1 || uint64(limit) > maxIndex-1 {
 		panic("slab: limit out of range")
 	}
-	return &Table{entries: makeBuckets(segmentShift), limit: limit}
+	return &Table{leaves: make([]*leaf, 1), limit: limit, deep: uint(bits.Len(uint(limit)>>segmentShift)) + spareDepth}
 }
 
-// NewTableIn is NewTable with segments from memory; nil means the heap. The segments of
-// a table that is emptied serve the next one.
+// NewTableIn is NewTable with leaves from memory; nil means the heap.
 func NewTableIn(limit int, memory Memory) *Table {
 	t := NewTable(limit)
 	t.memory = memory
@@ -56,13 +59,14 @@ func NewTableIn(limit int, memory Memory) *Table {
 
 // Get returns the value of key, or 0.
 func (t *Table) Get(key uint64) uint32 {
-	if e := t.entries.find(key); e != nil {
-		return e.value
-	}
-	if t.old.segments != nil {
-		if e := t.old.find(key); e != nil {
+	h := spread(key)
+	if l := t.leafOf(h); l != nil {
+		if e := l.find(h, key); e != nil {
 			return e.value
 		}
+	}
+	if t.spill != nil {
+		return t.spill[key]
 	}
 	return 0
 }
@@ -73,169 +77,143 @@ func (t *Table) Put(key uint64, v uint32) bool {
 	if v == 0 {
 		panic("slab: value 0 means absent")
 	}
-	t.migrate(migrateStep)
-	if e := t.entries.find(key); e != nil {
+	h := spread(key)
+	l := t.leafOf(h)
+	if l == nil {
+		l = segmentOf[leaf](t.memory)
+		t.leaves[0] = l // there is no other yet
+	}
+	if e := l.find(h, key); e != nil {
 		e.value = v
 		return true
 	}
-	if t.old.segments != nil {
-		if e := t.old.find(key); e != nil {
-			e.value = v
-			return true
-		}
-	}
-	if t.n == t.limit {
+	_, spilt := t.spill[key]
+	if !spilt && t.n == t.limit {
 		return false
 	}
-	if t.old.segments == nil && t.entries.full() {
-		t.old, t.migrated = t.entries, 0
-		t.entries = makeBuckets(64 - t.old.shift + 1)
+	for !spilt && l.used >= fullLeaf && uint(l.depth) < t.deep {
+		t.split(h)
+		l = t.leafOf(h)
 	}
-	t.insert(key, v)
+	switch {
+	case spilt:
+		t.spill[key] = v
+		return true
+	case l.used < fullLeaf:
+		l.add(h, entry{uint32(key), uint32(key >> 32), v})
+	default:
+		if t.spill == nil {
+			t.spill = make(map[uint64]uint32)
+		}
+		t.spill[key] = v
+	}
 	t.n++
 	return true
 }
 
 // Delete removes key, if it is there.
 func (t *Table) Delete(key uint64) {
-	t.migrate(migrateStep)
-	if t.entries.remove(key) {
+	h := spread(key)
+	if l := t.leafOf(h); l != nil && l.remove(h, key) {
 		t.n--
-		return
-	}
-	if t.old.segments != nil {
-		if e := t.old.find(key); e != nil {
-			e.dead = true
-			t.n--
-		}
+	} else if _, ok := t.spill[key]; ok {
+		delete(t.spill, key)
+		t.n--
 	}
 }
 
 // Len returns the number of keys.
 func (t *Table) Len() int { return t.n }
 
-// migrate moves the entries of the next few old buckets over.
-func (t *Table) migrate(steps int) {
-	if t.old.segments == nil {
-		return
+// spread makes a hash of a key, a different one of each, of whose bits each depends on
+// all (the last step of MurmurHash3).
+func spread(key uint64) uint64 {
+	key = (key ^ key>>33) * 0xff51afd7ed558ccd
+	key = (key ^ key>>33) * 0xc4ceb9fe1a85ec53
+	return key ^ key>>33
+}
+
+// leafOf is where a hash belongs; nil while the table was never used.
+func (t *Table) leafOf(h uint64) *leaf { return t.leaves[h>>(64-t.depth)] }
+
+// split makes two leaves of the one that a hash belongs to, or one and an empty one.
+func (t *Table) split(h uint64) {
+	old := t.leafOf(h)
+	if uint(old.depth) == t.depth {
+		leaves := make([]*leaf, 2*len(t.leaves))
+		for i, l := range t.leaves {
+			leaves[2*i], leaves[2*i+1] = l, l
+		}
+		t.leaves, t.depth = leaves, t.depth+1
 	}
-	for ; steps > 0; steps-- {
-		if t.migrated == t.old.len() {
-			t.keep(t.old.segments)
-			t.old = buckets{}
-			return
+	old.depth++
+	right := segmentOf[leaf](t.memory)
+	right.depth = old.depth
+	// The leaf has stood at so many places: the second half is the new one's.
+	n := uint64(1) << (t.depth - uint(old.depth))
+	from := h>>(64-uint(old.depth))&^1*n + n
+	for i := range n {
+		t.leaves[from+i] = right
+	}
+	entries := old.entries
+	clear(old.entries[:])
+	old.used = 0
+	for _, e := range entries {
+		if e.value != 0 {
+			h := spread(e.key())
+			t.leafOf(h).add(h, e)
 		}
-		if e := t.old.at(t.migrated); e != nil && e.value != 0 && !e.dead {
-			t.insert(e.key, e.value)
-			e.dead = true
-		}
-		t.migrated++
 	}
 }
 
-// insert adds key, which must not be there, to the newer table.
-func (t *Table) insert(key uint64, v uint32) {
-	b := &t.entries
-	mask := b.len() - 1
-	for i := b.home(key); ; i = (i + 1) & mask {
-		e := b.at(i)
-		if e == nil {
-			b.segments[i>>segmentShift] = t.segment()
-			e = b.at(i)
-		}
+func (e *entry) key() uint64 { return uint64(e.high)<<32 | uint64(e.low) }
+
+// home is the place where the search for a hash starts.
+func home(h uint64) uint64 { return h & segmentMask }
+
+// find returns the entry of key, or nil. A leaf is never full, so there is an empty
+// place to end at.
+func (l *leaf) find(h, key uint64) *entry {
+	for i := home(h); ; i = (i + 1) & segmentMask {
+		e := &l.entries[i]
 		if e.value == 0 {
-			*e = entry{key: key, value: v}
-			b.used++
-			return
-		}
-	}
-}
-
-// segment is a new one for the newer table.
-func (t *Table) segment() *[segmentLen]entry {
-	if n := len(t.spare); n > 0 {
-		s := t.spare[n-1]
-		t.spare[n-1] = nil
-		t.spare = t.spare[:n-1]
-		clear(s[:])
-		return s
-	}
-	return segmentOf[[segmentLen]entry](t.memory)
-}
-
-// keep has segments that nobody needs any more serve again, where nobody else would
-// free them.
-func (t *Table) keep(segments []*[segmentLen]entry) {
-	if t.memory == nil {
-		return
-	}
-	for _, s := range segments {
-		if s != nil {
-			t.spare = append(t.spare, s)
-		}
-	}
-}
-
-func makeBuckets(log2 uint) buckets {
-	return buckets{segments: make([]*[segmentLen]entry, 1<<(log2-segmentShift)), shift: 64 - log2}
-}
-
-func (b *buckets) len() uint64 { return uint64(len(b.segments)) << segmentShift }
-
-func (b *buckets) full() bool { return uint64(b.used) >= b.len()/4*3 }
-
-// home is the bucket where the search for key starts: Fibonacci hashing.
-func (b *buckets) home(key uint64) uint64 {
-	return (key ^ key>>32) * 0x9e3779b97f4a7c15 >> b.shift
-}
-
-func (b *buckets) at(i uint64) *entry {
-	seg := b.segments[i>>segmentShift]
-	if seg == nil {
-		return nil
-	}
-	return &seg[i&segmentMask]
-}
-
-// find returns the entry of key, or nil. The table is never full, so there is
-// an empty bucket to end at.
-func (b *buckets) find(key uint64) *entry {
-	mask := b.len() - 1
-	for i := b.home(key); ; i = (i + 1) & mask {
-		e := b.at(i)
-		if e == nil || e.value == 0 {
 			return nil
 		}
-		if e.key == key && !e.dead {
+		if e.low == uint32(key) && e.high == uint32(key>>32) {
 			return e
 		}
 	}
 }
 
+// add takes a key that is not there.
+func (l *leaf) add(h uint64, e entry) {
+	i := home(h)
+	for l.entries[i].value != 0 {
+		i = (i + 1) & segmentMask
+	}
+	l.entries[i] = e
+	l.used++
+}
+
 // remove deletes key and closes the gap: entries behind it that would no
 // longer be found move up (Knuth, volume 3, 6.4, algorithm R).
-func (b *buckets) remove(key uint64) bool {
-	e := b.find(key)
+func (l *leaf) remove(h, key uint64) bool {
+	e := l.find(h, key)
 	if e == nil {
 		return false
 	}
-	mask := b.len() - 1
-	gap := b.home(key)
-	for b.at(gap) != e {
-		gap = (gap + 1) & mask
+	gap := home(h)
+	for &l.entries[gap] != e {
+		gap = (gap + 1) & segmentMask
 	}
-	for i := (gap + 1) & mask; ; i = (i + 1) & mask {
-		behind := b.at(i)
-		if behind == nil || behind.value == 0 {
-			break
-		}
+	for i := (gap + 1) & segmentMask; l.entries[i].value != 0; i = (i + 1) & segmentMask {
 		// It may fill the gap unless its home lies after the gap, cyclically.
-		if (i-b.home(behind.key))&mask >= (i-gap)&mask {
-			*b.at(gap) = *behind
+		if (i-home(spread(l.entries[i].key())))&segmentMask >= (i-gap)&segmentMask {
+			l.entries[gap] = l.entries[i]
 			gap = i
 		}
 	}
-	*b.at(gap) = entry{}
-	b.used--
+	l.entries[gap] = entry{}
+	l.used--
 	return true
 }

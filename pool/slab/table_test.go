@@ -2,19 +2,31 @@ package slab
 
 import (
 	"testing"
+	"unsafe"
 
 	"pgregory.net/rapid"
 )
 
-// clashing returns keys that all have the same home in a table of any size up
-// to 2^20, or just different ones, by choice.
-func clashing(n int) []uint64 {
-	b := makeBuckets(20)
-	keys := make([]uint64, 0, n)
-	for k := uint64(0); len(keys) < n; k++ {
-		if b.home(k) == 1<<20-1 { // the last bucket: runs wrap around the end
-			keys = append(keys, k)
+// unspread is the key of a hash.
+func unspread(h uint64) uint64 {
+	inverse := func(c uint64) uint64 {
+		x := c
+		for range 6 { // each step doubles the right bits
+			x *= 2 - c*x
 		}
+		return x
+	}
+	h = (h ^ h>>33) * inverse(0xc4ceb9fe1a85ec53)
+	h = (h ^ h>>33) * inverse(0xff51afd7ed558ccd)
+	return h ^ h>>33
+}
+
+// clashing returns keys whose hashes begin with the same 20 bits, which have the same
+// place in a leaf: the last one, so that runs wrap around the end.
+func clashing(n int) []uint64 {
+	keys := make([]uint64, n)
+	for k := range keys {
+		keys[k] = unspread(0xabcde<<44 | uint64(k)<<10 | segmentMask)
 	}
 	return keys
 }
@@ -87,32 +99,72 @@ func TestTableAgainstAMap(t *testing.T) {
 	})
 }
 
-func TestTableMovesFewEntriesAtATime(t *testing.T) {
-	table := NewTable(1 << 20)
-	growths := 0
-	for k := range uint64(100_000) {
-		migrating, before := table.old.segments != nil, table.migrated
+func TestKeysAndHashesAreOneToOne(t *testing.T) {
+	for _, h := range []uint64{0, 1, 1 << 63, 1<<64 - 1, 0xabcde<<44 | 5<<10 | 1023} {
+		if got := spread(unspread(h)); got != h {
+			t.Errorf("%#x: %#x", h, got)
+		}
+	}
+}
+
+// TestTableGrowsALeafAtATime: no Put takes more memory than one leaf, nor moves more than
+// one leaf's keys.
+func TestTableGrowsALeafAtATime(t *testing.T) {
+	const n = 100_000
+	var a arena
+	table := NewTableIn(1<<20, a.take)
+	for k := range uint64(n) {
+		before := a.given
 		table.Put(k, uint32(k+1))
-		switch now := table.old.segments != nil; {
-		case migrating && now && table.migrated-before > migrateStep:
-			t.Fatalf("put %d moved %d buckets", k, table.migrated-before)
-		case !migrating && now:
-			growths++
-			if table.migrated != 0 {
-				t.Fatal("a growth moved entries at once")
-			}
-		}
-		if table.entries.full() && table.old.segments != nil {
-			t.Fatal("full again before the old table was empty")
+		if grown := a.given - before; grown > int(unsafe.Sizeof(leaf{}))+64 {
+			t.Fatalf("put %d took %d octets", k, grown)
 		}
 	}
-	if growths < 6 {
-		t.Errorf("the table grew %d times", growths)
-	}
-	for k := range uint64(100_000) {
+	for k := range uint64(n) {
 		if table.Get(k) != uint32(k+1) {
 			t.Fatalf("key %d is lost", k)
 		}
+	}
+	if table.spill != nil {
+		t.Errorf("%d keys were spilt", len(table.spill))
+	}
+}
+
+// TestKeysThatFindNoPlaceAreSpilt: hashes that begin alike do not make a table of nothing.
+func TestKeysThatFindNoPlaceAreSpilt(t *testing.T) {
+	const limit = 5000
+	table := NewTable(limit)
+	keys := make([]uint64, limit+1)
+	for i := range keys {
+		keys[i] = unspread(0xabcde<<44 | uint64(i))
+	}
+	for turn := range 3 {
+		for i, k := range keys {
+			if ok := table.Put(k, uint32(turn*10_000+i+1)); ok != (i < limit) {
+				t.Fatalf("turn %d, key %d: %t", turn, i, ok)
+			}
+		}
+		if len(table.leaves) > 1<<table.deep || table.Len() != limit {
+			t.Fatalf("turn %d: %d leaves, %d keys", turn, len(table.leaves), table.Len())
+		}
+		for i, k := range keys[:limit] {
+			if got := table.Get(k); got != uint32(turn*10_000+i+1) {
+				t.Fatalf("turn %d, key %d: %d", turn, i, got)
+			}
+		}
+		for i := turn; i < limit; i += 3 {
+			table.Delete(keys[i])
+			table.Delete(keys[i])
+			if table.Get(keys[i]) != 0 {
+				t.Fatalf("turn %d: key %d is there still", turn, i)
+			}
+		}
+		if want := limit - (limit-turn+2)/3; table.Len() != want {
+			t.Fatalf("turn %d: %d keys, not %d", turn, table.Len(), want)
+		}
+	}
+	if len(table.spill) == 0 {
+		t.Error("none is spilt: this shows nothing")
 	}
 }
 
@@ -128,64 +180,65 @@ func TestTableInUseDoesNotGrowByChurn(t *testing.T) {
 			table.Delete(k - 500)
 		}
 	}
-	if n := table.entries.len(); n != segmentLen {
-		t.Errorf("%d buckets for 500 keys", n)
+	if n := len(table.leaves); n != 1 {
+		t.Errorf("%d leaves for 500 keys", n)
 	}
 }
 
-// TestTableWhileItMigrates stops a growing table at every point of its
-// migration, deletes and puts again keys on both sides of it, in runs that clash, and
-// looks every key up after each step.
-func TestTableWhileItMigrates(t *testing.T) {
-	for stop := range segmentLen/migrateStep + 2 {
+// TestTableAroundASplit deletes and puts keys that clash again, shortly before a leaf is
+// split and after it, and looks every key up after each step.
+func TestTableAroundASplit(t *testing.T) {
+	for spare := range 30 {
 		table := NewTable(1 << 20)
 		want := map[uint64]uint32{}
 		put := func(k uint64, v uint32) {
 			table.Put(k, v)
 			want[k] = v
 		}
-		check := func(step string, k uint64) {
+		check := func(step string) {
 			t.Helper()
-			if got := table.Get(k); got != want[k] {
-				t.Fatalf("stopped at step %d, %s: key %d gives %d, want %d", stop, step, k, got, want[k])
+			for _, k := range clash {
+				if got := table.Get(k); got != want[k] {
+					t.Fatalf("%d places before the split, %s: key %d gives %d, want %d", spare, step, k, got, want[k])
+				}
 			}
 		}
 		for i, k := range clash {
 			put(k, uint32(i+1))
 		}
 		k := uint64(1 << 50)
-		for ; table.old.segments == nil; k++ {
+		for ; len(want) < fullLeaf-spare; k++ {
 			put(k, 7)
-		}
-		for range stop {
-			table.migrate(migrateStep)
 		}
 		for i, c := range clash {
 			if i%3 == 0 {
 				table.Delete(c)
 				delete(want, c)
 			}
-			for _, other := range clash {
-				check("delete", other)
-			}
+			check("delete")
 		}
 		for i, c := range clash {
 			if i%2 == 0 {
 				put(c, uint32(1000+i))
 			}
-			for _, other := range clash {
-				check("put", other)
-			}
+			check("put")
+		}
+		for ; len(want) < fullLeaf+30; k++ {
+			put(k, 7)
+			check("split")
 		}
 		for i := uint64(1 << 50); i < k; i += 2 {
 			table.Delete(i)
 			delete(want, i)
 		}
 		for i := uint64(1 << 50); i < k; i++ {
-			check("delete of half", i)
+			if got := table.Get(i); got != want[i] {
+				t.Fatalf("key %d gives %d, want %d", i, got, want[i])
+			}
 		}
-		if table.Len() != len(want) {
-			t.Fatalf("stopped at step %d: Len %d, want %d", stop, table.Len(), len(want))
+		check("delete of half")
+		if table.Len() != len(want) || len(table.leaves) < 2 {
+			t.Fatalf("Len %d, want %d, in %d leaves", table.Len(), len(want), len(table.leaves))
 		}
 	}
 }
