@@ -358,9 +358,15 @@ func (m *Machine) sealReply(conn uint32, text, region []byte) {
 	}
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = m.conns.At(conn).key, text, region
+	op.Key, op.Text, op.Data = m.keyOf(m.conns.At(conn)), text, region
 	m.ivs.Next(&op.IV)
 	m.plant.iv(&op.IV)
+}
+
+// keyOf is the slot of the keys that a connection seals with.
+func (m *Machine) keyOf(c *conn) uint32 {
+	invariant(c.key != 0, "a connection without keys seals a packet")
+	return c.key
 }
 
 func (m *Machine) sealReplies() {

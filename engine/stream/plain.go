@@ -171,7 +171,7 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.prove[w.seals] = proof{condition: condition, slot: id}
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = c.key, b[from:len(b):len(b)], data
+	op.Key, op.Text, op.Data = m.keyOf(c), b[from:len(b):len(b)], data
 	m.ivs.Next(&op.IV)
 	m.enterFlight(id, slot, c)
 	m.countSequence(i, c)

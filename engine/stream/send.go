@@ -321,7 +321,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.prove[w.seals] = p
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = c.key, text[:len(text):len(text)], data
+	op.Key, op.Text, op.Data = m.keyOf(c), text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV)
 	c.nextSequence += m.plant.step()
 	m.enterFlight(id, s, c)
