@@ -86,7 +86,7 @@ func (m *Machine) Handle(now Instant, in []Entry, out Output) {
 			if octets += len(in[n].Packet); n > 0 && octets > maxVectorOctets {
 				break
 			}
-			if n++; m.configures(&in[n-1]) {
+			if n++; m.asking > 0 && m.configures(&in[n-1]) {
 				break // what comes after it is looked up with the address that it tells
 			}
 		}

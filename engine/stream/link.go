@@ -255,7 +255,7 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 
 // configures says whether a packet may tell a link's address.
 func (m *Machine) configures(e *Entry) bool {
-	if m.asking == 0 || e.Kind != Fulfill {
+	if e.Kind != Fulfill {
 		return false
 	}
 	_, s := m.slotOf(e.Request)
