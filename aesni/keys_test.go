@@ -189,7 +189,6 @@ func TestNothingIsLeftOfKeysThatHaveEnded(t *testing.T) {
 func TestFreedSlotsServeAgainAndAreEmpty(t *testing.T) {
 	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
 		keys := newKeys()
-		var slots []uint32
 		for i := range byte(5) {
 			slot := keys.Alloc()
 			if slot != uint32(i) {
@@ -199,7 +198,6 @@ func TestFreedSlotsServeAgainAndAreEmpty(t *testing.T) {
 				keys.DeriveEncryption(slot, secret(i+1))
 				keys.DeriveFulfillment(slot, secret(i+1))
 			}
-			slots = append(slots, slot)
 		}
 		for _, slot := range []uint32{1, 4, 3} {
 			keys.Free(slot)
