@@ -24,6 +24,7 @@ type block struct {
 const (
 	hasEncryption = 1 << iota
 	hasFulfillment
+	hasDerived // the fulfillment key itself, in place of its inner state
 )
 
 const blockLen = 448
@@ -37,6 +38,9 @@ var (
 	// The kernels write fulfillment and condition at once.
 	_ [unsafe.Offsetof(Op{}.Condition) - unsafe.Offsetof(Op{}.Fulfillment) - 32]byte
 )
+
+// derived is where a fulfillment key waits to be expanded.
+func (b *block) derived() *[32]byte { return (*[32]byte)(unsafe.Pointer(&b.inner)) }
 
 // raw is the block as the kernels take it.
 func (b *block) raw() *[blockLen]byte { return (*[blockLen]byte)(unsafe.Pointer(b)) }

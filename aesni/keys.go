@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"hash"
 	"unsafe"
 )
@@ -54,8 +55,8 @@ type Keys struct {
 	// escape. These live here, so that an Op on the caller's stack stays there.
 	scratch []byte // ciphertext | tag, the standard library's order
 	iv      [ivLen]byte
-	key     [32]byte // a derived key, wiped after use
 	mac     [32]byte
+	derived [2][32]byte // keys for encryption and fulfillment, wiped after use
 }
 
 // NewKeys returns an empty table.
@@ -103,27 +104,39 @@ func (k *Keys) Free(slot uint32) {
 // enough for Open and Seal. What the slot held before, its fulfillment key too,
 // is dropped. The secret is borrowed until return.
 func (k *Keys) DeriveEncryption(slot uint32, sharedSecret []byte) {
-	k.derive(sharedSecret, labelEncryption)
-	k.expandEncryption(slot, &k.key)
-	clear(k.key[:])
+	if !k.pairs(sharedSecret) {
+		HMAC(&k.derived[0], sharedSecret, labelEncryption)
+		k.expandEncryption(slot, &k.derived[0])
+		clear(k.derived[0][:])
+		return
+	}
+	// The other key is derived beside it, in the time that this one takes.
+	hmacPair(&k.derived, sharedSecret, &labelBlocks)
+	k.expandEncryption(slot, &k.derived[0])
+	b, _ := k.slot(slot)
+	*b.derived() = k.derived[1]
+	b.has |= hasDerived
+	clear(k.derived[:])
 }
 
 // DeriveFulfillment derives and expands the slot's fulfillment key, needed for
-// Prove. It comes after DeriveEncryption, usually once a packet was opened, and
-// leaves the encryption key alone.
+// Prove. It comes after DeriveEncryption with the same secret, usually once a packet
+// was opened, and leaves the encryption key alone.
 func (k *Keys) DeriveFulfillment(slot uint32, sharedSecret []byte) {
-	k.derive(sharedSecret, labelFulfillment)
-	k.expandFulfillment(slot, &k.key)
-	clear(k.key[:])
+	key := &k.derived[1]
+	if b, _ := k.grow(slot); b.has&hasDerived != 0 {
+		*key = *b.derived()
+		b.has &^= hasDerived
+	} else {
+		HMAC(key, sharedSecret, labelFulfillment)
+	}
+	k.expandFulfillment(slot, key)
+	clear(key[:])
 }
 
-// derive sets k.key.
-func (k *Keys) derive(sharedSecret, label []byte) {
-	if k.sha == shaStdlib || len(sharedSecret) > sha256.BlockSize {
-		HMAC(&k.key, sharedSecret, label)
-		return
-	}
-	hmacShort(&k.key, sharedSecret, label)
+// pairs says whether both keys of a secret are derived at once.
+func (k *Keys) pairs(sharedSecret []byte) bool {
+	return k.sha != shaStdlib && len(sharedSecret) <= sha256.BlockSize
 }
 
 // Move makes dst hold the keys of src, and leaves src empty. What dst held
@@ -252,4 +265,13 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 var (
 	labelEncryption  = []byte(LabelEncryption)
 	labelFulfillment = []byte(LabelFulfillment)
+	labelBlocks      = [2][64]byte{lastBlock(LabelEncryption), lastBlock(LabelFulfillment)}
 )
+
+// lastBlock is a message of up to 55 octets as SHA-256 takes it behind one block of key.
+func lastBlock(message string) (block [64]byte) {
+	n := copy(block[:55], message)
+	block[n] = 0x80
+	binary.BigEndian.PutUint64(block[56:], uint64(64+n)*8)
+	return block
+}

@@ -91,7 +91,7 @@ func TestNoDerivedKeyIsLeftInTheTable(t *testing.T) {
 	keys := NewKeys()
 	keys.DeriveEncryption(0, secret(1))
 	keys.DeriveFulfillment(0, secret(1))
-	if keys.key != [32]byte{} {
+	if b, _ := keys.slot(0); keys.derived != [2][32]byte{} || b.has&hasDerived != 0 {
 		t.Error("a derived key was not wiped")
 	}
 }
@@ -170,30 +170,18 @@ func TestNothingIsLeftOfKeysThatHaveEnded(t *testing.T) {
 			t.Error("a plaintext or a fulfillment is left in the table's scratch")
 		}
 		keys.DeriveEncryption(1, secret(3))
-		if b, _ := keys.slot(1); b.inner != [8]uint32{} || b.outer != [8]uint32{} {
+		var key [32]byte
+		HMAC(&key, secret(3), labelFulfillment)
+		b, _ := keys.slot(1)
+		if waits := b.has&hasDerived != 0; waits && *b.derived() != key || !waits && b.inner != [8]uint32{} || b.outer != [8]uint32{} {
 			t.Error("the midstates of the connection before are left")
 		}
-		if keys.key != [32]byte{} {
-			t.Error("DeriveEncryption leaves the derived key")
+		if keys.derived != [2][32]byte{} {
+			t.Error("DeriveEncryption leaves the derived keys")
 		}
 		keys.DeriveFulfillment(1, secret(3))
-		if keys.key != [32]byte{} {
+		if keys.derived != [2][32]byte{} || *b.derived() == key || b.has&hasDerived != 0 {
 			t.Error("DeriveFulfillment leaves the derived key")
-		}
-	})
-}
-
-func TestDerivationIsHMACForSecretsOfAnyLength(t *testing.T) {
-	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
-		keys := newKeys()
-		for n := range 130 {
-			for _, label := range [][]byte{labelEncryption, labelFulfillment, {}, pattern(55, 3)} {
-				var want [32]byte
-				HMAC(&want, pattern(n, 1), label)
-				if keys.derive(pattern(n, 1), label); keys.key != want {
-					t.Fatalf("a secret of %d octets, a label of %d: %x, want %x", n, len(label), keys.key, want)
-				}
-			}
 		}
 	})
 }
@@ -201,7 +189,6 @@ func TestDerivationIsHMACForSecretsOfAnyLength(t *testing.T) {
 func TestFreedSlotsServeAgainAndAreEmpty(t *testing.T) {
 	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
 		keys := newKeys()
-		var slots []uint32
 		for i := range byte(5) {
 			slot := keys.Alloc()
 			if slot != uint32(i) {
@@ -211,7 +198,6 @@ func TestFreedSlotsServeAgainAndAreEmpty(t *testing.T) {
 				keys.DeriveEncryption(slot, secret(i+1))
 				keys.DeriveFulfillment(slot, secret(i+1))
 			}
-			slots = append(slots, slot)
 		}
 		for _, slot := range []uint32{1, 4, 3} {
 			keys.Free(slot)
@@ -225,6 +211,45 @@ func TestFreedSlotsServeAgainAndAreEmpty(t *testing.T) {
 		mustPanic(t, "aesni: prove without a fulfillment key", func() { keys.Prove(&Op{Key: 3, Data: []byte("packet")}) })
 		if opensUnder(t, keys, 0, 1) != 1 || opensUnder(t, keys, 2, 3) != 3 {
 			t.Error("a slot that nobody freed is empty")
+		}
+	})
+}
+
+// TestKeysOfSecretsOfAnyLength: they are HMACs under the secret, however they are come by.
+func TestKeysOfSecretsOfAnyLength(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := newKeys()
+		for n := range 130 {
+			shared := make([]byte, n)
+			for i := range shared {
+				shared[i] = byte(i*7 + n)
+			}
+			slot := uint32(n % 3)
+			keys.DeriveEncryption(slot, shared)
+			if n%2 == 0 { // it waits, and may be moved meanwhile
+				keys.Move(5, slot)
+				slot = 5
+			}
+			mustPanic(t, "aesni: prove without a fulfillment key", func() { keys.Prove(&Op{Key: slot, Data: []byte("packet")}) })
+			var key, want [32]byte
+			HMAC(&key, shared, []byte(LabelEncryption))
+			op := Op{Key: slot, Text: []byte("plaintext"), Data: make([]byte, 9+Overhead)}
+			keys.Seal(&op)
+			aead, err := newGCM(key[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			sealed := append(append([]byte(nil), op.Data[Overhead:]...), op.Data[ivLen:Overhead]...)
+			if text, err := aead.Open(nil, op.Data[:ivLen], sealed, nil); err != nil || string(text) != "plaintext" {
+				t.Fatalf("%d octets: %q %v", n, text, err)
+			}
+			keys.DeriveFulfillment(slot, shared)
+			op = Op{Key: slot, Data: []byte("packet")}
+			keys.Prove(&op)
+			HMAC(&key, shared, []byte(LabelFulfillment))
+			if HMAC(&want, key[:], op.Data); op.Fulfillment != want {
+				t.Fatalf("%d octets: another fulfillment key", n)
+			}
 		}
 	})
 }

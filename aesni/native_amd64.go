@@ -194,16 +194,13 @@ func midstates(key []byte, inner, outer *[8]uint32) {
 	clear(padded[:])
 }
 
-// hmacShort is HMAC for a key of up to 64 octets and a message of up to 55.
-func hmacShort(dst *[32]byte, key, message []byte) {
-	var padded, block [64]byte
+// hmacPair is HMAC for a key of up to 64 octets and two messages of a block each, with
+// their padding.
+func hmacPair(sums *[2][32]byte, key []byte, messages *[2][64]byte) {
+	var padded [64]byte
 	copy(padded[:], key)
-	n := copy(block[:56], message)
-	block[n] = 0x80
-	binary.BigEndian.PutUint64(block[56:], uint64(64+n)*8)
-	hmacBlockSHA(dst, &padded, &block)
+	hmacPairSHA(sums, &padded, messages)
 	clear(padded[:])
-	clear(block[:])
 }
 
 // The tiers without masks, and messages that are too long for one kernel.

@@ -13,7 +13,7 @@ func sealShort(*block, *[12]byte, []byte, []byte, int) { panic("aesni: no kernel
 func prove(shaTier, *block, *Op)                       { panic("aesni: no kernels") }
 func proveSome(int, *[maxLanes]proof)                  { panic("aesni: no kernels") }
 func midstates([]byte, *[8]uint32, *[8]uint32)         { panic("aesni: no kernels") }
-func hmacShort(*[32]byte, []byte, []byte)              { panic("aesni: no kernels") }
+func hmacPair(*[2][32]byte, []byte, *[2][64]byte)      { panic("aesni: no kernels") }
 func prefetch(*block, int)                             {}
 func lanes(shaTier, int, int) int                      { return 1 }
 

@@ -19,10 +19,10 @@ func blocks2SHA(state *[8]uint32, state2 *[8]uint32, p *byte, p2 *byte, n int)
 //go:noescape
 func midstatesSHA(inner *[8]uint32, outer *[8]uint32, key *[64]byte)
 
-// hmacBlockSHA computes the HMAC of a message of one padded block under a key that is filled up with zeros.
+// hmacPairSHA computes the HMACs of two messages of one padded block under one key that is filled up with zeros.
 //
 //go:noescape
-func hmacBlockSHA(sum *[32]byte, key *[64]byte, message *[64]byte)
+func hmacPairSHA(sums *[2][32]byte, key *[64]byte, messages *[2][64]byte)
 
 // proveAVX512 proves 1 packets whose data, with its padding, has the same number of blocks.
 //

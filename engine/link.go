@@ -278,9 +278,10 @@ func (l *Link) ConnectOnLoop(n int, each func(i int) (address string, secret [32
 		if err := s.call(func() {
 			for end := min(i+connectBatch, n); i < end && failed == nil; i++ {
 				address, secret := each(i)
+				s.destination = append(s.destination[:0], address...)
 				var h stream.ConnHandle
 				h, failed = s.m.Connect(s.now(), stream.ConnectConfig{
-					Link: p.handle, Destination: []byte(address), SharedSecret: secret, Options: cfg.Options,
+					Link: p.handle, Destination: s.destination, SharedSecret: secret, Options: cfg.Options,
 					Expiry: cfg.Expiry, Decide: cfg.ShouldFulfill != nil,
 				})
 				if failed == nil {

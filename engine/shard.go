@@ -36,6 +36,8 @@ type shard struct {
 	streams []*streamState // by index of the stream
 	handles []stream.StreamHandle
 
+	destination []byte // of a connection that is opened
+
 	later     []func(*OnLoop) // by OnLoop.Later
 	running   *call           // that Wake is in
 	inHandler bool

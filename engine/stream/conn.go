@@ -69,13 +69,14 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	// Nine random octets name our end in our address.
 	var random [9]byte
 	m.ivs.Fill(random[:])
-	segment := tokenEncoding.EncodeToString(random[:])
-	local := make([]byte, 0, len(l.address)+1+len(segment))
-	local = append(append(append(local, l.address...), '.'), segment...)
+	local := append(append(m.scratch.local[:0], l.address...), '.')
+	n := len(local)
+	local = tokenEncoding.AppendEncode(local, random[:])
+	m.scratch.local = local
 	if len(local) > ilp.MaxAddress {
 		return 0, ilp.CheckAddress(local)
 	}
-	i, c, ok := m.newConn(m.tokenHash([]byte(segment)), slab.Handle(cfg.Link).Index(), options)
+	i, c, ok := m.newConn(m.tokenHash(local[n:]), slab.Handle(cfg.Link).Index(), options)
 	if !ok {
 		return 0, ErrTooMany
 	}
@@ -89,6 +90,7 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	m.setNames(c, cfg.Destination, local, nil)
 	m.setExpiry(c, cfg.Expiry)
 	m.deriveKeys(c)
+	m.enter(i, c)
 	o := m.optionsOf(c)
 	if !o.HideAddress {
 		c.flags |= flagTellAddress | flagTellAsset
@@ -105,15 +107,12 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	return ConnHandle(m.conns.Handle(i)), nil
 }
 
-// newConn takes a record and enters its token.
+// newConn takes a record. Its token is to be entered soon, when its place is loaded.
 func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bool) {
+	m.tokens.Prefetch(token)
 	i, c, ok := m.conns.Alloc()
 	if !ok {
 		return 0, nil, false
-	}
-	invariant(m.tokens.Put(token, i), "more tokens than connections and tombstones")
-	if m.cfg.Directory != nil {
-		m.cfg.Directory.Claim(token, m.cfg.Shard)
 	}
 	o := &m.options.entries[options]
 	o.users++
@@ -124,6 +123,14 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	c.size.init(o.MaxPacketAmount)
 	c.window.init(o.Congestion, o.MaxInFlight)
 	return i, c, true
+}
+
+// enter has packets find a new connection.
+func (m *Machine) enter(i uint32, c *conn) {
+	invariant(m.tokens.Put(c.token, i), "more tokens than connections and tombstones")
+	if m.cfg.Directory != nil {
+		m.cfg.Directory.Claim(c.token, m.cfg.Shard)
+	}
 }
 
 // setExpiry has an ExpiryFunc say when the packets of a connection expire.

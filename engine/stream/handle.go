@@ -37,6 +37,7 @@ type marks struct {
 type newcomer struct {
 	token  uint64
 	server uint32
+	conn   uint32 // once a packet of the vector has opened it
 	opened opened // of a remembered one only the secret
 	memory tokenScratch
 
@@ -56,6 +57,7 @@ type scratch struct {
 	out       []byte // plaintexts of what goes out
 	parts     [maxParts]part
 	receipt   []byte
+	local     []byte     // an address that is made
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
 	many      bool       // the vector has more than one packet
@@ -288,7 +290,7 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 		s.newcomers = append(s.newcomers, newcomer{})
 	}
 	c := &s.newcomers[n]
-	c.token, c.server = w.token, l.server
+	c.token, c.server, c.conn = w.token, l.server, 0
 	if c.remembered = m.remember(c); !c.remembered {
 		var ok bool
 		if c.opened, ok = m.servers[l.server].tokens.open(segment, &c.memory); !ok {

@@ -13,12 +13,22 @@ type optionTable struct {
 	entries []connOptions
 	free    []uint32
 	index   map[Options]uint32
+
+	// What was asked for last, as it was asked for: most ask for the same again.
+	asked   Options
+	answer  uint32
+	answers bool
 }
 
 func (m *Machine) optionsOf(c *conn) *connOptions { return &m.options.entries[c.options] }
 
 // use is the entry of options, which has one more user; letGo takes it back.
 func (t *optionTable) use(o Options) (uint32, error) {
+	if t.answers && o == t.asked {
+		t.entries[t.answer].users++
+		return t.answer, nil
+	}
+	asked := o
 	if err := o.fill(); err != nil {
 		return 0, err
 	}
@@ -27,6 +37,7 @@ func (t *optionTable) use(o Options) (uint32, error) {
 		i = t.add(o)
 	}
 	t.entries[i].users++
+	t.asked, t.answer, t.answers = asked, i, true
 	return i, nil
 }
 
@@ -49,6 +60,7 @@ func (t *optionTable) add(o Options) uint32 {
 func (t *optionTable) letGo(i uint32) {
 	e := &t.entries[i]
 	if e.users--; e.users == 0 {
+		t.answers = t.answers && t.answer != i
 		delete(t.index, e.Options)
 		t.free = append(t.free, i)
 	}

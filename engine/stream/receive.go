@@ -25,9 +25,7 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 	known := w.conn
 	if known == 0 {
 		// A packet of this vector may have opened the connection meanwhile.
-		if v := m.tokens.Get(w.token); v&graveBit == 0 {
-			known = v
-		}
+		known = m.scratch.newcomers[w.scratch].conn
 	}
 	if known != 0 && m.conns.At(known).flags.has(flagClosed) {
 		m.reject(e, ilp.F02, out) // it has ended in this vector: F02 whatever it is, as ever after
@@ -126,6 +124,8 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	m.setExpiry(c, s.expiry)
 	c.key = m.keys.Alloc()
 	m.keys.Move(c.key, scratchKey(int(w.scratch)))
+	m.enter(i, c)
+	n.conn = i
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)
 	return i

@@ -26,8 +26,8 @@ const (
 	// MaxOctets is the longest piece.
 	MaxOctets = 4096
 
-	// Classes go by 16 octets up to 256, by 64 to 1,024, by 256 to the longest.
-	octetClasses = 256/16 + (1024-256)/64 + (MaxOctets-1024)/256
+	// Classes go by 8 octets up to 256, by 64 to 1,024, by 256 to the longest.
+	octetClasses = 256/8 + (1024-256)/64 + (MaxOctets-1024)/256
 
 	octetShift   = 7
 	octetSegment = 1 << octetShift // pieces
@@ -93,11 +93,11 @@ func (o *Octets) Len() int { return o.held }
 func octetClassOf(n int) uint32 {
 	switch {
 	case n <= 256:
-		return uint32(max(n, 1)-1) / 16
+		return uint32(max(n, 1)-1) / 8
 	case n <= 1024:
-		return 16 + uint32(n-257)/64
+		return 32 + uint32(n-257)/64
 	case n <= MaxOctets:
-		return 28 + uint32(n-1025)/256
+		return 44 + uint32(n-1025)/256
 	}
 	panic("slab: a piece that is too long")
 }
@@ -105,10 +105,10 @@ func octetClassOf(n int) uint32 {
 // octetLen is the length of a class's pieces.
 func octetLen(k uint32) int {
 	switch {
-	case k < 16:
-		return int(k+1) * 16
-	case k < 28:
-		return 256 + int(k-15)*64
+	case k < 32:
+		return int(k+1) * 8
+	case k < 44:
+		return 256 + int(k-31)*64
 	}
-	return 1024 + int(k-27)*256
+	return 1024 + int(k-43)*256
 }

@@ -9,7 +9,7 @@ import (
 func TestOctetClassesAreLongEnoughAndNotMuchLonger(t *testing.T) {
 	for n := 0; n <= MaxOctets; n++ {
 		k := octetClassOf(n)
-		if l := octetLen(k); l < n || l >= n+max(16, n/4) && n > 0 {
+		if l := octetLen(k); l < n || l >= n+max(8, n/4) && n > 0 {
 			t.Fatalf("%d octets: a piece of %d", n, l)
 		}
 		if k > 0 && octetLen(k-1) >= n && n > 0 {

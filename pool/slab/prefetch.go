@@ -8,7 +8,7 @@ import "unsafe"
 // instruction it does nothing.
 func (s *Slab[T]) Prefetch(i uint32, lines int) {
 	seg := s.segments[i>>segmentShift]
-	prefetchBoth(unsafe.Pointer(&seg.items[i&segmentMask]), lines, unsafe.Pointer(&seg.slots[i&segmentMask]))
+	prefetchBoth(unsafe.Pointer(&seg.items[i&segmentMask]), lines, unsafe.Pointer(&seg.generations[i&segmentMask]))
 }
 
 // Prefetch is the same for the place where key stands if it is in the table.

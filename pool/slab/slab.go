@@ -32,6 +32,7 @@ func (h Handle) Generation() uint32 { return uint32(h >> 32) }
 // Slab is a table of items of type T by index, from 1. Items never move.
 type Slab[T any] struct {
 	segments []*segment[T]
+	next     []*[segmentLen]uint32 // the list of freed indexes, in segments where any was freed
 	memory   Memory
 	limit    int
 	live     int
@@ -40,13 +41,8 @@ type Slab[T any] struct {
 }
 
 type segment[T any] struct {
-	items [segmentLen]T // first, so that items are as aligned as the segment is
-	slots [segmentLen]slot
-}
-
-type slot struct {
-	generation uint32 // odd while the item lives
-	next       uint32 // in the list of freed indexes
+	items       [segmentLen]T      // first, so that items are as aligned as the segment is
+	generations [segmentLen]uint32 // odd while the item lives
 }
 
 // New returns a slab of at most limit items. Memory is taken as they come.
@@ -74,9 +70,8 @@ func NewIn[T any](limit int, memory Memory) *Slab[T] {
 func (s *Slab[T]) Alloc() (i uint32, v *T, ok bool) {
 	if i = s.free; i != 0 {
 		seg := s.segments[i>>segmentShift]
-		sl := &seg.slots[i&segmentMask]
-		s.free = sl.next
-		sl.generation++
+		s.free = s.next[i>>segmentShift][i&segmentMask]
+		seg.generations[i&segmentMask]++
 		v = &seg.items[i&segmentMask]
 		var zero T
 		*v = zero
@@ -92,7 +87,7 @@ func (s *Slab[T]) Alloc() (i uint32, v *T, ok bool) {
 		s.segments = append(s.segments, segmentOf[segment[T]](s.memory))
 	}
 	seg := s.segments[i>>segmentShift]
-	seg.slots[i&segmentMask].generation = 1
+	seg.generations[i&segmentMask] = 1
 	s.live++
 	return i, &seg.items[i&segmentMask], true
 }
@@ -114,12 +109,19 @@ func (s *Slab[T]) Any(i uint32) *T { return &s.segments[i>>segmentShift].items[i
 // Free gives the item's slot back: its handles are stale from here on. It
 // leaves the content, which the next Alloc zeroes: clear pointers and secrets
 // before. Freeing an index that does not live panics, with or without -tags debug,
-// since two owners of one slot would be worse.
+// since two owners of one slot would be worse. The first Free among 1,024 items takes
+// memory for the list that they are in then.
 func (s *Slab[T]) Free(i uint32) {
 	s.mustLive(i, "Free")
-	sl := &s.segments[i>>segmentShift].slots[i&segmentMask]
-	sl.generation++
-	sl.next = s.free
+	k := i >> segmentShift
+	s.segments[k].generations[i&segmentMask]++
+	for int(k) >= len(s.next) {
+		s.next = append(s.next, nil)
+	}
+	if s.next[k] == nil {
+		s.next[k] = new([segmentLen]uint32)
+	}
+	s.next[k][i&segmentMask] = s.free
 	s.free = i
 	s.live--
 }
@@ -130,7 +132,7 @@ func (s *Slab[T]) Generation(i uint32) uint32 {
 	if i>>segmentShift >= uint32(len(s.segments)) {
 		return 0
 	}
-	return s.segments[i>>segmentShift].slots[i&segmentMask].generation
+	return s.segments[i>>segmentShift].generations[i&segmentMask]
 }
 
 // Handle returns the handle of the item at index i, which must live.
@@ -138,7 +140,7 @@ func (s *Slab[T]) Handle(i uint32) Handle {
 	if debug {
 		s.mustLive(i, "Handle")
 	}
-	return Handle(s.segments[i>>segmentShift].slots[i&segmentMask].generation)<<32 | Handle(i)
+	return Handle(s.segments[i>>segmentShift].generations[i&segmentMask])<<32 | Handle(i)
 }
 
 // Get returns the item that h names, or false if it was freed since. Any h
@@ -149,7 +151,7 @@ func (s *Slab[T]) Get(h Handle) (*T, bool) {
 		return nil, false
 	}
 	seg := s.segments[i>>segmentShift]
-	if generation&1 == 0 || seg.slots[i&segmentMask].generation != generation {
+	if generation&1 == 0 || seg.generations[i&segmentMask] != generation {
 		return nil, false
 	}
 	return &seg.items[i&segmentMask], true
@@ -171,7 +173,7 @@ func (s *Slab[T]) Must(h Handle) *T {
 // freed and allocated on the way.
 func (s *Slab[T]) Next(after uint32) uint32 {
 	for i := uint64(after) + 1; i < uint64(s.fresh); i++ {
-		if s.segments[i>>segmentShift].slots[i&segmentMask].generation&1 == 1 {
+		if s.segments[i>>segmentShift].generations[i&segmentMask]&1 == 1 {
 			return uint32(i)
 		}
 	}

@@ -41,26 +41,39 @@ func midstates() {
 	RET()
 }
 
-// hmacBlock computes an HMAC of a message of one block.
-func hmacBlock() {
-	TEXT("hmacBlockSHA", 0, "func(sum *[32]byte, key *[64]byte, message *[64]byte)")
+// hmacPair computes the HMACs of two messages of one block under one key.
+func hmacPair() {
+	TEXT("hmacPairSHA", 0, "func(sums *[2][32]byte, key *[64]byte, messages *[2][64]byte)")
 	Pragma("noescape")
-	Doc("hmacBlockSHA computes the HMAC of a message of one padded block under a key that is filled up with zeros.")
-	sum := Load(Param("sum"), GP64())
+	Doc("hmacPairSHA computes the HMACs of two messages of one padded block under one key that is filled up with zeros.")
+	sums := Load(Param("sums"), GP64())
 	key := Load(Param("key"), GP64())
-	message := Load(Param("message"), GP64())
+	messages := Load(Param("messages"), GP64())
 	lanes := lanesOf(2)
-	inner, outer := lanes[:1], &lanes[1]
+	outer := AllocLocal(32)
 	begin(lanes, key)
-	inner[0].load(Mem{Base: message}, X15)
-	compress(inner)
-	inner[0].digest()
-	inner[0].padded(tables.outer)
-	VMOVDQA(outer.abef, inner[0].abef)
-	VMOVDQA(outer.cdgh, inner[0].cdgh)
-	compress(inner)
-	inner[0].digest()
-	inner[0].store(Mem{Base: sum})
+	VMOVDQU(lanes[1].abef, outer)
+	VMOVDQU(lanes[1].cdgh, outer.Offset(16))
+	VMOVDQA(lanes[0].abef, lanes[1].abef)
+	VMOVDQA(lanes[0].cdgh, lanes[1].cdgh)
+	for i := range lanes {
+		lanes[i].load(Mem{Base: messages, Disp: 64 * i}, X15)
+	}
+	compress(lanes)
+	for i := range lanes {
+		lanes[i].digest()
+		lanes[i].padded(tables.outer)
+		lanes[i].state(outer)
+	}
+	compress(lanes)
+	for i := range lanes {
+		lanes[i].digest()
+		lanes[i].store(Mem{Base: sums, Disp: 32 * i})
+	}
 	VZEROALL()
+	for _, m := range []Mem{outer, lanes[0].saved, lanes[1].saved} {
+		VMOVDQU(X0, m)
+		VMOVDQU(X0, m.Offset(16))
+	}
 	RET()
 }

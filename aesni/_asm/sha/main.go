@@ -69,7 +69,7 @@ func main() {
 	blocks("blocksSHA", 1)
 	blocks("blocks2SHA", 2)
 	midstates()
-	hmacBlock()
+	hmacPair()
 	prove("proveAVX512", 1)
 	prove("prove4AVX512", 4)
 	Generate()
