@@ -251,9 +251,9 @@ func (l *Link) Connect(ctx context.Context, address string, secret [32]byte, cfg
 	return Connection{c}, nil
 }
 
-// connectBatch is how many connections are opened in one go, so that the loop
-// serves others in between.
-const connectBatch = 256
+// connectBatch is how many connections are opened in one go, a fraction of a
+// millisecond, so that the loop serves others in between.
+const connectBatch = 64
 
 // ConnectOnLoop opens n connections whose events go to cfg.Handler on the link's
 // loop; each is called there, from 0 to n-1, for where to connect to. It makes no
@@ -270,32 +270,42 @@ func (l *Link) ConnectOnLoop(n int, each func(i int) (address string, secret [32
 	}
 	s := l.s
 	var to uint32
-	if err := s.call(func() { to = s.openDoor(door{handler: cfg.Handler, should: cfg.ShouldFulfill}) }); err != nil {
-		return err
-	}
-	var failed error
-	for i := 0; i < n && failed == nil; {
-		if err := s.call(func() {
-			for end := min(i+connectBatch, n); i < end && failed == nil; i++ {
-				address, secret := each(i)
-				s.destination = append(s.destination[:0], address...)
-				var h stream.ConnHandle
-				h, failed = s.m.Connect(s.now(), stream.ConnectConfig{
-					Link: p.handle, Destination: s.destination, SharedSecret: secret, Options: cfg.Options,
-					Expiry: cfg.Expiry, Decide: cfg.ShouldFulfill != nil,
-				})
-				if failed == nil {
-					s.own(h, to)
-				}
+	i, done := 0, make(chan error, 1)
+	var some func(lp *OnLoop)
+	some = func(lp *OnLoop) {
+		for end := min(i+connectBatch, n); i < end; i++ {
+			address, secret := each(i)
+			s.destination = append(s.destination[:0], address...)
+			h, err := s.m.Connect(s.now(), stream.ConnectConfig{
+				Link: p.handle, Destination: s.destination, SharedSecret: secret, Options: cfg.Options,
+				Expiry: cfg.Expiry, Decide: cfg.ShouldFulfill != nil,
+			})
+			if err != nil {
+				s.leaveDoor(to)
+				done <- err
+				return
 			}
-		}); err != nil {
-			return err
+			s.own(h, to)
 		}
+		if i < n {
+			lp.Later(some)
+			return
+		}
+		s.leaveDoor(to)
+		done <- nil
 	}
-	if err := s.call(func() { s.leaveDoor(to) }); err != nil {
+	if err := s.call(func() {
+		to = s.openDoor(door{handler: cfg.Handler, should: cfg.ShouldFulfill})
+		some(&s.onLoop)
+	}); err != nil {
 		return err
 	}
-	return failed
+	select {
+	case err := <-done:
+		return err
+	case <-s.dead:
+		return ErrEngineClosed
+	}
 }
 
 // Do runs f on the link's loop and waits for it. f must not block, and may call what a
