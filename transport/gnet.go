@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -32,8 +33,8 @@ type gnetDriver struct {
 	client *gnet.Client
 	el     gnet.EventLoop
 	iov    [][]byte
-	inTask bool // gnet runs what was queued
-	bell   int  // the other end of the socket that boot enrolled
+	inTask atomic.Bool // gnet runs what was queued
+	bell   int         // the other end of the socket that boot enrolled
 	rung   [1]byte
 }
 
@@ -108,26 +109,26 @@ func (d *gnetDriver) enroll(l *Link, conn net.Conn) error {
 	return nil
 }
 
-func (d *gnetDriver) wake() { _ = d.el.Execute(context.Background(), d) }
+// wake rings the bell while gnet runs what is queued: it would run what comes then
+// before it looks at any socket.
+func (d *gnetDriver) wake() {
+	if d.inTask.Load() {
+		if _, err := unix.Write(d.bell, d.rung[:]); err == nil {
+			return
+		}
+	}
+	_ = d.el.Execute(context.Background(), d)
+}
 
 // Run is gnet.Runnable.
 func (d *gnetDriver) Run(context.Context) error {
-	d.inTask = true
+	d.inTask.Store(true)
 	d.lp.woken()
-	d.inTask = false
+	d.inTask.Store(false)
 	return nil
 }
 
-// again rings the bell where gnet would run what is queued before it looks at any socket.
-func (d *gnetDriver) again() {
-	if !d.inTask {
-		d.wake()
-		return
-	}
-	if _, err := unix.Write(d.bell, d.rung[:]); err != nil {
-		d.wake()
-	}
-}
+func (d *gnetDriver) again() { d.wake() }
 
 func (d *gnetDriver) stop() {
 	_ = d.client.Stop()

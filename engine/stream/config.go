@@ -77,9 +77,10 @@ type Config struct {
 	// means 10 minutes.
 	TombstoneTTL int64
 	// MaxForged bounds the packets of a link in 100 ms that are for no connection and
-	// open none, because they do not authenticate. Past it such packets get T05 before
-	// any cryptography, and so do those that would open one: connections that are open
-	// are served as ever. Zero means 1024; negative means no bound.
+	// open none, most of them because they do not authenticate. Past it such packets get
+	// T05 before any cryptography, and so do those that would open one: connections that
+	// are open are served as ever. Strangers behind one connector share its link, and so
+	// this bound. Zero means 1024; negative means no bound.
 	MaxForged int
 	// MaxEvents bounds the events that wait to be polled. Zero means 1<<16.
 	MaxEvents int
@@ -262,7 +263,8 @@ func growing(bound *int, d int, most *int) {
 // they bear; an answer is waited for a minute.
 const FarFuture = 74 * 365 * 24 * 3600 * 1e9
 
-// ExpiryFunc says when a packet to a destination that is written now expires. What
+// ExpiryFunc says when a packet to a destination that is written now expires. The
+// destination is borrowed until it returns, and must not be written to. What
 // lies in the past gives way to Options.Expiry. It must not call the machine.
 type ExpiryFunc func(now Instant, destination []byte) Instant
 

@@ -287,3 +287,65 @@ func TestHowAFloodIsSplitChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestBurstsOfForgedPacketsShutALinkForAnInstant: at the rate that MaxForged allows, it
+// makes no difference whether they come evenly.
+func TestBurstsOfForgedPacketsShutALinkForAnInstant(t *testing.T) {
+	l := newLane(t, 1, 32)
+	l.b.cfg.MaxForged = 100
+	in := flood(l, freshTokens(l), 110)
+	link := l.b.links.At(uint32(l.lb))
+	shut := 0
+	for at := range 5000 { // milliseconds
+		if l.now += ms; at%110 == 0 {
+			give(l.b, l.now, in, 32, &l.answers)
+		}
+		if l.b.now = l.now; l.b.floods(link) {
+			shut++
+		}
+	}
+	if shut > 5000/110*12 {
+		t.Errorf("shut for %d of 5,000 ms", shut)
+	}
+	l.now -= 3600 * second // the clock is set back
+	if l.b.now = l.now; l.b.floods(link) {
+		t.Error("shut for as long as the clock was set back")
+	}
+}
+
+// TestLateNewcomersArePaidFor: packets that authenticate and open nothing cost as much.
+func TestLateNewcomersArePaidFor(t *testing.T) {
+	var genuine [][]byte
+	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+	w.hook = func(from *node, e *Entry) bool {
+		if from == w.a && e.Kind == Prepare {
+			genuine = append(genuine, bytes.Clone(e.Packet))
+		}
+		return true
+	}
+	for range 40 {
+		w.connect(Options{RateNum: 1, RateDen: 1})
+	}
+	w.run(second)
+	for _, e := range w.a.events {
+		if e.Kind == EventConnected {
+			s, err := w.a.m.OpenStream(w.now, e.Conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = w.a.m.SetSendMax(w.now, s, 5)
+		}
+	}
+	w.run(second)
+	l := newLane(t, 1, 32)
+	l.b.cfg.MaxForged = 20
+	var in []Entry
+	for i, packet := range genuine {
+		in = append(in, Entry{Kind: Prepare, Link: l.lb, Request: uint32(i), Packet: packet})
+	}
+	give(l.b, w.now+3600*second, in, 32, &l.answers)
+	s := l.b.Stats()
+	if s.Expired != 20 || s.Throttled != uint64(len(in))-20 || s.Connections != 1 {
+		t.Errorf("of %d late packets %d were looked at, %d were not; %d connections", len(in), s.Expired, s.Throttled, s.Connections)
+	}
+}

@@ -274,7 +274,7 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 	}
 	s := &m.scratch
 	for i := range s.newcomers {
-		if s.newcomers[i].token == w.token {
+		if s.newcomers[i].token == w.token && s.newcomers[i].server&^provedBit == l.server {
 			w.scratch, w.refuse = int8(i), false
 			return true
 		}

@@ -69,8 +69,7 @@ type link struct {
 	child        []byte
 	asset        []byte
 	scale        uint8
-	forged       uint32  // packets for no connection that did not authenticate, since
-	forgedFrom   Instant // then, for forgedNs
+	forgedUntil  Instant // see Machine.floods
 }
 
 // AddLink adds a link that is up.

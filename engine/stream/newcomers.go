@@ -53,15 +53,20 @@ func (m *Machine) forget(n *newcomer) {
 // believed any more that they open connections. What is left is what any packet costs,
 // so that a flood gets of the loop what an honest link with as many packets would.
 
-// forgedNs is how long a link's forged packets are counted, from the first.
+// forgedNs is how long a link pays for as many forged packets as it may have at once.
+// It pays evenly: whoever forges no more than that shuts a link for an instant only, in
+// bursts or not.
 const forgedNs = 100e6
 
 // floods says that a link has used up its forged packets. It only ever becomes true
 // while the time stands still, and so of a vector that was looked up before.
 func (m *Machine) floods(l *link) bool {
-	most := m.cfg.MaxForged
-	return most >= 0 && int64(l.forged) >= int64(most) && m.now < l.forgedFrom+forgedNs
+	owed := l.forgedUntil - m.now
+	return m.cfg.MaxForged >= 0 && owed > forgedNs-m.forgedPrice() && owed <= 2*forgedNs // else the clock was set back
 }
+
+// forgedPrice is the time that one forged packet costs its link.
+func (m *Machine) forgedPrice() Instant { return max(forgedNs/Instant(max(m.cfg.MaxForged, 1)), 1) }
 
 // answerRefused answers a packet that was refused when it was looked up, unless that
 // is done elsewhere.
@@ -87,8 +92,14 @@ func (m *Machine) throttle(e *Entry, out Output) {
 // noteForged counts a packet for no connection that did not authenticate.
 func (m *Machine) noteForged(l *link) {
 	m.stats.Forged++
-	if m.now >= l.forgedFrom+forgedNs {
-		l.forged, l.forgedFrom = 0, m.now
+	m.pay(l)
+}
+
+// pay has a link pay for a packet that has cost the opening of a token and came to
+// nothing.
+func (m *Machine) pay(l *link) {
+	if l.forgedUntil < m.now || l.forgedUntil > m.now+2*forgedNs {
+		l.forgedUntil = m.now
 	}
-	l.forged++
+	l.forgedUntil += m.forgedPrice()
 }

@@ -49,16 +49,16 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 	}
 	packet, err := frame.Parse(op.Text)
 	if err != nil || packet.PacketType != ilp.TypePrepare {
-		m.reject(e, ilp.F06, out)
+		m.turnAway(e, known, ilp.F06, out)
 		return
 	}
 	if int64(m.now) >= expiryNs(w.packet)-m.cfg.FulfillMargin {
 		m.stats.Expired++
-		m.reject(e, ilp.R00, out)
+		m.turnAway(e, known, ilp.R00, out)
 		return
 	}
 	if out.Room(e.Link) < m.replyText(known, w)+replyOverhead {
-		m.reject(e, ilp.T03, out)
+		m.turnAway(e, known, ilp.T03, out)
 		return
 	}
 	if known == 0 {
@@ -74,6 +74,15 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 	m.receive(e, w, op, known, c, packet, out)
 }
 
+// turnAway rejects a genuine packet. One that would have opened a connection is paid for
+// like those that are not.
+func (m *Machine) turnAway(e *Entry, known uint32, code ilp.Code, out Output) {
+	if known == 0 {
+		m.pay(m.linkOf(e.Link))
+	}
+	m.reject(e, code, out)
+}
+
 // admit makes the connection of a newcomer whose packet has authenticated.
 func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	n := &m.scratch.newcomers[w.scratch]
@@ -82,12 +91,12 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 		var ok bool
 		n.opened, ok = s.tokens.open(w.segment, &n.memory)
 		if n.remembered = !ok; !ok {
-			m.reject(e, ilp.F02, out) // another token of the same hash
+			m.turnAway(e, 0, ilp.F02, out) // another token of the same hash
 			return 0
 		}
 	}
 	if s.closed {
-		m.reject(e, ilp.T99, out)
+		m.turnAway(e, 0, ilp.T99, out)
 		return 0
 	}
 	if d := m.cfg.Directory; d != nil {
@@ -104,7 +113,7 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 		if m.cfg.Directory != nil {
 			m.cfg.Directory.Release(w.token)
 		}
-		m.reject(e, ilp.T03, out)
+		m.turnAway(e, 0, ilp.T03, out)
 		return 0
 	}
 	c.flags = flagHeard | flagTellMaxData | flagTellLimit

@@ -51,7 +51,7 @@ func (o *Octets) Alloc(n int) (number uint32, piece []byte) {
 		return number, piece
 	}
 	if int(c.fresh>>octetShift) == len(c.segments) {
-		if c.fresh == octetIndexMask {
+		if c.fresh >= octetIndexMask&^(octetSegment-1) {
 			panic("slab: too many pieces of one length")
 		}
 		c.segments = append(c.segments, o.segment(octetSegment*octetLen(k)))

@@ -12,8 +12,8 @@ import (
 // wheel knows a lower bound of the deadlines in it, so a timer of a later turn
 // costs nothing when the wheel passes it by.
 //
-// Deadlines and instants are nanoseconds since any origin. An instant earlier
-// than one already seen counts as that one.
+// Deadlines and instants are nanoseconds since any origin. A clock that is set back
+// takes the wheel with it; that costs a visit of all timers.
 type Wheel struct {
 	nodes  []*[segmentLen]timer
 	heads  []uint32 // first item of each slot; the last list holds expired items
@@ -23,7 +23,7 @@ type Wheel struct {
 	shift  uint   // a tick is 1<<shift ns
 	mask   uint64 // slots - 1
 	cursor uint64 // all ticks before it hold nothing
-	now    int64  // the latest instant seen
+	now    int64  // the instant seen last
 	next   int64  // no armed deadline is below
 	armed  int
 }
@@ -123,7 +123,9 @@ func (w *Wheel) Len() int { return w.armed }
 // Advance collects the timers that have expired at now, for PopExpired, which
 // calls it by itself. However far the time has jumped it passes each slot once.
 func (w *Wheel) Advance(now int64) {
-	now = max(now, w.now)
+	if now < w.now {
+		w.windBack(now)
+	}
 	w.now = now
 	if now < w.next {
 		return
@@ -136,6 +138,30 @@ func (w *Wheel) Advance(now int64) {
 	}
 	w.cursor = last
 	w.next = w.earliest()
+}
+
+// windBack puts every timer where it belongs at an earlier instant than the last, also
+// those that wait to be popped: what was due is so no more.
+func (w *Wheel) windBack(now int64) {
+	all := uint32(0) // in a list by next
+	for s, i := range w.heads {
+		for i != 0 {
+			t := w.at(i)
+			following := t.next
+			t.next, all = all, i
+			i = following
+		}
+		w.heads[s] = 0
+	}
+	for s := range w.bounds {
+		w.bounds[s], w.loose[s] = never, false
+	}
+	w.now, w.cursor, w.next, w.armed = now, w.tick(now), never, 0
+	for all != 0 {
+		i, t := all, w.at(all)
+		all, t.list = t.next, 0
+		w.Set(i, t.deadline)
+	}
 }
 
 // PopExpired disarms one timer whose deadline is now or before, and returns its
@@ -152,7 +178,7 @@ func (w *Wheel) PopExpired(now int64) (i uint32, ok bool) {
 }
 
 // Next returns an instant to wake at: no armed timer expires before it, but for
-// those that wait to be popped already, when it is the latest instant seen; ok
+// those that wait to be popped already, when it is the instant seen last; ok
 // is false when none is armed. Once PopExpired(now) has returned false, Next is
 // above now. It is a lower bound when the timer that it was for has been cleared or
 // moved; the PopExpired after waking then finds the true one, so a
