@@ -32,9 +32,6 @@ func (m *Machine) setNames(c *conn, peer, local, tag []byte) {
 // name is one of a connection's names. It is good until they are set anew, or the
 // connection is freed.
 func (m *Machine) name(c *conn, which int) []byte {
-	if c.names == 0 {
-		return nil
-	}
 	b := m.names.At(c.names)
 	from := namesHead
 	for k := range which {
