@@ -61,14 +61,16 @@ type arrival struct {
 	target uint32
 }
 
-// target is a stream: what it may send, and the arrivals that wait for its packets.
+// target is a stream: what it may send, and the arrivals that wait for its packets. Nearly
+// always that is one, which stands here.
 type target struct {
 	limit      stream.Amount
 	rest       stream.Amount // paid, but less than an arrival's amount
-	head, tail uint32
+	due        int64         // of the oldest that waits; 0 when none does
+	head, tail uint32        // those behind it
 }
 
-// waiting is one arrival that is not answered.
+// waiting is one arrival that is not answered, behind another of its stream.
 type waiting struct {
 	due  int64
 	next uint32
@@ -158,7 +160,7 @@ func (a *arrivals) fetch(i uint64) {
 // paid takes what was fulfilled of a stream.
 func (a *arrivals) paid(i uint64, amount stream.Amount, now int64) {
 	t := &a.targets[i]
-	for t.rest += amount; t.rest >= a.amount && t.head != 0; t.rest -= a.amount {
+	for t.rest += amount; t.rest >= a.amount && t.due != 0; t.rest -= a.amount {
 		if due := a.pop(t); due >= a.from && due < a.end {
 			nullengine.Record(a.latency, now-due)
 		}
@@ -166,15 +168,20 @@ func (a *arrivals) paid(i uint64, amount stream.Amount, now int64) {
 }
 
 func (a *arrivals) push(t *target, due int64) bool {
+	if a.out == len(a.waits)-1 {
+		return false
+	}
+	a.out++
+	if t.due == 0 {
+		t.due = due
+		return true
+	}
 	k := a.free
-	switch {
-	case k != 0:
+	if k != 0 {
 		a.free = a.waits[k].next
-	case int(a.unwaited) < len(a.waits):
+	} else {
 		k = a.unwaited
 		a.unwaited++
-	default:
-		return false
 	}
 	a.waits[k] = waiting{due: due}
 	if t.tail != 0 {
@@ -183,19 +190,22 @@ func (a *arrivals) push(t *target, due int64) bool {
 		t.head = k
 	}
 	t.tail = k
-	a.out++
 	return true
 }
 
 func (a *arrivals) pop(t *target) int64 {
-	k := t.head
-	w := &a.waits[k]
-	if t.head = w.next; t.head == 0 {
-		t.tail = 0
-	}
-	w.next, a.free = a.free, k
+	due := t.due
+	t.due = 0
 	a.out--
-	return w.due
+	if k := t.head; k != 0 {
+		w := &a.waits[k]
+		t.due = w.due
+		if t.head = w.next; t.head == 0 {
+			t.tail = 0
+		}
+		w.next, a.free = a.free, k
+	}
+	return due
 }
 
 // mark begins to measure.
@@ -227,7 +237,7 @@ func (a *arrivals) giveUp() (unanswered uint64) {
 		}
 	}
 	for i := range a.targets {
-		for t := &a.targets[i]; t.head != 0; {
+		for t := &a.targets[i]; t.due != 0; {
 			count(a.pop(t))
 		}
 	}

@@ -136,7 +136,9 @@ func (c *crowd) beginClosed() error {
 // beginOpen lets money flow as it is due.
 func (c *crowd) beginOpen(s shape, base time.Time, loop, loops int) error {
 	if err := c.each(func(lp *engine.OnLoop, i int, s stream.StreamHandle) error {
-		lp.Machine().SetStreamUser(s, uint64(i)+1)
+		if info, ok := lp.Machine().StreamInfo(s); ok {
+			lp.Machine().SetConnUser(info.Conn, uint64(i)+1)
+		}
 		return nil
 	}); err != nil {
 		return err

@@ -104,6 +104,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 	w.text, w.out, w.seals = w.text[:0], w.out[:0], 0
 	w.newcomers, w.roomOf = w.newcomers[:0], 0
 	w.many = len(in) > 1
+	m.fetchSlots(in)
 	for i := range in {
 		m.view(&in[i], &w.work[i], &w.open[i])
 	}
@@ -137,6 +138,19 @@ func (m *Machine) vector(in []Entry, out Output) {
 	}
 	m.sealReplies()
 	m.buryDead()
+}
+
+// fetchSlots asks the memory for the requests that answers are to. It need not be right:
+// who looks for them compares generations.
+func (m *Machine) fetchSlots(in []Entry) {
+	if len(in) == 1 {
+		return
+	}
+	for i := range in {
+		if k := (in[i].Request ^ m.requestMask) & (1<<requestIndexBits - 1); in[i].Kind != Prepare && m.slots.Generation(k) != 0 {
+			m.slots.Prefetch(k, slotLines)
+		}
+	}
 }
 
 // view parses a packet and finds out by what name to look up what it belongs to.
@@ -200,6 +214,7 @@ func (m *Machine) find(w []work) {
 // its answer touch (conn, streamRec).
 const (
 	linesIn, linesOut             = 2, 5
+	slotLines                     = 2
 	streamLinesIn, streamLinesOut = 1, 2
 )
 
