@@ -66,6 +66,7 @@ func (p *pacer) watch(i int, lp *engine.OnLoop) {
 		a.raise(lp.Machine(), lp.Now(), c.streams)
 	}
 	if !p.stop.Load() {
+		giveWay()
 		lp.Later(c.watch)
 	}
 }
