@@ -276,7 +276,7 @@ func TestWaitingReadAndWriteEndWithTheirStream(t *testing.T) {
 			cancel()
 			_ = st.s.c.s.e.Close(ctx)
 			return nil
-		}, func(err error) bool { return isClosed(err) || errors.Is(err, ErrEngineClosed) }},
+		}, func(err error) bool { return errors.Is(err, ErrClosed) || errors.Is(err, ErrEngineClosed) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, st, peer, read, wrote := waiting(t)
