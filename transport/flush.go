@@ -13,7 +13,7 @@ const (
 	// early is how much output of a link that has its loop to itself is handed over
 	// before the rest of its octets are worked on: about a vector's. Where there are
 	// several links their other ends have enough to do meanwhile; here it would wait.
-	early = 16 << 10
+	early = 8 << 10
 	// tickNs is how often links whose output waits are looked at: the backend
 	// does not say when a socket is writable again.
 	tickNs = int64(2 * time.Millisecond)

@@ -128,14 +128,24 @@ func (r *runner) jsMoney(ctx context.Context, f *figures, line string) error {
 	return nil
 }
 
-// jsData carries octets through the JavaScript stack within one process.
+// jsData carries octets through the JavaScript stack within one process, each of its
+// published lines.
 func (r *runner) jsData(ctx context.Context, f *figures) error {
+	for _, line := range jsLines {
+		if err := r.jsDataOf(ctx, f, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) jsDataOf(ctx context.Context, f *figures, line string) error {
 	var res struct {
 		Stream string
 		MibS   jsSpread `json:"mib_s"`
 		CPU    jsSpread `json:"cpu_ms_per_mib"`
 	}
-	if err := r.script(ctx, &res, "js-stream-loopback.mjs", "--mode", "data", "--repeats", "1", "--mib", r.pick("16", "4")); err != nil {
+	if err := r.script(ctx, &res, "js-stream-loopback.mjs", "--mode", "data", "--repeats", "1", "--mib", r.pick("16", "4"), "--stream", line); err != nil {
 		return err
 	}
 	f.add(res.Stream, "MiB/s", res.MibS.Median)

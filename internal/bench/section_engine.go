@@ -101,7 +101,7 @@ func engineTables(rep *report, f, js, bench *figures) {
 		{"… by the rate above", f.get("alone", "/s").over(e("/s"))},
 		{"money", "agrees in every run"},
 	}
-	best := bestLine(js)
+	best := bestLine(js, "packets/s")
 	for _, name := range js.names {
 		rows = append(rows,
 			[]string{"JavaScript, ilp-protocol-stream " + name + ", packets/s", js.get(name, "packets/s").String()},
@@ -128,10 +128,10 @@ func engineTables(rep *report, f, js, bench *figures) {
 }
 
 // bestLine is the faster of the published lines, or "".
-func bestLine(js *figures) string {
+func bestLine(js *figures, unit string) string {
 	best, most := "", math.Inf(-1)
 	for _, name := range js.names {
-		if v := js.get(name, "packets/s").median(); v > most {
+		if v := js.get(name, unit).median(); v > most {
 			best, most = name, v
 		}
 	}
