@@ -53,7 +53,7 @@ var explanations = map[string]string{
 	"aesni.prove*":          "HMAC-SHA-256 and SHA-256 of up to 16 packets side by side, a lane of the vector registers each",
 	"aesni.(*Keys).prove*":  "hands up to 16 packets at a time to the hashing",
 	"aesni.blocks*":         "SHA-256",
-	"aesni.hmacBlock*":      "HMAC-SHA-256 of a short message",
+	"aesni.hmacPair*":       "HMAC-SHA-256 of two short messages under one key",
 	"aesni.expand*":         "the key schedule of AES",
 	"aesni.ctr*":            "encrypts or decrypts a long packet, or on processors without AVX-512",
 	"aesni.encrypt8*":       "blocks of AES on processors without AVX-512",
@@ -66,7 +66,7 @@ var explanations = map[string]string{
 	"pool/slab.prefetch*":        "asks for records of the next packets of a vector: the processor waits here when too many are on their way",
 	"pool/slab.(*Slab).At":       "from a record's number to where it is",
 	"pool/slab.(*Slab).Prefetch": "from a record's number to where it is, and asks for it",
-	"pool/slab.(*buckets).find":  "the hash table's bucket of a token: a cache miss for a connection that was not in use lately",
+	"pool/slab.(*leaf).find":     "the hash table's bucket of a token: a cache miss for a connection that was not in use lately",
 	"pool/slab.(*Ring).*":        "the ring of connections whose turn comes",
 	"pool/slab.(*Wheel).*":       "the timers of requests: when an answer is late",
 
