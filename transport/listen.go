@@ -120,8 +120,11 @@ func (ln *Listener) accept() {
 		}
 		ln.links.Add(1)
 		ln.done.Go(func() {
-			kept := ln.shake(conn)
-			ln.finished(conn)
+			authentic := false
+			kept := ln.shake(conn, &authentic)
+			if !authentic {
+				ln.finished(conn)
+			}
 			if !kept {
 				_ = conn.Close()
 				ln.links.Add(-1)
@@ -165,17 +168,18 @@ func (ln *Listener) finished(conn net.Conn) {
 }
 
 // shake is handshake, whatever it or Authenticate does.
-func (ln *Listener) shake(conn net.Conn) (kept bool) {
+func (ln *Listener) shake(conn net.Conn, authentic *bool) (kept bool) {
 	var failed error
 	func() {
 		defer ln.loops[0].shielded(&failed)
-		kept = ln.handshake(conn)
+		kept = ln.handshake(conn, authentic)
 	}()
 	return kept && failed == nil
 }
 
-// handshake brings one connection to its loop, or answers false.
-func (ln *Listener) handshake(conn net.Conn) bool {
+// handshake brings one connection to its loop, or answers false. It notes once the peer
+// is authentic: from then on it is finished, and Close leaves it alone.
+func (ln *Listener) handshake(conn net.Conn, authentic *bool) bool {
 	_ = conn.SetDeadline(time.Now().Add(ln.cfg.HandshakeTimeout))
 	early, err := acceptWebSocket(conn, ln.cfg.AllowedPaths)
 	if err != nil {
@@ -203,6 +207,8 @@ func (ln *Listener) handshake(conn net.Conn) bool {
 	l.server, l.account = true, account
 	l.gone = func() { ln.links.Add(-1) }
 	_ = conn.SetDeadline(time.Time{})
+	ln.finished(conn) // before the peer hears of it
+	*authentic = true
 	if err := l.loop.enroll(l, conn); err != nil {
 		s.Release()
 		return false
