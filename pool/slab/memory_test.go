@@ -78,7 +78,7 @@ func TestTableTakesNoMoreThanItNeeds(t *testing.T) {
 		}
 	}
 	// Leaves are between a half and wholly as full as they get.
-	if most := n * 2 * int(unsafe.Sizeof(leaf{})) / fullLeaf; a.given > most {
+	if most := 2 * (n / fullLeaf) * int(unsafe.Sizeof(leaf{})); a.given > most {
 		t.Errorf("%d octets, more than %d", a.given, most)
 	}
 }
