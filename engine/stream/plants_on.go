@@ -209,6 +209,6 @@ func (p *plant) forgotten(m *Machine, i uint32, s *slot) bool {
 	if p.bug != LostIsFailed {
 		return false
 	}
-	m.refused(i, s, m.conns.At(s.conn), &work{code: ilp.T00}, &frame.Packet{}, false, ilp.T00)
+	m.refused(i, s, m.conns.At(s.conn), &work{marks: marks{code: ilp.T00}}, &frame.Packet{}, false, ilp.T00)
 	return true
 }
