@@ -59,7 +59,7 @@ func (lp *OnLoop) Shard() int { return lp.s.index }
 // f. What waits when the engine closes is dropped.
 func (lp *OnLoop) Later(f func(lp *OnLoop)) {
 	lp.s.later = append(lp.s.later, f)
-	lp.s.loop.Again()
+	lp.s.loop.Wake()
 }
 
 // callHandler hands a run of events to the Handler of a door, and lets go of what is over.

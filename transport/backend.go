@@ -12,10 +12,9 @@ type driver interface {
 	// fails. When it returns nil, Loop.opened has run on the loop. Not to be
 	// called on the loop.
 	enroll(l *Link, conn net.Conn) error
-	// wake makes the loop call Loop.woken soon. Any goroutine.
+	// wake makes the loop call Loop.woken soon, once it has served what its sockets have
+	// at hand. Any goroutine.
 	wake()
-	// again is wake for the loop itself: what its sockets have at hand comes first.
-	again()
 	// stop ends the loop; no link is left. Nothing of the driver is called after.
 	// Not to be called on the loop.
 	stop()

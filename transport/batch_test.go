@@ -58,9 +58,9 @@ func TestOneWriteForWhatManyLinksSend(t *testing.T) {
 	})
 }
 
-// TestAgainLetsSocketsBeServed: a handler that always wants to be woken again does not
+// TestWakingOneselfLetsSocketsBeServed: a handler that always wants to be woken again does not
 // keep its loop from its links.
-func TestAgainLetsSocketsBeServed(t *testing.T) {
+func TestWakingOneselfLetsSocketsBeServed(t *testing.T) {
 	const packets = 300
 	onBackends(t, func(t *testing.T, b Backend) {
 		server := newRecorder(t)
@@ -72,7 +72,7 @@ func TestAgainLetsSocketsBeServed(t *testing.T) {
 		server.wake = func() {
 			wakes.Add(1)
 			if !stop.Load() {
-				lp.Again()
+				lp.Wake()
 			}
 		}
 		server.mu.Unlock()

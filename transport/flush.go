@@ -47,7 +47,7 @@ func (lp *Loop) flushDirty() {
 	clear(lp.dirty[later:])
 	lp.dirty = lp.dirty[:later]
 	if later > 0 {
-		lp.postAgain(wakeFlush)
+		lp.post(wakeFlush)
 	}
 }
 

@@ -39,7 +39,7 @@ type gnetDriver struct {
 }
 
 // gnetBoot is the context of the socket that newGNetDriver enrolls: to learn the event
-// loop, and for again.
+// loop, and for the bell.
 type gnetBoot chan gnet.EventLoop
 
 func newGNetDriver(lp *Loop) (driver, error) {
@@ -127,8 +127,6 @@ func (d *gnetDriver) Run(context.Context) error {
 	d.inTask.Store(false)
 	return nil
 }
-
-func (d *gnetDriver) again() { d.wake() }
 
 func (d *gnetDriver) stop() {
 	_ = d.client.Stop()

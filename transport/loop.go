@@ -170,13 +170,10 @@ func newKeys() *rand.ChaCha8 {
 // Index is the loop's number, from 0, as handlers and Authenticate know it.
 func (lp *Loop) Index() int { return lp.index }
 
-// Wake makes the handler's Wake run soon on the loop. Calls that come before it
-// begins are one. It costs little and never blocks.
+// Wake makes the handler's Wake run soon on the loop, once that has served what its
+// sockets have at hand: a handler that wakes itself lets them in between. Calls that
+// come before it begins are one. It costs little and never blocks.
 func (lp *Loop) Wake() { lp.post(wakeHandler) }
-
-// Again makes the handler's Wake run once more when the loop has served what its sockets
-// have at hand. Loop only.
-func (lp *Loop) Again() { lp.postAgain(wakeHandler) }
 
 // WakeAt makes the handler's Wake run at that instant, in Unix ns, or as soon
 // after as timers allow, about a millisecond; of several calls the earliest counts,
@@ -217,13 +214,6 @@ func (lp *Loop) post(bits uint32) {
 		lp.driver.wake()
 	}
 	lp.wakeMu.Unlock()
-}
-
-// postAgain is post for the loop's own goroutine.
-func (lp *Loop) postAgain(bits uint32) {
-	if lp.wakes.Or(bits) == 0 {
-		lp.driver.again()
-	}
 }
 
 // Close closes the loop: links are closed as Link.Close does it, all at once, and

@@ -137,8 +137,6 @@ func (d *stdDriver) wake() {
 	}
 }
 
-func (d *stdDriver) again() { d.wake() }
-
 func (d *stdDriver) stop() {
 	close(d.quit)
 	d.done.Wait()

@@ -226,18 +226,17 @@ func codesOf(t *testing.T, answers []Entry) (codes string) {
 	return codes
 }
 
-// TestHowAFloodIsSplitChangesNothing: the law of vectors, where a link's forged packets
-// run out amid genuine ones that open connections.
-func TestHowAFloodIsSplitChangesNothing(t *testing.T) {
-	var genuine [][]byte
+// newcomersPackets are the packets that so many connections begin with, and when they
+// were sent.
+func newcomersPackets(t *testing.T, conns int) (packets [][]byte, at Instant) {
+	t.Helper()
 	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
 	w.hook = func(from *node, e *Entry) bool {
 		if from == w.a && e.Kind == Prepare {
-			genuine = append(genuine, bytes.Clone(e.Packet))
+			packets = append(packets, bytes.Clone(e.Packet))
 		}
 		return true
 	}
-	const conns = 40
 	for range conns {
 		w.connect(Options{RateNum: 1, RateDen: 1})
 	}
@@ -251,7 +250,16 @@ func TestHowAFloodIsSplitChangesNothing(t *testing.T) {
 			_ = w.a.m.SetSendMax(w.now, s, 5)
 		}
 	}
+	at = w.now
 	w.run(second)
+	return packets, at
+}
+
+// TestHowAFloodIsSplitChangesNothing: the law of vectors, where a link's forged packets
+// run out amid genuine ones that open connections.
+func TestHowAFloodIsSplitChangesNothing(t *testing.T) {
+	const conns = 40
+	genuine, at := newcomersPackets(t, conns)
 	if len(genuine) < conns {
 		t.Fatalf("%d genuine packets", len(genuine))
 	}
@@ -265,7 +273,7 @@ func TestHowAFloodIsSplitChangesNothing(t *testing.T) {
 		for i, packet := range genuine {
 			in = append(in, Entry{Kind: Prepare, Link: l.lb, Request: uint32(i), Packet: packet}, forged[i], bad[i])
 		}
-		give(l.b, w.now-second, in, vector, &l.answers)
+		give(l.b, at, in, vector, &l.answers)
 		got := ""
 		for _, e := range l.answers.entries {
 			if e.Kind == Fulfill {
@@ -315,35 +323,14 @@ func TestBurstsOfForgedPacketsShutALinkForAnInstant(t *testing.T) {
 
 // TestLateNewcomersArePaidFor: packets that authenticate and open nothing cost as much.
 func TestLateNewcomersArePaidFor(t *testing.T) {
-	var genuine [][]byte
-	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
-	w.hook = func(from *node, e *Entry) bool {
-		if from == w.a && e.Kind == Prepare {
-			genuine = append(genuine, bytes.Clone(e.Packet))
-		}
-		return true
-	}
-	for range 40 {
-		w.connect(Options{RateNum: 1, RateDen: 1})
-	}
-	w.run(second)
-	for _, e := range w.a.events {
-		if e.Kind == EventConnected {
-			s, err := w.a.m.OpenStream(w.now, e.Conn)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = w.a.m.SetSendMax(w.now, s, 5)
-		}
-	}
-	w.run(second)
+	genuine, at := newcomersPackets(t, 40)
 	l := newLane(t, 1, 32)
 	l.b.cfg.MaxForged = 20
 	var in []Entry
 	for i, packet := range genuine {
 		in = append(in, Entry{Kind: Prepare, Link: l.lb, Request: uint32(i), Packet: packet})
 	}
-	give(l.b, w.now+3600*second, in, 32, &l.answers)
+	give(l.b, at+3600*second, in, 32, &l.answers)
 	s := l.b.Stats()
 	if s.Expired != 20 || s.Throttled != uint64(len(in))-20 || s.Connections != 1 {
 		t.Errorf("of %d late packets %d were looked at, %d were not; %d connections", len(in), s.Expired, s.Throttled, s.Connections)
