@@ -336,3 +336,33 @@ func TestLateNewcomersArePaidFor(t *testing.T) {
 		t.Errorf("of %d late packets %d were looked at, %d were not; %d connections", len(in), s.Expired, s.Throttled, s.Connections)
 	}
 }
+
+// TestTokenOfTwoServersOpensOneConnection: two servers may share a secret, and a token
+// then authenticates at both. What it pays is taken once, in one vector as in two.
+func TestTokenOfTwoServersOpensOneConnection(t *testing.T) {
+	const conns = 10
+	packets, at := newcomersPackets(t, conns)
+	for _, vector := range []int{1, 64} {
+		l := newLane(t, 1, 32)
+		before := l.b.Stats()
+		tokens, _ := NewTokens(testSecret[:])
+		server, err := l.b.AddServer(ServerConfig{Tokens: tokens, Options: Options{ReceiveMax: maxAmount}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := l.b.AddLink(LinkConfig{Address: []byte("test.hub.bob"), Account: 9, Server: server})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in []Entry
+		for i, packet := range packets {
+			in = append(in, Entry{Kind: Prepare, Link: l.lb, Request: uint32(2 * i), Packet: packet},
+				Entry{Kind: Prepare, Link: other, Request: uint32(2*i + 1), Packet: packet})
+		}
+		give(l.b, at, in, vector, &l.answers)
+		after := l.b.Stats()
+		if n := after.Connections - before.Connections; n != conns || after.Released-before.Released != 5*conns {
+			t.Errorf("vectors of %d: %d connections, %d released of %d packets", vector, n, after.Released-before.Released, len(packets))
+		}
+	}
+}

@@ -37,7 +37,6 @@ type marks struct {
 type newcomer struct {
 	token  uint64
 	server uint32
-	conn   uint32 // once a packet of the vector has opened it
 	opened opened // of a remembered one only the secret
 	memory tokenScratch
 
@@ -305,7 +304,7 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 		s.newcomers = append(s.newcomers, newcomer{})
 	}
 	c := &s.newcomers[n]
-	c.token, c.server, c.conn = w.token, l.server, 0
+	c.token, c.server = w.token, l.server
 	if c.remembered = m.remember(c); !c.remembered {
 		var ok bool
 		if c.opened, ok = m.servers[l.server].tokens.open(segment, &c.memory); !ok {

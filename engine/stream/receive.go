@@ -25,7 +25,10 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 	known := w.conn
 	if known == 0 {
 		// A packet of this vector may have opened the connection meanwhile.
-		known = m.scratch.newcomers[w.scratch].conn
+		// The table says so, and not the newcomer: two servers may know the same token.
+		if v := m.tokens.Get(w.token); v&graveBit == 0 {
+			known = v
+		}
 	}
 	if known != 0 && m.conns.At(known).flags.has(flagClosed) {
 		m.reject(e, ilp.F02, out) // it has ended in this vector: F02 whatever it is, as ever after
@@ -134,7 +137,6 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	c.key = m.keys.Alloc()
 	m.keys.Move(c.key, scratchKey(int(w.scratch)))
 	m.enter(i, c)
-	n.conn = i
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)
 	return i
