@@ -29,8 +29,8 @@ type crowd struct {
 	why    atomic.Pointer[error] // the first connection was lost for
 }
 
-// HandleEvents opens a stream on every connection that stands, and keeps an open
-// loop going.
+// HandleEvents opens a stream on every connection that stands, and takes note of what an
+// open loop has paid.
 func (c *crowd) HandleEvents(lp *engine.OnLoop, events []stream.Event) {
 	m := lp.Machine()
 	var now int64

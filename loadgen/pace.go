@@ -77,7 +77,7 @@ func (p *pacer) pace(i int) {
 	gather := a.schedule.Gather()
 	raise := func(lp *engine.OnLoop) { a.raise(lp.Machine(), lp.Now(), c.streams) }
 	for round := 0; !p.stop.Load(); round++ {
-		// What is due waits for others, or for the loop to wake by itself.
+		// What is due waits for others.
 		if wait := a.nextAt.Load() + gather - a.now(); wait > 0 {
 			wait = min(wait, int64(5*time.Millisecond))
 			if round%pacerSample != 0 {
