@@ -97,7 +97,8 @@ func TestWakingOneselfLetsSocketsBeServed(t *testing.T) {
 }
 
 // TestLinkAloneIsAnsweredVectorByVector: the other end of a link that has its loop to
-// itself need not wait until a long read is worked on.
+// itself need not wait until a long read is worked on. How many writes that makes is
+// certain where the loop writes by itself; beside it a goroutine writes when it gets to it.
 func TestLinkAloneIsAnsweredVectorByVector(t *testing.T) {
 	const window, rounds = 4 * vectorLen, 20
 	onBackends(t, func(t *testing.T, b Backend) {
@@ -124,7 +125,7 @@ func TestLinkAloneIsAnsweredVectorByVector(t *testing.T) {
 			client.do(clp, func() { all = answered == rounds*window })
 			return all
 		})
-		if s := lp.Stats(); s.FramesPerWrite() > 2*vectorLen {
+		if s := lp.Stats(); b == GNet && s.FramesPerWrite() > 2*vectorLen {
 			t.Errorf("%.0f answers a write: the first waited for the last", s.FramesPerWrite())
 		}
 	})
