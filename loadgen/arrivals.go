@@ -61,16 +61,20 @@ type arrival struct {
 	target uint32
 }
 
-// target is a stream: what it may send, and the arrivals that wait for its packets. Nearly
-// always that is one, which stands here.
+// target is a stream: what it may send, and the arrivals that wait for its packets. It is
+// one cache line, in which the oldest of them stand, nearly always all.
 type target struct {
 	limit      stream.Amount
 	rest       stream.Amount // paid, but less than an arrival's amount
-	due        int64         // of the oldest that waits; 0 when none does
-	head, tail uint32        // those behind it
+	due        [nearest]int64
+	first, n   uint32 // of due: a ring
+	head, tail uint32 // those behind them, by waiting
 }
 
-// waiting is one arrival that is not answered, behind another of its stream.
+// nearest is how many arrivals of a stream stand with it.
+const nearest = 4
+
+// waiting is one arrival that is not answered, behind those that stand with its stream.
 type waiting struct {
 	due  int64
 	next uint32
@@ -160,7 +164,7 @@ func (a *arrivals) fetch(i uint64) {
 // paid takes what was fulfilled of a stream.
 func (a *arrivals) paid(i uint64, amount stream.Amount, now int64) {
 	t := &a.targets[i]
-	for t.rest += amount; t.rest >= a.amount && t.due != 0; t.rest -= a.amount {
+	for t.rest += amount; t.rest >= a.amount && t.n != 0; t.rest -= a.amount {
 		if due := a.pop(t); due >= a.from && due < a.end {
 			nullengine.Record(a.latency, now-due)
 		}
@@ -172,8 +176,9 @@ func (a *arrivals) push(t *target, due int64) bool {
 		return false
 	}
 	a.out++
-	if t.due == 0 {
-		t.due = due
+	if t.n < nearest { // then nobody waits behind them
+		t.due[(t.first+t.n)%nearest] = due
+		t.n++
 		return true
 	}
 	k := a.free
@@ -193,13 +198,16 @@ func (a *arrivals) push(t *target, due int64) bool {
 	return true
 }
 
+// pop takes the oldest of those that wait; there must be one.
 func (a *arrivals) pop(t *target) int64 {
-	due := t.due
-	t.due = 0
+	due := t.due[t.first]
+	t.first = (t.first + 1) % nearest
+	t.n--
 	a.out--
 	if k := t.head; k != 0 {
 		w := &a.waits[k]
-		t.due = w.due
+		t.due[(t.first+t.n)%nearest] = w.due
+		t.n++
 		if t.head = w.next; t.head == 0 {
 			t.tail = 0
 		}
@@ -237,7 +245,7 @@ func (a *arrivals) giveUp() (unanswered uint64) {
 		}
 	}
 	for i := range a.targets {
-		for t := &a.targets[i]; t.due != 0; {
+		for t := &a.targets[i]; t.n != 0; {
 			count(a.pop(t))
 		}
 	}

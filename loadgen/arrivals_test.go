@@ -1,10 +1,12 @@
 package main
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/millrace-ilp/millrace/internal/nullengine"
 )
@@ -71,6 +73,36 @@ func TestArrivalsThatFindNoRoomWaitAndAreLate(t *testing.T) {
 	a.paid(0, 10, 5)
 	if !a.push(&a.targets[0], 3) {
 		t.Error("no room after an answer")
+	}
+}
+
+// TestArrivalsOfAStreamAreAnsweredInOrder: however many of them wait, also more than stand
+// with their stream.
+func TestArrivalsOfAStreamAreAnsweredInOrder(t *testing.T) {
+	if size := unsafe.Sizeof(target{}); size != 64 {
+		t.Errorf("a target has %d octets, and not a cache line", size)
+	}
+	a := testArrivals(1000, 3)
+	r := rand.New(rand.NewPCG(1, 2))
+	var due [3][]int64
+	for now := int64(1); now < 20_000; now++ {
+		i := r.IntN(len(due))
+		if grow := now/1000%2 == 0; r.IntN(3) > 0 == grow || len(due[i]) == 0 {
+			if !a.push(&a.targets[i], now) {
+				t.Fatal("there is no room")
+			}
+			due[i] = append(due[i], now)
+		} else if got := a.pop(&a.targets[i]); got != due[i][0] {
+			t.Fatalf("stream %d: %d is answered, want %d", i, got, due[i][0])
+		} else {
+			due[i] = due[i][1:]
+		}
+		if want := len(due[0]) + len(due[1]) + len(due[2]); a.out != want {
+			t.Fatalf("%d wait, want %d", a.out, want)
+		}
+	}
+	if a.unwaited < 100 {
+		t.Errorf("hardly any stood behind: %d", a.unwaited)
 	}
 }
 

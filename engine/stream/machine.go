@@ -128,8 +128,8 @@ func New(cfg Config) *Machine {
 		servers:     make([]server, 1),
 		words:       make(map[uint32]string),
 
-		connTimers: slab.NewWheel(8e6, 8192), // 8 ms: 65 s a turn
-		slotTimers: slab.NewWheel(8e6, 8192),
+		connTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory), // 8 ms: 65 s a turn
+		slotTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
 		holdTimers: slab.NewWheel(8e6, 8192),
 		trips:      new(Histogram),
 	}

@@ -55,6 +55,28 @@ func TestRecordsWithPointersStayOnTheHeap(t *testing.T) {
 	NewIn[struct{ p []byte }](10, new(arena).take)
 }
 
+// TestTimersInMemoryOfAnOwner: a wheel takes it by 1,024 items, and none while they come
+// and go.
+func TestTimersInMemoryOfAnOwner(t *testing.T) {
+	var a arena
+	w := NewWheelIn(1000, 64, a.take)
+	for turn := range int64(3) {
+		for i := uint32(1); i <= 3000; i++ {
+			w.Set(i, turn*10_000_000+int64(i)*1000)
+		}
+		n := 0
+		for ok := true; ok; n++ {
+			_, ok = w.PopExpired((turn + 1) * 10_000_000)
+		}
+		if n != 3001 {
+			t.Fatalf("%d timers of 3,000", n-1)
+		}
+	}
+	if a.pieces != 3 || a.given != 3*segmentLen*int(unsafe.Sizeof(timer{})) {
+		t.Errorf("%d octets in %d pieces", a.given, a.pieces)
+	}
+}
+
 // TestTableTakesNoMoreThanItNeeds grows a table and does not lose a key, nor memory.
 func TestTableTakesNoMoreThanItNeeds(t *testing.T) {
 	const n = 200_000

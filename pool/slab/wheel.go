@@ -26,6 +26,7 @@ type Wheel struct {
 	now    int64  // the instant seen last
 	next   int64  // no armed deadline is below
 	armed  int
+	memory Memory
 }
 
 type timer struct {
@@ -61,6 +62,13 @@ func NewWheel(tickNs int64, slots int) *Wheel {
 	for i := range w.bounds {
 		w.bounds[i] = never
 	}
+	return w
+}
+
+// NewWheelIn is NewWheel with timers in memory; nil means the heap.
+func NewWheelIn(tickNs int64, slots int, memory Memory) *Wheel {
+	w := NewWheel(tickNs, slots)
+	w.memory = memory
 	return w
 }
 
@@ -297,7 +305,7 @@ func (w *Wheel) grow(i uint32) *timer {
 		w.nodes = append(w.nodes, nil)
 	}
 	if w.nodes[i>>segmentShift] == nil {
-		w.nodes[i>>segmentShift] = new([segmentLen]timer)
+		w.nodes[i>>segmentShift] = segmentOf[[segmentLen]timer](w.memory)
 	}
 	return &w.nodes[i>>segmentShift][i&segmentMask]
 }
