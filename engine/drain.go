@@ -129,7 +129,7 @@ const ownersAhead = 8
 
 func (s *shard) prefetchOwner(h stream.ConnHandle) {
 	if i := uint32(h); int(i>>ownerShift) < len(s.owners) {
-		slab.Prefetch(unsafe.Pointer(s.ownerAt(i)))
+		slab.Prefetch(unsafe.Pointer(s.ownerAt(i)), 1)
 	}
 }
 

@@ -157,7 +157,7 @@ func (a *arrivals) draw(now int64) (n int) {
 // fetch asks the memory for a target, if there is one of that number.
 func (a *arrivals) fetch(i uint64) {
 	if i < uint64(len(a.targets)) {
-		slab.Prefetch(unsafe.Pointer(&a.targets[i]))
+		slab.Prefetch(unsafe.Pointer(&a.targets[i]), 1)
 	}
 }
 

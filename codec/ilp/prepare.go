@@ -30,7 +30,8 @@ type Prepare struct {
 // packet. The error is ErrType, ErrTruncated, ErrLength, ErrTimestamp,
 // ErrAddress or ErrDataLength; to each of them a receiver answers F01.
 func ParsePrepare(b []byte) (p Prepare, err error) {
-	if err = p.ParseUnaddressed(b); err != nil {
+	var memo ExpiryMemo
+	if err = p.ParseUnaddressed(b, &memo); err != nil {
 		return Prepare{}, err
 	}
 	if !validAddress(p.Destination()) {
@@ -41,9 +42,9 @@ func ParsePrepare(b []byte) (p Prepare, err error) {
 
 // ParseUnaddressed is ParsePrepare but for the destination, of which it checks the
 // length alone: for whoever compares it with addresses that are valid, and calls
-// CheckAddress when it is none of them. It fills p where it is; after an error p is
-// void.
-func (p *Prepare) ParseUnaddressed(b []byte) error {
+// CheckAddress when it is none of them. Packets that come together share a memo. It fills
+// p where it is; after an error p is void.
+func (p *Prepare) ParseUnaddressed(b []byte, memo *ExpiryMemo) error {
 	c, err := contents(b, TypePrepare)
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func (p *Prepare) ParseUnaddressed(b []byte) error {
 	if len(c) < destinationAt {
 		return ErrTruncated
 	}
-	expiry, ok := parseTimestamp((*[17]byte)(c[expiryAt:]))
+	expiry, ok := memo.parse((*[17]byte)(c[expiryAt:]))
 	if !ok {
 		return ErrTimestamp
 	}

@@ -141,6 +141,26 @@ func parseTimestamp(b *[17]byte) (unixMs int64, ok bool) {
 	return minUnixMs + int64(days)*msPerDay + int64((hour*60+minute)*60+second)*1000 + int64(milli), true
 }
 
+// ExpiryMemo remembers the expiry that was read last: prepares that come together mostly
+// expire in the same millisecond. The zero ExpiryMemo remembers none.
+type ExpiryMemo struct {
+	date, clock uint64 // its digits, or zero
+	last        byte
+	unixMs      int64
+}
+
+// parse is parseTimestamp.
+func (m *ExpiryMemo) parse(b *[17]byte) (unixMs int64, ok bool) {
+	date, clock := binary.LittleEndian.Uint64(b[0:]), binary.LittleEndian.Uint64(b[8:])
+	if date == m.date && clock == m.clock && b[16] == m.last && date != 0 {
+		return m.unixMs, true
+	}
+	if unixMs, ok = parseTimestamp(b); ok {
+		*m = ExpiryMemo{date, clock, b[16], unixMs}
+	}
+	return unixMs, ok
+}
+
 // eightDigits reports whether all octets of x are ASCII digits: the high half is
 // 3, and stays 3 when 6 is added.
 func eightDigits(x uint64) bool {

@@ -136,3 +136,33 @@ func TestEveryOctetButADigitIsRefusedEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoOfExpiriesReadsLikeParseTimestamp: whatever was read before, real dates and
+// others.
+func TestMemoOfExpiriesReadsLikeParseTimestamp(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	var memo ExpiryMemo
+	var b [17]byte // no date, and what a memo that remembers nothing looks like
+	same := 0
+	for i := range 100_000 {
+		switch random.IntN(5) {
+		case 0: // the same again
+			same++
+		case 1:
+			b = MakeTimestamp(minUnixMs + random.Int64N(maxUnixMs-minUnixMs+1))
+		case 2: // an instant not far from the last
+			b[9+random.IntN(8)] = '0' + byte(random.IntN(10))
+		case 3:
+			b[random.IntN(17)] = byte(random.IntN(256))
+		case 4:
+			b = [17]byte{}
+		}
+		ms, err := ParseTimestamp(b[:])
+		if got, ok := memo.parse(&b); got != ms || ok != (err == nil) {
+			t.Fatalf("%d, %q: %d %v, want %d %v", i, b, got, ok, ms, err)
+		}
+	}
+	if same == 0 {
+		t.Fatal("nothing came twice")
+	}
+}

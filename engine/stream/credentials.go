@@ -92,21 +92,30 @@ func (m *Machine) CloseServer(now Instant, id ServerID) {
 func (m *Machine) tokenHash(token []byte) uint64 {
 	const k0, k1 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
 	a, b := m.cfg.HashSeed[0]^k0, m.cfg.HashSeed[1]^uint64(len(token))*k1
-	h := a
-	for len(token) >= 16 {
-		hi, lo := bits.Mul64(binary.LittleEndian.Uint64(token)^b, binary.LittleEndian.Uint64(token[8:])^h)
-		h = hi ^ lo
-		token = token[16:]
-	}
+	h, g := a, b^k0
 	var x, y uint64
-	if len(token) >= 8 {
-		x = binary.LittleEndian.Uint64(token)
-		token = token[8:]
+	if len(token) >= 16 {
+		// Two chains side by side; what ends with the token may be in both.
+		last := token[len(token)-16:]
+		x, y = binary.LittleEndian.Uint64(last), binary.LittleEndian.Uint64(last[8:])
+		for ; len(token) > 32; token = token[32:] {
+			h = fold(binary.LittleEndian.Uint64(token)^b, binary.LittleEndian.Uint64(token[8:])^h)
+			g = fold(binary.LittleEndian.Uint64(token[16:])^a, binary.LittleEndian.Uint64(token[24:])^g)
+		}
+		if len(token) > 16 {
+			h = fold(binary.LittleEndian.Uint64(token)^b, binary.LittleEndian.Uint64(token[8:])^h)
+		}
+	} else {
+		var short [16]byte
+		copy(short[:], token)
+		x, y = binary.LittleEndian.Uint64(short[:]), binary.LittleEndian.Uint64(short[8:])
 	}
-	for i, c := range token {
-		y |= uint64(c) << (8 * i)
-	}
-	hi, lo := bits.Mul64(x^b^k1, y^h)
-	hi, lo = bits.Mul64(hi^a, lo^b)
+	hi, lo := bits.Mul64(x^b^k1^g, y^h)
+	return fold(hi^a, lo^b)
+}
+
+// fold multiplies, and puts both halves of the product together.
+func fold(x, y uint64) uint64 {
+	hi, lo := bits.Mul64(x, y)
 	return hi ^ lo
 }

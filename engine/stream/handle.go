@@ -63,6 +63,7 @@ type scratch struct {
 	fulfill   ilp.Fulfill
 	money     frame.MoneyPacket
 	limit     frame.MaxMoneyPacket
+	expiry    ilp.ExpiryMemo // of prepares in
 }
 
 // proof is what Transmit does with a sealed prepare once it is proved.
@@ -163,7 +164,7 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	p := &w.packet
-	if p.ParseUnaddressed(e.Packet) != nil {
+	if p.ParseUnaddressed(e.Packet, &m.scratch.expiry) != nil {
 		w.refuse, w.code = true, ilp.F01
 		return
 	}

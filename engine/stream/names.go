@@ -50,9 +50,7 @@ func (m *Machine) tagOf(c *conn) []byte   { return m.name(c, 2) }
 // prefetchNames asks for where a connection's prepares go. Its record may be freed.
 func (m *Machine) prefetchNames(c *conn) {
 	if c.names != 0 {
-		b := m.names.At(c.names)
-		slab.Prefetch(unsafe.Pointer(&b[0]))
-		slab.Prefetch(unsafe.Pointer(&b[min(64, len(b)-1)]))
+		slab.Prefetch(unsafe.Pointer(unsafe.SliceData(m.names.At(c.names))), 2)
 	}
 }
 

@@ -3,9 +3,9 @@ package slab
 import "unsafe"
 
 // Prefetch asks the processor to load the first lines cache lines of the item at index i,
-// at least one, and its generation; the index was given out at some time. It waits for nothing: whoever uses the item some
-// hundred nanoseconds later finds it in the cache. Where there is no such
-// instruction it does nothing.
+// at least one, and its generation; the index was given out at some time. It waits for
+// nothing: whoever uses the item some hundred nanoseconds later finds it in the cache.
+// Where there is no such instruction it does nothing.
 func (s *Slab[T]) Prefetch(i uint32, lines int) {
 	seg := s.segments[i>>segmentShift]
 	prefetchBoth(unsafe.Pointer(&seg.items[i&segmentMask]), lines, unsafe.Pointer(&seg.generations[i&segmentMask]))
@@ -19,5 +19,6 @@ func (t *Table) Prefetch(key uint64) {
 	}
 }
 
-// Prefetch loads the cache line at p, which is only asked for and need not be there.
-func Prefetch(p unsafe.Pointer) { prefetch(p, 1) }
+// Prefetch asks for lines cache lines from p on, at least one. They are not looked at:
+// nothing need be there.
+func Prefetch(p unsafe.Pointer, lines int) { prefetch(p, lines) }
