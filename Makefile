@@ -42,7 +42,7 @@ loadgen: ## the load generator: make loadgen DURATION=30s
 	go run ./loadgen -duration $(DURATION)
 
 pgo: ## refresh default.pgo, the profile that guides the compiler, from loadgen
-	go run -trimpath ./loadgen -processes 2 -duration 20s -profile profiles/default.pgo
+	go run -trimpath ./loadgen -processes 2 -duration 80s -profile profiles/default.pgo
 	cp profiles/default.pgo loadgen/
 	cp profiles/default.pgo cmd/millrace/
 

@@ -70,7 +70,7 @@ type nullResult struct {
 
 // loadgen runs two processes, and refuses a run whose money does not agree.
 func (r *runner) loadgen(ctx context.Context, args ...string) (*loadResult, error) {
-	binary, err := r.build(ctx, "loadgen", false)
+	binary, err := r.build(ctx, "loadgen", program)
 	if err != nil {
 		return nil, err
 	}

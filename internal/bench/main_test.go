@@ -25,7 +25,7 @@ func TestQuickDryRunPrintsTheTable(t *testing.T) {
 	for _, want := range []string{
 		opening("codecs") + "\n**Quick run, too short to compare.** ",
 		"; medians of 2, what they lie between in brackets.\n",
-		"\n    go test -run '^$' -bench '.' -benchtime 5ms -count 2 ./codec/...\n",
+		"\n    go test -pgo $PWD/profiles/default.pgo -run '^$' -bench '.' -benchtime 5ms -count 2 ./codec/...\n",
 		"\n| package | benchmark | ns | allocations |\n|---|---|---|---|\n",
 		closing + "\n",
 	} {

@@ -176,13 +176,28 @@ func lastLines(said ...[]byte) string {
 	return string(text)
 }
 
-// build builds the package at p once, as a program or as its test binary.
-func (r *runner) build(ctx context.Context, p string, test bool) (string, error) {
+// What a package is built as. The programs have a profile beside them (default.pgo) that
+// guides the compiler; benchmarks are built with the same.
+type buildKind int
+
+const (
+	program      buildKind = iota
+	benchmarks             // the test binary
+	unguided               // the test binary, without the profile
+	guideProfile = "profiles/default.pgo"
+)
+
+// build builds the package at p once.
+func (r *runner) build(ctx context.Context, p string, kind buildKind) (string, error) {
 	out := filepath.Join(r.scratch, strings.ReplaceAll(path.Clean(p), "/", "-"))
 	args := []string{"build", "-o"}
-	if test {
+	switch kind {
+	case benchmarks:
 		out += ".test"
-		args = []string{"test", "-c", "-o"}
+		args = []string{"test", "-pgo", filepath.Join(r.root, filepath.FromSlash(guideProfile)), "-c", "-o"}
+	case unguided:
+		out += ".unguided.test"
+		args = []string{"test", "-pgo", "off", "-c", "-o"}
 	}
 	if runtime.GOOS == "windows" {
 		out += ".exe"
@@ -200,7 +215,11 @@ func (r *runner) build(ctx context.Context, p string, test bool) (string, error)
 // goBench runs benchmarks of a package once and adds their figures to f. Whoever wants
 // five calls it five times, and something else in between.
 func (r *runner) goBench(ctx context.Context, f *figures, p, pattern, benchtime string) error {
-	binary, err := r.build(ctx, p, true)
+	return r.goBenchOf(ctx, f, benchmarks, p, pattern, benchtime)
+}
+
+func (r *runner) goBenchOf(ctx context.Context, f *figures, kind buildKind, p, pattern, benchtime string) error {
+	binary, err := r.build(ctx, p, kind)
 	if err != nil {
 		return err
 	}
@@ -218,5 +237,5 @@ func (r *runner) goBench(ctx context.Context, f *figures, p, pattern, benchtime 
 
 // goBenchCommand is goBench as one would type it.
 func goBenchCommand(pattern, benchtime, count string, packages ...string) string {
-	return fmt.Sprintf("go test -run '^$' -bench '%s' -benchtime %s -count %s %s", pattern, benchtime, count, strings.Join(packages, " "))
+	return fmt.Sprintf("go test -pgo $PWD/%s -run '^$' -bench '%s' -benchtime %s -count %s %s", guideProfile, pattern, benchtime, count, strings.Join(packages, " "))
 }
