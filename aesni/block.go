@@ -29,6 +29,9 @@ const (
 
 const blockLen = 448
 
+// SlotLen is the memory of one slot of Keys, in octets.
+const SlotLen = blockLen
+
 var (
 	_ [blockLen - unsafe.Sizeof(block{})]byte
 	_ [unsafe.Sizeof(block{}) - blockLen]byte

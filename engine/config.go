@@ -24,6 +24,8 @@ const (
 	// maxUnaccepted bounds the octets of a shard that wait in streams which have ended
 	// before anybody accepted them.
 	maxUnaccepted = 16 << 20
+	// maxReserve is the most that Config.Reserve may be.
+	maxReserve = 1 << 26
 	// graceNs is how long an account's link without a socket is kept.
 	graceNs = int64(90e9)
 )
@@ -41,6 +43,12 @@ type Config struct {
 	// it is called by several goroutines at once. Nil means that money is fulfilled
 	// at once.
 	Ledger Ledger
+	// Reserve is how many connections, of one stream each and over all loops, New makes
+	// memory ready for. As they come no loop waits for the system to find and clear it,
+	// which costs more than opening them; New takes it all at once, a millisecond for some
+	// thousand connections. Zero means none beforehand. It does nothing where records are
+	// on the heap: elsewhere than on Linux, and with Machine.Memory.
+	Reserve int
 	// Machine bounds each shard's protocol machine. The engine fills in Shard,
 	// Directory, Seed and HashSeed, Memory unless it is set, and Ledger when there is one. Decide, and
 	// Ledger without a Config.Ledger, need a Handler that answers and commits.
@@ -50,6 +58,9 @@ type Config struct {
 func (c *Config) fill() error {
 	if c.Loops < 0 || c.Loops > 1024 {
 		return fmt.Errorf("%w: Loops %d is not within 0 and 1024", ErrConfig, c.Loops)
+	}
+	if c.Reserve < 0 || c.Reserve > maxReserve {
+		return fmt.Errorf("%w: Reserve %d is not within 0 and %d", ErrConfig, c.Reserve, maxReserve)
 	}
 	if c.Loops == 0 {
 		c.Loops = runtime.GOMAXPROCS(0)

@@ -291,14 +291,17 @@ func (s *shard) endConn(c *connState, e *stream.Event) {
 	c.end(closed)
 }
 
-// closeConnections begins to close every connection.
-func (s *shard) closeConnections() {
-	for k, segment := range s.owners {
-		for i := range segment {
-			if o := &segment[i]; o.door != 0 {
-				h := slab.MakeHandle(uint32(k)<<ownerShift+uint32(i), o.generation)
-				_ = s.m.CloseConn(s.now(), stream.ConnHandle(h))
-			}
+// closeConnections begins to close the connections of one segment of owners, so that the
+// loop serves its links in between, and says whether there are further ones.
+func (s *shard) closeConnections(k int) (more bool) {
+	if k >= len(s.owners) {
+		return false
+	}
+	for i := range s.owners[k] {
+		if o := &s.owners[k][i]; o.door != 0 {
+			h := slab.MakeHandle(uint32(k)<<ownerShift+uint32(i), o.generation)
+			_ = s.m.CloseConn(s.now(), stream.ConnHandle(h))
 		}
 	}
+	return k+1 < len(s.owners)
 }

@@ -151,7 +151,11 @@ func (e *Engine) closeConnections(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closingTime)
 	defer cancel()
 	for _, s := range e.shards {
-		_ = s.call(s.closeConnections)
+		for k, more := 0, true; more; k++ {
+			if s.call(func() { more = s.closeConnections(k) }) != nil {
+				break
+			}
+		}
 	}
 	for _, s := range e.shards {
 		for s.live.Load() > 0 && ctx.Err() == nil && e.Err() == nil {

@@ -31,11 +31,24 @@ type memory struct {
 	step  int
 }
 
-// newMemory returns the allocator of a shard. All of it goes back to the system when
-// nobody can reach the allocator any more.
-func newMemory() func(octets int) []byte {
+// newMemory returns the allocator of a shard, which has so many octets ready. All of it
+// goes back to the system when nobody can reach the allocator any more.
+func newMemory(ready int) func(octets int) []byte {
 	m := new(memory)
+	if ready > 0 {
+		m.reserve(ready)
+	}
 	return m.take
+}
+
+// reserve makes so many octets ready, at once.
+func (m *memory) reserve(octets int) {
+	if !m.grow(octets) {
+		return
+	}
+	for m.ready = len(m.free); m.ready > 0; m.ready -= hugePage {
+		m.prepare(m.free[len(m.free)-m.ready:][:hugePage])
+	}
 }
 
 func (m *memory) take(octets int) []byte {

@@ -13,7 +13,7 @@ import (
 )
 
 func TestMemoryIsZeroedAlignedAndApart(t *testing.T) {
-	take := newMemory()
+	take := newMemory(0)
 	type piece struct{ b []byte }
 	var all []piece
 	for i, n := range []int{1, 64, 100, 1 << 20, 7, memoryStep, memoryStep + 1, 3 * memoryStep, 500_000} {
@@ -55,6 +55,30 @@ func TestNextPageIsMadeReady(t *testing.T) {
 	}
 	if far := m.free[hugePage/2+hugePage:][:hugePage]; isResident(t, far) {
 		t.Error("the one after is there, too")
+	}
+	runtime.KeepAlive(m)
+}
+
+// TestReservedMemoryIsReady: before anything is taken of it, and what is taken then is of it.
+func TestReservedMemoryIsReady(t *testing.T) {
+	const octets = 3*hugePage + 1
+	m := new(memory)
+	m.reserve(octets)
+	if len(m.free) < octets || len(m.free) > octets+2*hugePage {
+		t.Fatalf("%d octets", len(m.free))
+	}
+	if unix.Madvise(m.free[:hugePage], unix.MADV_POPULATE_WRITE) != nil {
+		t.Skip("this system cannot")
+	}
+	if !isResident(t, m.free) {
+		t.Error("they are not there")
+	}
+	first := unsafe.SliceData(m.free)
+	if unsafe.SliceData(m.take(100)) != first {
+		t.Error("it is taken from elsewhere")
+	}
+	for range 10 {
+		m.take(hugePage)[0] = 1 // beyond it goes on as ever
 	}
 	runtime.KeepAlive(m)
 }

@@ -87,7 +87,7 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 		cfg.Directory = e.directory
 	}
 	if cfg.Memory == nil {
-		cfg.Memory = newMemory()
+		cfg.Memory = newMemory(stream.Footprint((e.cfg.Reserve + e.cfg.Loops - 1) / e.cfg.Loops))
 	}
 	_, _ = rand.Read(cfg.Seed[:]) // never fails
 	if s.committer.ledger = e.cfg.Ledger; e.cfg.Ledger != nil {

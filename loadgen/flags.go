@@ -25,6 +25,7 @@ type config struct {
 	stall       time.Duration // dataPatience, which tests shorten
 	order       string        // random or opened
 	probe       bool          // connections discover their rate
+	reserve     bool          // memory for them is made ready before
 	profileFile string        // of the CPU profile, or none
 	null        bool          // the null engine alone
 	rate        float64       // round trips a second that are due, or 0 for a closed loop
@@ -68,6 +69,8 @@ Flags (what the profile says unless given):
                        were opened, which caches foresee. With -rate it is random
   -probe               connections discover their rate when they are opened; it is
                        fixed otherwise
+  -reserve             memory for the connections is made ready before they are opened;
+                       what they take is not told then
   -window 256          packets in flight on each link
   -rate N              open loop: N round trips a second in all are due, each on a
                        connection drawn by lot, and latencies run from when they
@@ -122,6 +125,7 @@ func parseFlags(args []string) (cfg config, err error) {
 	fs.StringVar(&cfg.order, "order", randomOrder, "")
 	fs.IntVar(connections, "size", 0, "")
 	fs.BoolVar(&cfg.probe, "probe", false, "")
+	fs.BoolVar(&cfg.reserve, "reserve", false, "")
 	fs.BoolVar(&cfg.null, "null", false, "")
 	fs.Float64Var(&cfg.rate, "rate", 0, "")
 	fs.StringVar(&cfg.arrivals, "arrivals", constant, "")

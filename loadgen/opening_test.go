@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -10,7 +11,7 @@ func TestOpeningsAreMeasuredWithAndWithoutRateDiscovery(t *testing.T) {
 	if planted {
 		t.Skip("credits are lost on purpose")
 	}
-	for _, args := range [][]string{nil, {"-probe"}} {
+	for _, args := range [][]string{nil, {"-probe"}, {"-reserve"}} {
 		args = append(args, "-size", "3000", "-links", "2", "-duration", "50ms", "-processes", "2")
 		code, r, table := runFor(t, args...)
 		o := r.Opening
@@ -27,6 +28,15 @@ func TestOpeningsAreMeasuredWithAndWithoutRateDiscovery(t *testing.T) {
 			if seconds := pause.Seconds(); seconds <= 0 || seconds > o.Seconds+setUp.Seconds() {
 				t.Errorf("a loop's longest pause was %v while connections opened for %v s", pause, o.Seconds)
 			}
+		}
+		if r.Config.Reserve != (args[0] == "-reserve") {
+			t.Errorf("%+v", r.Config)
+		}
+		if r.Config.Reserve {
+			if o.Memory.Total != 0 || strings.Contains(table, "memory per connection") {
+				t.Errorf("%v octets a connection were told", o.Memory.Total)
+			}
+			continue
 		}
 		if runtime.GOOS == "linux" && (o.Memory.Total < 100 || o.Memory.Total > 100_000 || o.Issuing <= 0) {
 			t.Errorf("%v octets resident a connection, %v ns of CPU for its credentials", o.Memory.Total, o.Issuing)

@@ -36,6 +36,9 @@ func newEngine(s shape, stderr io.Writer) (*engine.Engine, error) {
 	cfg := engine.Config{Loops: s.Loops, Logger: log}
 	cfg.Machine.MaxConnections = max(1<<20, s.Connections+s.Connections/8)
 	cfg.Machine.MaxStreams = 2 * cfg.Machine.MaxConnections
+	if s.Reserve {
+		cfg.Reserve = s.Connections
+	}
 	eng, err := engine.New(cfg)
 	if errors.Is(err, engine.ErrBackend) {
 		cfg.StdNet = true

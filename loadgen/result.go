@@ -103,6 +103,7 @@ type shape struct {
 	Data         uint64            `json:"data"`     // octets of each connection, instead of money
 	Order        string            `json:"order"`    // in which connections are used: random or opened
 	Probe        bool              `json:"probe"`    // connections discover their rate
+	Reserve      bool              `json:"reserve"`  // memory for them is made ready before
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
 }
@@ -111,7 +112,7 @@ func (c config) shape() shape {
 	p := c.profile
 	return shape{
 		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
-		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Processes: c.processes, Loops: loopsPerEnd(),
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Reserve: c.reserve, Processes: c.processes, Loops: loopsPerEnd(),
 	}
 }
 

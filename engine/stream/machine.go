@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"unsafe"
+
 	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/codec/receipt"
@@ -100,6 +102,22 @@ type Stats struct {
 	Streams            int                 // likewise
 	InFlight           int                 // our requests without an answer
 	Holds              int                 // incoming packets whose fulfill waits
+}
+
+// Footprint is how many octets of Config.Memory n connections take at most that have one
+// stream each, and addresses of usual length.
+func Footprint(n int) int {
+	if n <= 0 {
+		return 0
+	}
+	const (
+		usualNames = 192
+		generation = 4
+		place      = 32 // in the table of tokens, whose leaves are half full when they are split
+		shared     = 4 << 20
+	)
+	each := int(unsafe.Sizeof(conn{})+unsafe.Sizeof(streamRec{})) + 2*generation + slab.TimerLen + aesni.SlotLen + usualNames + place
+	return n*each + shared
 }
 
 // New makes a machine for one shard.

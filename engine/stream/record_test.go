@@ -105,3 +105,41 @@ func TestSleepingConnectionsLeaveTheirKeysToOthers(t *testing.T) {
 		t.Error("some packets did not open")
 	}
 }
+
+// TestFootprintIsWhatConnectionsTake: whoever makes so much memory ready needs no more,
+// and wastes little.
+func TestFootprintIsWhatConnectionsTake(t *testing.T) {
+	const connections = 20_000
+	taken := 0
+	w := newWorld(t, Options{ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: -1}, Config{Memory: func(octets int) []byte {
+		taken += octets
+		return make([]byte, octets)
+	}})
+	for range connections {
+		w.connect(Options{RateNum: 1, RateDen: 1, IdleTimeout: -1, SleepAfter: -1})
+	}
+	w.run(second)
+	for _, e := range w.a.events {
+		if e.Kind != EventConnected {
+			continue
+		}
+		s, err := w.a.m.OpenStream(w.now, e.Conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.a.m.SetSendMax(w.now, s, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(second)
+	if n := w.b.m.stats.Released; n != connections {
+		t.Fatalf("%d units arrived", n)
+	}
+	// Both ends.
+	if ready := 2 * Footprint(connections); taken > ready || taken < ready*7/10 {
+		t.Errorf("%d octets are taken of %d", taken, ready)
+	}
+	if n := Footprint(0); n != 0 {
+		t.Errorf("none take %d octets", n)
+	}
+}

@@ -85,10 +85,11 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 	if r.large {
 		sizes = append(sizes, 100_000, 1_000_000)
 	}
-	duration := r.pick("5s", "300ms")
+	duration, short := r.pick("5s", "300ms"), r.pick("1s", "100ms")
 	rep := new(report)
 	rep.command(loadgenCommand("-duration", duration, "-size", "N") + "    # each N in turn")
-	rep.command(loadgenCommand("-duration", duration, "-size", "N", "-probe") + "    # for the opening with rate discovery")
+	rep.command(loadgenCommand("-duration", short, "-size", "N", "-reserve") + "    # for the opening into memory that is made ready before")
+	rep.command(loadgenCommand("-duration", short, "-size", "N", "-probe") + "    # for the opening with rate discovery")
 	var f figures
 	err := r.turns(func() error {
 		for _, n := range sizes {
@@ -104,10 +105,16 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 			f.add(size, "receiver-pause-ns", res.Opening.Pause.Receiver)
 			f.add(size, "sender-octets", res.Opening.Memory.Sender)
 			f.add(size, "receiver-octets", res.Opening.Memory.Receiver)
+			if res, err = r.loadgen(ctx, "-duration", short, "-size", size, "-reserve"); err != nil {
+				return err
+			}
+			f.add(size, "reserved-ns", res.Opening.CPU.Total)
+			f.add(size, "reserved-sender-pause-ns", res.Opening.Pause.Sender)
+			f.add(size, "reserved-receiver-pause-ns", res.Opening.Pause.Receiver)
 			if n > 100_000 {
 				continue // the opening alone would take as long as all else
 			}
-			if res, err = r.loadgen(ctx, "-duration", r.pick("1s", "100ms"), "-size", size, "-probe"); err != nil {
+			if res, err = r.loadgen(ctx, "-duration", short, "-size", size, "-probe"); err != nil {
 				return err
 			}
 			f.add(size, "probed-ns", res.Opening.CPU.Total)
@@ -118,7 +125,7 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 		return nil, err
 	}
 	least := f.get("1000", "cpu-ns")
-	var rows [][]string
+	var rows, openings [][]string
 	cost := chartLine{name: "CPU per round trip, both ends"}
 	for i, n := range sizes {
 		at := func(unit string) sample { return f.get(strconv.Itoa(n), unit) }
@@ -126,13 +133,17 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 		if i > 0 {
 			more = at("cpu-ns").minus(least).String()
 		}
-		rows = append(rows, []string{number(float64(n)), at("/s").String(), at("cpu-ns").String(), more, at("opening-ns").String(),
-			at("probed-ns").String(), at("sender-pause-ns").in(1e6).String(), at("receiver-pause-ns").in(1e6).String(), at("sender-octets").String(), at("receiver-octets").String()})
+		rows = append(rows, []string{number(float64(n)), at("/s").String(), at("cpu-ns").String(), more, at("sender-octets").String(), at("receiver-octets").String()})
+		ms := func(unit string) string {
+			return at(unit+"sender-pause-ns").in(1e6).String() + " / " + at(unit+"receiver-pause-ns").in(1e6).String()
+		}
+		openings = append(openings, []string{number(float64(n)), at("opening-ns").String(), at("reserved-ns").String(), at("probed-ns").String(), ms(""), ms("reserved-")})
 		cost.points = append(cost.points, pointOf(float64(n), at("cpu-ns")))
 	}
-	rep.table([]string{"connections", "round trips/s", "CPU per round trip, ns", "more than with 1,000", "CPU per opening, ns",
-		"with rate discovery", "longest pause of a loop while opening, ms, sender", "receiver", "resident octets a connection, sender", "receiver"}, rows)
+	rep.table([]string{"connections", "round trips/s", "CPU per round trip, ns", "more than with 1,000", "resident octets a connection, sender", "receiver"}, rows)
 	rep.text("Connections are used in random order. Resident memory includes what the engine reserves at once, which few connections share.")
+	rep.table([]string{"connections", "CPU per opening, fixed rate, ns", "… into memory made ready before", "… with rate discovery",
+		"longest pause of a loop while opening, ms, sender / receiver", "… into memory made ready before"}, openings)
 	c := chart{title: "CPU per round trip by number of connections", xTitle: "connections, used in random order", yTitle: "ns", xLog: true,
 		lines: []chartLine{cost}, xTicksAtData: true}
 	rep.plot("growth.svg", c.title, c.svg())

@@ -3,6 +3,7 @@ package slab
 import (
 	"math"
 	"math/bits"
+	"unsafe"
 )
 
 // Wheel is a set of timers, at most one for each index: a hashed timing wheel
@@ -34,6 +35,9 @@ type timer struct {
 	next, prev uint32 // items; 0 ends the list
 	list       uint32 // 1 + index into heads, 0 while not armed
 }
+
+// TimerLen is the memory of one timer, in octets.
+const TimerLen = int(unsafe.Sizeof(timer{}))
 
 const (
 	never = math.MaxInt64
@@ -73,8 +77,8 @@ func NewWheelIn(tickNs int64, slots int, memory Memory) *Wheel {
 }
 
 // Set arms the timer of item i, from 1, or moves it. A deadline that has passed
-// expires at the next PopExpired. Memory grows to the highest index, 24 octets
-// an item.
+// expires at the next PopExpired. Memory grows to the highest index, TimerLen
+// octets an item.
 func (w *Wheel) Set(i uint32, deadlineNs int64) {
 	if i == 0 {
 		panic("slab: timer of index 0")
