@@ -45,6 +45,17 @@ var forgeries = []struct {
 		}
 		return all
 	}, -1},
+	{"token=asleep", asleepTokens, -1},
+}
+
+// asleepTokens are of the lane's connections, which are sent to sleep.
+func asleepTokens(l *lane) (all []string) {
+	for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
+		c := l.b.conns.At(i)
+		l.b.sleep(i, c)
+		all = append(all, string(l.b.localOf(c))[len("test.hub.bob."):])
+	}
+	return all
 }
 
 // freshTokens were issued and never used.
@@ -98,6 +109,18 @@ func TestForgedPacketsLeaveNothingBehind(t *testing.T) {
 			t.Errorf("%s: %v allocations in %d packets", f.name, n, len(in))
 		}
 		after := l.b.Stats()
+		if f.name == "token=asleep" {
+			for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
+				if c := l.b.conns.At(i); !c.flags.has(flagAsleep) || c.key != 0 {
+					t.Fatalf("%s: connection %d was woken by garbage", f.name, i)
+				}
+			}
+			for k := range MaxVector {
+				if seals(l.b.keys, scratchKey(k)) {
+					t.Fatalf("%s: keys are left", f.name)
+				}
+			}
+		}
 		if after.Connections != before.Connections || after.Streams != before.Streams || after.Holds != before.Holds || after.Released != before.Released {
 			t.Errorf("%s: %+v became %+v", f.name, before, after)
 		}
@@ -106,6 +129,13 @@ func TestForgedPacketsLeaveNothingBehind(t *testing.T) {
 			t.Errorf("%s: %d rejects, %d forged, of %d", f.name, rejected, after.Forged-before.Forged, 21*len(in))
 		}
 	}
+}
+
+// seals says whether a slot holds a key to seal with.
+func seals(k *aesni.Keys, slot uint32) (holds bool) {
+	defer func() { holds = recover() == nil }()
+	k.Seal(&aesni.Op{Key: slot, Text: []byte{1}, Data: make([]byte, 1+aesni.Overhead)})
+	return
 }
 
 // BenchmarkForged is what such packets cost in vectors of 32, beside BenchmarkReceive.

@@ -22,10 +22,10 @@ type work struct {
 type marks struct {
 	conn      uint32 // the connection that the token named, or 0
 	slot      uint32 // the request that an answer belongs to, or 0
-	woken     uint32 // the connection that look-up has woken, or 0
+	woken     uint32 // the connection that the look-up of an answer has woken, or 0
 	found     uint32 // what the token is known for
 	token     uint64
-	scratch   int8 // the scratch key block of a token we did not know, or -1
+	scratch   int8 // the scratch key block of a newcomer or a sleeper, or -1
 	refuse    bool // decided by look-up: answer with code
 	unchecked bool // the address is not checked yet
 	answers   bool // the fulfillment is the one we expect
@@ -33,12 +33,14 @@ type marks struct {
 	code      ilp.Code
 }
 
-// newcomer is a token that is not in the table but authenticates.
+// newcomer is a token that is not in the table but authenticates; or a connection that
+// sleeps, which a packet wakes once it proves genuine.
 type newcomer struct {
-	token  uint64
-	server uint32
-	opened opened // of a remembered one only the secret
-	memory tokenScratch
+	token   uint64
+	server  uint32 // or 0 of a sleeper
+	sleeper uint32 // the connection, or 0
+	opened  opened // of a remembered one only the secret; nothing of a sleeper
+	memory  tokenScratch
 
 	remembered bool
 }
@@ -137,6 +139,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 		}
 	}
 	m.sealReplies()
+	m.forgetSleepers()
 	m.buryDead()
 }
 
@@ -244,10 +247,10 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 	case v != 0:
 		w.conn = v
 		c := m.conns.At(v)
-		if m.wake(c) {
-			w.woken = v
+		if op.Key = c.key; c.flags.has(flagAsleep) {
+			w.scratch = m.lookUpSleeper(v, c)
+			op.Key = scratchKey(int(w.scratch))
 		}
-		op.Key = c.key
 		m.prefetchStream(c, streamLinesIn)
 	default:
 		if w.unchecked && ilp.CheckAddress(w.packet.Destination()) != nil {
@@ -298,14 +301,8 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 		w.code = ilp.T05
 		return false
 	}
-	n := len(s.newcomers)
-	if n < cap(s.newcomers) {
-		s.newcomers = s.newcomers[:n+1]
-	} else {
-		s.newcomers = append(s.newcomers, newcomer{})
-	}
-	c := &s.newcomers[n]
-	c.token, c.server = w.token, l.server
+	n, c := s.newcomer()
+	c.token, c.server, c.sleeper = w.token, l.server, 0
 	if c.remembered = m.remember(c); !c.remembered {
 		var ok bool
 		if c.opened, ok = m.servers[l.server].tokens.open(segment, &c.memory); !ok {
@@ -320,13 +317,61 @@ func (m *Machine) lookUpNewcomer(e *Entry, w *work, l *link, segment []byte, out
 	return true
 }
 
-// proveNewcomer derives the fulfillment key of a newcomer, once a packet of it
-// has opened.
+// newcomer takes the next place for one, in which the one before is left.
+func (s *scratch) newcomer() (n int, c *newcomer) {
+	if n = len(s.newcomers); n < cap(s.newcomers) {
+		s.newcomers = s.newcomers[:n+1]
+	} else {
+		s.newcomers = append(s.newcomers, newcomer{})
+	}
+	return n, &s.newcomers[n]
+}
+
+// lookUpSleeper derives the encryption key of a connection that sleeps into scratch:
+// garbage does not wake it. Its packets of a vector share one block.
+func (m *Machine) lookUpSleeper(i uint32, c *conn) int8 {
+	s := &m.scratch
+	for k := range s.newcomers {
+		if s.newcomers[k].sleeper == i {
+			return int8(k)
+		}
+	}
+	n, sleeper := s.newcomer()
+	sleeper.token, sleeper.server, sleeper.sleeper, sleeper.remembered = 0, 0, i, false
+	m.keys.DeriveEncryption(scratchKey(n), c.secret[:])
+	return int8(n)
+}
+
+// proveNewcomer derives the fulfillment key of a newcomer, or a sleeper, once a packet of
+// it has opened.
 func (m *Machine) proveNewcomer(n int) {
 	c := &m.scratch.newcomers[n]
-	if c.server&provedBit == 0 {
-		c.server |= provedBit
-		m.keys.DeriveFulfillment(scratchKey(n), c.opened.secret[:])
+	if c.server&provedBit != 0 {
+		return
+	}
+	c.server |= provedBit
+	secret := &c.opened.secret
+	if c.sleeper != 0 {
+		secret = &m.conns.At(c.sleeper).secret
+	}
+	m.keys.DeriveFulfillment(scratchKey(n), secret[:])
+}
+
+// awaken wakes a connection whose packet has opened with the keys of a scratch block.
+func (m *Machine) awaken(i uint32, c *conn, n int8) {
+	invariant(n >= 0 && m.scratch.newcomers[n].sleeper == i, "the keys of another connection wake this one")
+	c.flags &^= flagAsleep
+	c.key = m.keys.Alloc()
+	m.keys.Move(c.key, scratchKey(int(n)))
+	m.armConn(i, c)
+}
+
+// forgetSleepers wipes the keys of those that were not woken.
+func (m *Machine) forgetSleepers() {
+	for n := range m.scratch.newcomers {
+		if m.scratch.newcomers[n].sleeper != 0 {
+			m.keys.Wipe(scratchKey(n))
+		}
 	}
 }
 

@@ -74,6 +74,9 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.reject(e, ilp.F02, out)
 		return
 	}
+	if c.flags.has(flagAsleep) {
+		m.awaken(known, c, w.scratch)
+	}
 	m.receive(e, w, op, known, c, packet, out)
 }
 
