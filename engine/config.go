@@ -24,8 +24,6 @@ const (
 	// maxUnaccepted bounds the octets of a shard that wait in streams which have ended
 	// before anybody accepted them.
 	maxUnaccepted = 16 << 20
-	// maxReserve is the most that Config.Reserve may be.
-	maxReserve = 1 << 26
 	// graceNs is how long an account's link without a socket is kept.
 	graceNs = int64(90e9)
 )
@@ -43,11 +41,13 @@ type Config struct {
 	// it is called by several goroutines at once. Nil means that money is fulfilled
 	// at once.
 	Ledger Ledger
-	// Reserve is how many connections, of one stream each and over all loops, New makes
-	// memory ready for. As they come no loop waits for the system to find and clear it,
-	// which costs more than opening them; New takes it all at once, a millisecond for some
-	// thousand connections. Zero means none beforehand. It does nothing where records are
-	// on the heap: elsewhere than on Linux, and with Machine.Memory.
+	// Reserve is how many connections, of one stream each and spread evenly over the loops,
+	// New makes memory ready for: about 1.2 KB each, and 4 MiB a loop. As they come no loop
+	// waits for the system to find and clear it, which may cost more than opening them. New
+	// takes it all at once, some hundred connections in a millisecond; where there is less
+	// memory than that the system may end the process. Zero means none beforehand, and
+	// Loops × Machine.MaxConnections is the most. It does nothing with Machine.Memory, nor
+	// elsewhere than on Linux on amd64 and arm64.
 	Reserve int
 	// Machine bounds each shard's protocol machine. The engine fills in Shard,
 	// Directory, Seed and HashSeed, Memory unless it is set, and Ledger when there is one. Decide, and
@@ -59,11 +59,15 @@ func (c *Config) fill() error {
 	if c.Loops < 0 || c.Loops > 1024 {
 		return fmt.Errorf("%w: Loops %d is not within 0 and 1024", ErrConfig, c.Loops)
 	}
-	if c.Reserve < 0 || c.Reserve > maxReserve {
-		return fmt.Errorf("%w: Reserve %d is not within 0 and %d", ErrConfig, c.Reserve, maxReserve)
-	}
 	if c.Loops == 0 {
 		c.Loops = runtime.GOMAXPROCS(0)
+	}
+	most := c.Machine.MaxConnections
+	if most == 0 {
+		most = stream.DefaultMaxConnections
+	}
+	if c.Reserve < 0 || c.Reserve > c.Loops*most {
+		return fmt.Errorf("%w: Reserve %d is not within 0 and %d", ErrConfig, c.Reserve, c.Loops*most)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

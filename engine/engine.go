@@ -62,7 +62,11 @@ func New(cfg Config) (*Engine, error) {
 	_, _ = crand.Read(seed[:]) // never fails
 	hashSeed := [2]uint64{binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])}
 	for i := range cfg.Loops {
-		e.shards = append(e.shards, newShard(e, i, hashSeed))
+		s, err := newShard(e, i, hashSeed)
+		if err != nil {
+			return nil, err
+		}
+		e.shards = append(e.shards, s)
 	}
 	backend := transport.GNet
 	if cfg.StdNet {
@@ -151,7 +155,7 @@ func (e *Engine) closeConnections(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closingTime)
 	defer cancel()
 	for _, s := range e.shards {
-		for k, more := 0, true; more; k++ {
+		for k, more := 0, true; more && ctx.Err() == nil; k++ {
 			if s.call(func() { more = s.closeConnections(k) }) != nil {
 				break
 			}

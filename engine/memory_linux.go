@@ -31,24 +31,25 @@ type memory struct {
 	step  int
 }
 
-// newMemory returns the allocator of a shard, which has so many octets ready. All of it
-// goes back to the system when nobody can reach the allocator any more.
-func newMemory(ready int) func(octets int) []byte {
+// newMemory returns the allocator of a shard, which has so many octets ready, or says that
+// the system does not give them. All of it goes back when nobody can reach the allocator
+// any more.
+func newMemory(ready int) (take func(octets int) []byte, ok bool) {
 	m := new(memory)
-	if ready > 0 {
-		m.reserve(ready)
-	}
-	return m.take
+	return m.take, m.reserve(ready)
 }
 
 // reserve makes so many octets ready, at once.
-func (m *memory) reserve(octets int) {
-	if !m.grow(octets) {
-		return
+func (m *memory) reserve(octets int) bool {
+	if octets > 0 && !m.grow(octets) {
+		return false
 	}
-	for m.ready = len(m.free); m.ready > 0; m.ready -= hugePage {
-		m.prepare(m.free[len(m.free)-m.ready:][:hugePage])
+	// grow takes a page or two more than that.
+	for done := 0; done < octets; done += hugePage {
+		m.ready = len(m.free) - done
+		m.prepare(m.free[done:][:hugePage])
 	}
+	return true
 }
 
 func (m *memory) take(octets int) []byte {

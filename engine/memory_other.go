@@ -3,4 +3,4 @@
 package engine
 
 // newMemory is none: the heap serves.
-func newMemory(int) func(octets int) []byte { return nil }
+func newMemory(int) (take func(octets int) []byte, ok bool) { return nil, true }

@@ -69,7 +69,7 @@ type door struct {
 	users   int // connections, and who may give it more
 }
 
-func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
+func newShard(e *Engine, index int, hashSeed [2]uint64) (*shard, error) {
 	s := &shard{
 		e: e, index: index,
 		ports:   make([]*port, 1),
@@ -87,7 +87,11 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 		cfg.Directory = e.directory
 	}
 	if cfg.Memory == nil {
-		cfg.Memory = newMemory(stream.Footprint((e.cfg.Reserve + e.cfg.Loops - 1) / e.cfg.Loops))
+		take, ok := newMemory(stream.Footprint((e.cfg.Reserve + e.cfg.Loops - 1) / e.cfg.Loops))
+		if !ok {
+			return nil, fmt.Errorf("%w: the system has no memory for Reserve %d", ErrConfig, e.cfg.Reserve)
+		}
+		cfg.Memory = take
 	}
 	_, _ = rand.Read(cfg.Seed[:]) // never fails
 	if s.committer.ledger = e.cfg.Ledger; e.cfg.Ledger != nil {
@@ -96,7 +100,7 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) *shard {
 	}
 	s.decider.slots = make(chan struct{}, maxDeciding)
 	s.m = stream.New(cfg)
-	return s
+	return s, nil
 }
 
 func (s *shard) now() stream.Instant { return stream.Instant(s.loop.Now()) }

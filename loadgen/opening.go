@@ -14,7 +14,8 @@ import (
 // cannot tell its ends apart: then only Total is known.
 type openingFigures struct {
 	Connections int     `json:"connections"`
-	Probed      bool    `json:"probed"` // their rates were discovered, not fixed
+	Probed      bool    `json:"probed"`   // their rates were discovered, not fixed
+	Reserved    bool    `json:"reserved"` // memory for them was made ready before
 	Seconds     float64 `json:"seconds"`
 	// CPU is that of both processes per connection, from its credentials until both
 	// ends had it with one stream, without the issuing of the credentials.
@@ -79,7 +80,7 @@ func openAll(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) (*o
 	sndFull := settle()
 
 	s, r := s1.minus(s0), r1.minus(r0)
-	o := &openingFigures{Connections: n, Probed: cfg.probe, Seconds: rounded(s1.At.Sub(s0.At).Seconds(), 3), Own: ownOctets}
+	o := &openingFigures{Connections: n, Probed: cfg.probe, Reserved: cfg.reserve, Seconds: rounded(s1.At.Sub(s0.At).Seconds(), 3), Own: ownOctets}
 	o.Issuing = rounded(float64(snd.issuing)/float64(n), 1)
 	apart := cfg.processes > 1
 	o.Pause = pauses{s1.LongestWake, r1.LongestWake}

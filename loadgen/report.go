@@ -103,6 +103,9 @@ func (o *openingFigures) rows(p *printer) {
 	if o.Probed {
 		rate = "rate discovery"
 	}
+	if o.Reserved {
+		rate += ", into memory made ready before"
+	}
 	p.row("CPU per opening", "%s with %s   (%scredentials %s beside)", nanos(o.CPU.Total), rate, o.CPU.ends(nanos), nanos(o.Issuing))
 	p.row("longest pause", "sender %s, receiver %s, of a loop while opening", nanos(float64(o.Pause.Sender)), nanos(float64(o.Pause.Receiver)))
 	if o.Memory.Total != 0 {

@@ -27,6 +27,9 @@ const (
 	maxFrames = 200
 )
 
+// DefaultMaxConnections is Config.MaxConnections where that is zero.
+const DefaultMaxConnections = 1 << 20
+
 // Config is what a Machine is made of. The zero value works but for Seed.
 type Config struct {
 	// Shard is this machine's number for the Directory.
@@ -40,7 +43,8 @@ type Config struct {
 	// Directory share it.
 	HashSeed [2]uint64
 
-	// Memory is where connections, streams and keys live, instead of the heap: it
+	// Memory is where what each connection, stream and request has lives, keys, names
+	// and timers too, instead of the heap: it
 	// returns that many zeroed octets that begin at a cache line and live as long as
 	// it does, or nil, and the heap serves. Pages of 2 MiB spare a busy machine most of
 	// what it waits for the memory. An engine sets it where the system has such pages.
@@ -59,7 +63,7 @@ type Config struct {
 	ExpiryMargin int64
 
 	// MaxConnections bounds live connections; new ones past it get T03.
-	// Zero means 1<<20.
+	// Zero means DefaultMaxConnections.
 	MaxConnections int
 	// MaxStreams bounds live streams of the machine. Zero means 1<<21.
 	MaxStreams int
@@ -100,7 +104,7 @@ func (c *Config) fill() {
 	}
 	c.FulfillMargin = max(c.FulfillMargin, 0)
 	orDefault(&c.ExpiryMargin, 5e9)
-	orDefault(&c.MaxConnections, 1<<20)
+	orDefault(&c.MaxConnections, DefaultMaxConnections)
 	orDefault(&c.MaxStreams, 1<<21)
 	orDefault(&c.MaxRequests, 1<<20)
 	c.MaxRequests = min(c.MaxRequests, 1<<20)

@@ -95,7 +95,8 @@ func (m *Machine) tokenHash(token []byte) uint64 {
 	h, g := a, b^k0
 	var x, y uint64
 	if len(token) >= 16 {
-		// Two chains side by side; what ends with the token may be in both.
+		// Two chains side by side. The last 16 octets stand for themselves; the chains
+		// may have taken some of them already.
 		last := token[len(token)-16:]
 		x, y = binary.LittleEndian.Uint64(last), binary.LittleEndian.Uint64(last[8:])
 		for ; len(token) > 32; token = token[32:] {
@@ -110,7 +111,7 @@ func (m *Machine) tokenHash(token []byte) uint64 {
 		copy(short[:], token)
 		x, y = binary.LittleEndian.Uint64(short[:]), binary.LittleEndian.Uint64(short[8:])
 	}
-	hi, lo := bits.Mul64(x^b^k1^g, y^h)
+	hi, lo := bits.Mul64(x^a^k1^g, y^h) // g is b^k0 where nothing was folded: b would cancel out
 	return fold(hi^a, lo^b)
 }
 

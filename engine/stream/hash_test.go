@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 	"testing"
@@ -56,4 +58,65 @@ func TestHashOfATokenDependsOnAllOfIt(t *testing.T) {
 		m.cfg.HashSeed[bit/64] ^= 1 << (bit % 64)
 	}
 	check("the seed", len(token), flips, 128)
+}
+
+// TestHashIsKeyedForTokensThatAreChosen: words that cancel a constant of the hash out, and
+// blocks that change places, make no two the same.
+func TestHashIsKeyedForTokensThatAreChosen(t *testing.T) {
+	const k0, k1 = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93
+	words := []uint64{0, 1, 1 << 63, ^uint64(0), k0, k1, k0 ^ k1}
+	random := rand.New(rand.NewPCG(7, 8))
+	m := &Machine{cfg: Config{HashSeed: [2]uint64{random.Uint64(), random.Uint64()}}}
+	for n := 8; n <= 100; n++ {
+		seen := map[uint64]string{}
+		see := func(token []byte) {
+			h := m.tokenHash(token)
+			if other, ok := seen[h]; ok && other != string(token) {
+				t.Fatalf("%x and %x have the same hash", other, token)
+			}
+			seen[h] = string(token)
+		}
+		// One word where the hash reads one, and chance beside it.
+		for range 50 {
+			for _, at := range []int{0, n - 8, max(n-16, 0)} {
+				for _, w := range words {
+					token := make([]byte, n)
+					for i := range token {
+						token[i] = byte(random.Uint32())
+					}
+					binary.LittleEndian.PutUint64(token[at:], w)
+					see(token)
+				}
+			}
+		}
+		// Nothing but such words, in any order, from either end.
+		for range 1000 {
+			token := make([]byte, n)
+			for at := n % 8 * random.IntN(2); at+8 <= n; at += 8 {
+				binary.LittleEndian.PutUint64(token[at:], words[random.IntN(len(words))])
+			}
+			see(token)
+		}
+		// Chains that change places.
+		token := make([]byte, n)
+		for i := range token {
+			token[i] = byte(random.Uint32())
+		}
+		for range 200 {
+			if n < 48 {
+				break
+			}
+			a, b := 8*random.IntN(n/8), 8*random.IntN(n/8)
+			x, y := binary.LittleEndian.Uint64(token[a:]), binary.LittleEndian.Uint64(token[b:])
+			binary.LittleEndian.PutUint64(token[a:], y)
+			binary.LittleEndian.PutUint64(token[b:], x)
+			see(token)
+			for _, k := range []uint64{k0, k1, k0 ^ k1} {
+				other := bytes.Clone(token)
+				binary.LittleEndian.PutUint64(other[a:], y^k)
+				binary.LittleEndian.PutUint64(other[b:], x^k)
+				see(other)
+			}
+		}
+	}
 }

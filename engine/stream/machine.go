@@ -105,7 +105,7 @@ type Stats struct {
 }
 
 // Footprint is how many octets of Config.Memory n connections take at most that have one
-// stream each, and addresses of usual length.
+// stream each, addresses of usual length, and ten thousand packets in flight together.
 func Footprint(n int) int {
 	if n <= 0 {
 		return 0

@@ -181,11 +181,12 @@ func lastLines(said ...[]byte) string {
 type buildKind int
 
 const (
-	program      buildKind = iota
-	benchmarks             // the test binary
-	unguided               // the test binary, without the profile
-	guideProfile = "profiles/default.pgo"
+	program    buildKind = iota
+	benchmarks           // the test binary
+	unguided             // the test binary, without the profile
 )
+
+const guideProfile = "profiles/default.pgo"
 
 // build builds the package at p once.
 func (r *runner) build(ctx context.Context, p string, kind buildKind) (string, error) {
@@ -237,5 +238,9 @@ func (r *runner) goBenchOf(ctx context.Context, f *figures, kind buildKind, p, p
 
 // goBenchCommand is goBench as one would type it.
 func goBenchCommand(pattern, benchtime, count string, packages ...string) string {
-	return fmt.Sprintf("go test -pgo $PWD/%s -run '^$' -bench '%s' -benchtime %s -count %s %s", guideProfile, pattern, benchtime, count, strings.Join(packages, " "))
+	return goBenchCommandOf("$PWD/"+guideProfile, pattern, benchtime, count, packages...)
+}
+
+func goBenchCommandOf(pgo, pattern, benchtime, count string, packages ...string) string {
+	return fmt.Sprintf("go test -pgo %s -run '^$' -bench '%s' -benchtime %s -count %s %s", pgo, pattern, benchtime, count, strings.Join(packages, " "))
 }

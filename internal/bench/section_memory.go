@@ -15,6 +15,7 @@ func pureSection(ctx context.Context, r *runner) (*report, error) {
 	benchtime := r.pick("500ms", "20ms")
 	rep := new(report)
 	rep.command(goBenchCommand(paths, benchtime, "1", "./engine/stream") + "    # in turns with")
+	rep.command(goBenchCommandOf("off", paths, benchtime, "1", "./engine/stream") + "    # and")
 	rep.command(goBenchCommand(chains, benchtime, "1", "./aesni"))
 	var machine, plain, crypto figures
 	err := r.turns(func() error {
