@@ -77,14 +77,17 @@ func (t *Tokens) Issue(random *[30]byte, o CredentialOptions) (segment string, s
 	if err := o.check(); err != nil {
 		return "", secret, err
 	}
-	text := make([]byte, 0, maxTokenText)
-	text = append(text, random[:tokenNonce]...)
+	// Plaintext, token and segment stand in one piece of memory.
+	n := tokenNonce + 3 + 2 + len(o.Tag) + len(o.ReceiptNonce) + len(o.ReceiptSecret)
+	sealed := n + aesni.Overhead
+	b := make([]byte, n+sealed+tokenEncoding.EncodedLen(sealed))
+	text := append(b[:0:n], random[:tokenNonce]...)
 	text = oer.AppendVarOctets(text, []byte(o.Tag))
 	text = oer.AppendVarOctets(text, o.ReceiptNonce)
 	text = oer.AppendVarOctets(text, o.ReceiptSecret)
-	token := t.box.Seal(nil, (*[12]byte)(random[tokenNonce:]), text)
+	token := t.box.Seal(b[n:n:n+sealed], (*[12]byte)(random[tokenNonce:]), text)
 	t.generator.Sum(&secret, token)
-	return tokenEncoding.EncodeToString(token), secret, nil
+	return string(tokenEncoding.AppendEncode(b[n+sealed:n+sealed], token)), secret, nil
 }
 
 // opened is what a token says.
