@@ -70,7 +70,7 @@ type scratch struct {
 
 // proof is what Transmit does with a sealed prepare once it is proved.
 type proof struct {
-	condition []byte // region of the packet, or nil when it holds random octets
+	condition *[32]byte // region of the packet, or nil when it holds random octets
 	slot      uint32
 }
 

@@ -168,7 +168,7 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	c.nextSequence++
 
 	condition, data := ilp.PutPrepare(region, amount, m.expiry.at(slot.expiresMs), peer, n)
-	w.prove[w.seals] = proof{condition: condition, slot: id}
+	w.prove[w.seals] = proof{condition: (*[32]byte)(condition), slot: id}
 	op := &w.seal[w.seals]
 	w.seals++
 	op.Key, op.Text, op.Data = m.keyOf(c), b[from:len(b):len(b)], data

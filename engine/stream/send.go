@@ -224,7 +224,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	m.keys.ProveVector(ops)
 	for k := range ops {
 		if p := w.prove[k]; p.condition != nil {
-			copy(p.condition, ops[k].Condition[:])
+			*p.condition = ops[k].Condition
 			m.slots.At(p.slot).expect = ops[k].Fulfillment
 		}
 	}
@@ -313,10 +313,11 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	s.octets = uint32(n)
 	s.expiresMs = m.expiryOf(c).unixMs()
 	condition, data := ilp.PutPrepare(region, s.amount, m.expiry.at(s.expiresMs), destination, n)
-	p := proof{condition: condition, slot: id}
-	if !s.flags.has(slotCanFulfil) {
+	p := proof{slot: id}
+	if s.flags.has(slotCanFulfil) {
+		p.condition = (*[32]byte)(condition)
+	} else {
 		m.ivs.Fill(condition)
-		p.condition = nil
 	}
 	w.prove[w.seals] = p
 	op := &w.seal[w.seals]
