@@ -52,8 +52,8 @@ func manyConnections(t *testing.T, cfg Config, n int) (ctx context.Context, e *E
 // TestManyConnectionsAreClosedInOrder: all of them, some at a time, without waiting for
 // the end of what they are given.
 func TestManyConnectionsAreClosedInOrder(t *testing.T) {
-	const n = 6 << ownerShift
-	ctx, e, _, closed := manyConnections(t, Config{Reserve: 1000}, n) // and more than that
+	const n = 3 << ownerShift
+	ctx, e, _, closed := manyConnections(t, Config{Reserve: 500}, n) // and more than that
 	began := time.Now()
 	if err := e.Close(ctx); err != nil {
 		t.Errorf("Close: %v", err)
@@ -88,7 +88,7 @@ func TestSomeConnectionsAreClosedInATurn(t *testing.T) {
 // TestCloseHeedsItsContext: however many connections there are, and however busy their
 // loop.
 func TestCloseHeedsItsContext(t *testing.T) {
-	const n, turn = 24 << ownerShift, 100 * time.Millisecond
+	const n, turn = 20 << ownerShift, 100 * time.Millisecond
 	_, e, out, _ := manyConnections(t, Config{}, n)
 	var again func(*OnLoop)
 	again = func(lp *OnLoop) {
@@ -102,7 +102,7 @@ func TestCloseHeedsItsContext(t *testing.T) {
 	cancel()
 	began := time.Now()
 	_ = e.Close(ctx)
-	if took := time.Since(began); took > 12*turn {
+	if took := time.Since(began); took > 10*turn {
 		t.Errorf("it took %v", took)
 	}
 }
