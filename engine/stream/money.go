@@ -91,6 +91,9 @@ func (r rate) known() bool { return r.den != 0 }
 
 // dest is what arrives of a source amount, rounded down, at most 2^64-1.
 func (r rate) dest(source Amount) Amount {
+	if r.num == r.den && r.known() {
+		return source // no division where both have the same asset
+	}
 	q, _ := mulDiv(source, r.num, r.den)
 	return q
 }
@@ -106,7 +109,12 @@ func (r rate) source(dest Amount) Amount {
 
 // lessSlippage is floor((1-slippage) * dest).
 func lessSlippage(dest Amount, slippagePPM uint32) Amount {
-	q, _ := mulDiv(dest, 1_000_000-uint64(slippagePPM), 1_000_000)
+	const all = 1_000_000
+	rest := all - uint64(slippagePPM)
+	if hi, lo := bits.Mul64(uint64(dest), rest); hi == 0 {
+		return Amount(lo / all) // a multiplication: all is constant
+	}
+	q, _ := mulDiv(dest, rest, all)
 	return q
 }
 

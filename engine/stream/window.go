@@ -123,9 +123,9 @@ func (aimd) fulfilled(w *window, now, sentAt Instant) {
 // endStep looks at the round trips of a step that is over: what they take longer than
 // the shortest was spent in queues.
 func (w *window) endStep(now Instant) {
-	mean := max(w.sum/Instant(max(w.count, 1)), w.base)
 	calm := 2*w.step >= w.count // most of them were quick
 	if w.size > shortFlight || w.size == shortFlight && w.full && w.limit > shortFlight {
+		mean := max(w.sum/Instant(max(w.count, 1)), w.base)
 		if calm != w.calm {
 			w.steps = 0
 		}
