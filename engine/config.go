@@ -66,13 +66,22 @@ func (c *Config) fill() error {
 	if most == 0 {
 		most = stream.DefaultMaxConnections
 	}
-	if c.Reserve < 0 || c.Reserve > c.Loops*most {
-		return fmt.Errorf("%w: Reserve %d is not within 0 and %d", ErrConfig, c.Reserve, c.Loops*most)
+	if c.Reserve < 0 || c.reservePerLoop() > most {
+		return fmt.Errorf("%w: Reserve %d is not within 0 and %d for each of %d loops", ErrConfig, c.Reserve, most, c.Loops)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return nil
+}
+
+// reservePerLoop is each loop's part of Reserve, rounded up.
+func (c *Config) reservePerLoop() int {
+	n := c.Reserve / c.Loops
+	if c.Reserve%c.Loops > 0 {
+		n++
+	}
+	return n
 }
 
 // ListenConfig says who may come in and what they are told.

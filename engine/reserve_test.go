@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,5 +117,17 @@ func TestReserveHasBounds(t *testing.T) {
 		if _, err := New(c); !errors.Is(err, ErrConfig) {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+// TestBoundsOfReserveFitAnInt: also where an int has 32 bits.
+func TestBoundsOfReserveFitAnInt(t *testing.T) {
+	c := Config{Loops: 1024, Machine: stream.Config{MaxConnections: 3 << 20}}
+	if err := c.fill(); err != nil {
+		t.Error(err)
+	}
+	c.Reserve = math.MaxInt
+	if err := c.fill(); math.MaxInt>>32 != 0 && !errors.Is(err, ErrConfig) {
+		t.Errorf("%d: %v", c.Reserve, err)
 	}
 }

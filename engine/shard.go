@@ -87,7 +87,7 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) (*shard, error) {
 		cfg.Directory = e.directory
 	}
 	if cfg.Memory == nil {
-		take, ok := newMemory(stream.Footprint((e.cfg.Reserve + e.cfg.Loops - 1) / e.cfg.Loops))
+		take, ok := newMemory(stream.Footprint(e.cfg.reservePerLoop()))
 		if !ok {
 			return nil, fmt.Errorf("%w: the system has no memory for Reserve %d", ErrConfig, e.cfg.Reserve)
 		}

@@ -44,10 +44,10 @@ type Config struct {
 	HashSeed [2]uint64
 
 	// Memory is where what each connection, stream and request has lives, keys, names
-	// and timers too, instead of the heap: it
-	// returns that many zeroed octets that begin at a cache line and live as long as
-	// it does, or nil, and the heap serves. Pages of 2 MiB spare a busy machine most of
-	// what it waits for the memory. An engine sets it where the system has such pages.
+	// and timers too, instead of the heap: it returns that many zeroed octets that begin
+	// at a cache line and live as long as it does, or nil, and the heap serves. Pages of
+	// 2 MiB spare a busy machine most of what it waits for the memory. An engine sets it
+	// where the system has such pages.
 	Memory func(octets int) []byte
 
 	// Decide makes every incoming amount wait for Machine.Decide.
