@@ -18,10 +18,11 @@ import (
 //
 //	go run ./internal/bench -only crypto -dry
 
-const (
-	replyLen = 40 // plaintext of a receiver's reply
-	benchLen = 100
-)
+const benchLen = 100
+
+// chainLengths are plaintexts of a prepare and of its reply: one with some frames, and one
+// with the money of one stream, which most packets of the machine's benchmarks are.
+var chainLengths = []struct{ text, reply int }{{17, 28}, {benchLen, 40}}
 
 var (
 	benchVectors = []int{1, 32}
@@ -89,31 +90,39 @@ func BenchmarkFulfill(b *testing.B) {
 // BenchmarkReceiveChain is all a receiver does for a packet: open it, prove
 // it, and seal a reply under a fresh IV.
 func BenchmarkReceiveChain(b *testing.B) {
-	for _, n := range benchVectors {
-		b.Run(fmt.Sprintf("B=%d/n=%d", benchLen, n), func(b *testing.B) {
-			keys, ops := benchOps(b, n, benchLen)
-			ivs := NewIVSource(ivSeed(1))
-			replies := make([]Op, n)
-			for i := range replies {
-				replies[i] = Op{Text: pattern(replyLen, byte(i)), Data: make([]byte, replyLen+Overhead)}
-			}
-			b.ReportAllocs()
-			for done := 0; b.Loop(); done++ {
-				if done%n != 0 {
-					continue
-				}
-				keys.OpenVector(ops)
-				keys.ProveVector(ops)
-				for i := range replies {
-					if !ops[i].OK {
-						b.Fatal("not genuine")
+	for _, length := range chainLengths {
+		for _, n := range benchVectors {
+			b.Run(fmt.Sprintf("B=%d/n=%d", length.text, n), func(b *testing.B) {
+				keys, ops := benchOps(b, n, length.text)
+				replies := benchReplies(n, length.reply)
+				ivs := NewIVSource(ivSeed(1))
+				b.ReportAllocs()
+				for done := 0; b.Loop(); done++ {
+					if done%n != 0 {
+						continue
 					}
-					ivs.Next(&replies[i].IV)
+					keys.OpenVector(ops)
+					keys.ProveVector(ops)
+					for i := range replies {
+						if !ops[i].OK {
+							b.Fatal("not genuine")
+						}
+						ivs.Next(&replies[i].IV)
+					}
+					keys.SealVector(replies)
 				}
-				keys.SealVector(replies)
-			}
-		})
+			})
+		}
 	}
+}
+
+// benchReplies returns n packets to be sealed.
+func benchReplies(n, length int) []Op {
+	replies := make([]Op, n)
+	for i := range replies {
+		replies[i] = Op{Text: pattern(length, byte(i)), Data: make([]byte, length+Overhead)}
+	}
+	return replies
 }
 
 // coldConns is how many connections' keys the cold benchmarks use in random order:
@@ -141,10 +150,7 @@ func BenchmarkColdChain(b *testing.B) {
 			}
 			order := coldOrder()
 			ivs := NewIVSource(ivSeed(1))
-			replies := make([]Op, n)
-			for i := range replies {
-				replies[i] = Op{Text: pattern(replyLen, byte(i)), Data: make([]byte, replyLen+Overhead)}
-			}
+			replies := benchReplies(n, chainLengths[1].reply)
 			b.ReportAllocs()
 			for done, at := 0, 0; b.Loop(); done++ {
 				if done%n != 0 {
@@ -272,12 +278,12 @@ type stdlibChain struct {
 	condition              [32]byte
 }
 
-func newStdlibChain(peer *stdlibPeer) *stdlibChain {
+func newStdlibChain(peer *stdlibPeer, text, reply int) *stdlibChain {
 	c := &stdlibChain{
-		ivs: NewIVSource(ivSeed(1)), requestIV: make([]byte, 12), replyIV: new([12]byte), data: make([]byte, benchLen+Overhead),
-		reply: pattern(replyLen, 1), text: make([]byte, 0, 256), fulfillment: make([]byte, 0, 32), out: make([]byte, 0, 256),
+		ivs: NewIVSource(ivSeed(1)), requestIV: make([]byte, 12), replyIV: new([12]byte), data: make([]byte, text+Overhead),
+		reply: pattern(reply, 1), text: make([]byte, 0, 256), fulfillment: make([]byte, 0, 32), out: make([]byte, 0, 256),
 	}
-	c.sealed = peer.aead.Seal(nil, c.requestIV, pattern(benchLen, 1), nil)
+	c.sealed = peer.aead.Seal(nil, c.requestIV, pattern(text, 1), nil)
 	return c
 }
 
@@ -295,14 +301,16 @@ func (c *stdlibChain) do(b *testing.B, peer *stdlibPeer) {
 }
 
 func BenchmarkStdlibReceiveChain(b *testing.B) {
-	b.Run(fmt.Sprintf("B=%d/n=1", benchLen), func(b *testing.B) {
-		peer := newStdlibPeer(b, secret(1))
-		c := newStdlibChain(&peer)
-		b.ReportAllocs()
-		for b.Loop() {
-			c.do(b, &peer)
-		}
-	})
+	for _, length := range chainLengths {
+		b.Run(fmt.Sprintf("B=%d/n=1", length.text), func(b *testing.B) {
+			peer := newStdlibPeer(b, secret(1))
+			c := newStdlibChain(&peer, length.text, length.reply)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.do(b, &peer)
+			}
+		})
+	}
 }
 
 func BenchmarkStdlibColdChain(b *testing.B) {
@@ -313,7 +321,7 @@ func BenchmarkStdlibColdChain(b *testing.B) {
 			peers[i].mac.Reset() // the first saves the midstates
 		}
 		order := coldOrder()
-		c := newStdlibChain(&peers[0])
+		c := newStdlibChain(&peers[0], benchLen, chainLengths[1].reply)
 		b.ReportAllocs()
 		for at := 0; b.Loop(); {
 			c.do(b, &peers[order[at]])

@@ -2,15 +2,16 @@ package aesni
 
 import "unsafe"
 
-// block is the expanded keys of one connection as the kernels read them: seven cache
-// lines without a pointer. A packet of up to 112 octets touches six of them.
+// block is the expanded keys of one connection as the kernels read them: six cache
+// lines without a pointer.
 //
 // The generators in _asm know these offsets.
 type block struct {
-	// powers of the hash key, H^8 first, multiplied by x and turned round. What hashes
+	// powers of the hash key, H^4 first, multiplied by x and turned round. What hashes
 	// k blocks begins k powers before the end; 64-octet loads that begin there may run
-	// on into the midstates, whose products are with zeros.
-	powers [8 * 16]byte
+	// on into the midstates, whose products are with zeros. Higher powers, which packets
+	// of 49 octets and more need, are made on the way: that costs less than to keep them.
+	powers [4 * 16]byte
 	// inner and outer are SHA-256 states after the key's block, in the order of the SHA
 	// extensions.
 	inner, outer [8]uint32
@@ -27,7 +28,7 @@ const (
 	hasDerived // the fulfillment key itself, in place of its inner state
 )
 
-const blockLen = 448
+const blockLen = 384
 
 // SlotLen is the memory of one slot of Keys, in octets.
 const SlotLen = blockLen
@@ -35,9 +36,9 @@ const SlotLen = blockLen
 var (
 	_ [blockLen - unsafe.Sizeof(block{})]byte
 	_ [unsafe.Sizeof(block{}) - blockLen]byte
-	_ [unsafe.Offsetof(block{}.inner) - 128]byte
-	_ [unsafe.Offsetof(block{}.outer) - 160]byte
-	_ [unsafe.Offsetof(block{}.rounds) - 192]byte
+	_ [unsafe.Offsetof(block{}.inner) - 64]byte
+	_ [unsafe.Offsetof(block{}.outer) - 96]byte
+	_ [unsafe.Offsetof(block{}.rounds) - 128]byte
 	// The kernels write fulfillment and condition at once.
 	_ [unsafe.Offsetof(Op{}.Condition) - unsafe.Offsetof(Op{}.Fulfillment) - 32]byte
 )

@@ -100,7 +100,7 @@ func TestEveryAlignment(t *testing.T) {
 	d := newDiffer(t, secret(2))
 	from, to := make([]byte, 2048), make([]byte, 2048)
 	for at := range 64 {
-		for _, n := range []int{0, 1, 15, 16, 17, 63, 64, 65, 100, 112, 113, 127, 128, 129, 240, 241, 255, 256, 257, 500, 768, 1000} {
+		for _, n := range []int{0, 1, 15, 16, 17, 32, 47, 48, 49, 63, 64, 65, 100, 112, 113, 127, 128, 129, 240, 241, 255, 256, 257, 500, 768, 1000} {
 			text := from[at : at+n : at+n]
 			copy(text, pattern(n, byte(at)))
 			d.check([12]byte(pattern(12, byte(at))), text, to[63-at:][:n+Overhead:n+Overhead])

@@ -78,7 +78,7 @@ func FuzzTamper(f *testing.F) {
 // IV and place in memory, and one bit changed.
 func FuzzEveryTier(f *testing.F) {
 	f.Add(secret(1), []byte("hello"), pattern(12, 1), uint8(3), uint16(7))
-	for _, n := range []int{0, 16, 112, 113, 128, 240, 241, 256, 500, 4100} {
+	for _, n := range []int{0, 16, 48, 49, 112, 113, 128, 240, 241, 256, 500, 4100} {
 		f.Add(secret(2), pattern(n, 2), pattern(12, 3), uint8(n), uint16(n))
 	}
 	f.Fuzz(func(t *testing.T, sharedSecret, text, iv []byte, place uint8, bit uint16) {

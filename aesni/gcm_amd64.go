@@ -7,9 +7,9 @@ package aesni
 // sealAVX512 seals n octets of text into data, which has room for 28 more.
 //
 //go:noescape
-func sealAVX512(key *[448]byte, iv *[12]byte, data *byte, text *byte, n int)
+func sealAVX512(key *[384]byte, iv *[12]byte, data *byte, text *byte, n int)
 
 // openAVX512 opens an envelope with n octets of ciphertext. Nothing is written unless its tag is right.
 //
 //go:noescape
-func openAVX512(key *[448]byte, text *byte, data *byte, n int) (ok bool)
+func openAVX512(key *[384]byte, text *byte, data *byte, n int) (ok bool)

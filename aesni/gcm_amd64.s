@@ -10,11 +10,27 @@ GLOBL turn<>(SB), RODATA|NOPTR, $16
 
 DATA turnLast<>+0(SB)/8, $0x0706050403020100
 DATA turnLast<>+8(SB)/8, $0x0c0d0e0f0b0a0908
-GLOBL turnLast<>(SB), RODATA|NOPTR, $16
+DATA turnLast<>+16(SB)/8, $0x0706050403020100
+DATA turnLast<>+24(SB)/8, $0x0c0d0e0f0b0a0908
+DATA turnLast<>+32(SB)/8, $0x0706050403020100
+DATA turnLast<>+40(SB)/8, $0x0c0d0e0f0b0a0908
+DATA turnLast<>+48(SB)/8, $0x0706050403020100
+DATA turnLast<>+56(SB)/8, $0x0c0d0e0f0b0a0908
+GLOBL turnLast<>(SB), RODATA|NOPTR, $64
 
 DATA polynomial<>+0(SB)/8, $0x0000000000000001
 DATA polynomial<>+8(SB)/8, $0xc200000000000000
 GLOBL polynomial<>(SB), RODATA|NOPTR, $16
+
+DATA countersBEShort<>+0(SB)/8, $0x0000000000000000
+DATA countersBEShort<>+8(SB)/8, $0x0200000000000000
+DATA countersBEShort<>+16(SB)/8, $0x0000000000000000
+DATA countersBEShort<>+24(SB)/8, $0x0300000000000000
+DATA countersBEShort<>+32(SB)/8, $0x0000000000000000
+DATA countersBEShort<>+40(SB)/8, $0x0400000000000000
+DATA countersBEShort<>+48(SB)/8, $0x0000000000000000
+DATA countersBEShort<>+56(SB)/8, $0x0100000000000000
+GLOBL countersBEShort<>(SB), RODATA|NOPTR, $64
 
 DATA countersBE<>+0(SB)/8, $0x0000000000000000
 DATA countersBE<>+8(SB)/8, $0x0200000000000000
@@ -56,7 +72,7 @@ DATA counterStep<>+48(SB)/8, $0x0000000000000000
 DATA counterStep<>+56(SB)/8, $0x0000000400000000
 GLOBL counterStep<>(SB), RODATA|NOPTR, $64
 
-// func sealAVX512(key *[448]byte, iv *[12]byte, data *byte, text *byte, n int)
+// func sealAVX512(key *[384]byte, iv *[12]byte, data *byte, text *byte, n int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, BMI2, CMOV, VAES, VPCLMULQDQ
 TEXT ·sealAVX512(SB), NOSPLIT, $0-40
 	MOVQ            key+0(FP), AX
@@ -71,6 +87,92 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-40
 	MOVL            8(CX), DI
 	MOVL            DI, 8(DX)
 	ADDQ            $0x1c, DX
+	CMPQ            SI, $0x30
+	JA              group
+	LEAQ            15(SI), DI
+	SHRQ            $0x04, DI
+	MOVQ            $-1, R8
+	BZHIQ           SI, R8, R8
+	KMOVQ           R8, K1
+	VMOVQ           (CX), X0
+	VPINSRD         $0x02, 8(CX), X0, X0
+	VSHUFI32X4      $0x00, Z0, Z0, Z0
+	VPORQ           countersBEShort<>+0(SB), Z0, Z0
+	VMOVDQU8.Z      (BX), K1, Z2
+	MOVQ            DI, CX
+	NEGQ            CX
+	SHLQ            $0x04, CX
+	VMOVDQU64       48(AX)(CX*1), Z6
+	VBROADCASTI32X4 128(AX), Z14
+	VPXORQ          Z14, Z0, Z0
+	VBROADCASTI32X4 144(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 160(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 176(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 192(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 208(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 224(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 240(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 256(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 272(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 288(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 304(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 320(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 336(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 352(AX), Z14
+	VAESENCLAST     Z14, Z0, Z0
+	VPXORQ          Z0, Z2, Z2
+	VMOVDQU8        Z2, K1, (DX)
+	VMOVDQU8.Z      Z2, K1, Z2
+	VPSHUFB         Z31, Z2, Z2
+	MOVQ            SI, AX
+	SHLQ            $0x03, AX
+	MOVL            $0x00000001, CX
+	LEAQ            (DI)(DI*1), BX
+	SHLXQ           BX, CX, CX
+	VPBROADCASTQ    AX, Z14
+	KMOVB           CX, K5
+	VPORQ           Z14, Z2, K5, Z2
+	VPCLMULQDQ      $0x00, Z6, Z2, Z9
+	VPCLMULQDQ      $0x11, Z6, Z2, Z10
+	VPCLMULQDQ      $0x01, Z6, Z2, Z11
+	VPCLMULQDQ      $0x10, Z6, Z2, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z5
+	VEXTRACTI64X4   $0x01, Z5, Y12
+	VPXOR           Y12, Y5, Y5
+	VEXTRACTI128    $0x01, Y5, X12
+	VPXOR           X12, X5, X5
+	VEXTRACTI32X4   $0x03, Z0, X14
+	VPSHUFB         X31, X5, X5
+	VPXOR           X14, X5, X5
+	VMOVDQU         X5, -16(DX)
+	VZEROUPPER
+	RET
+
+group:
 	CMPQ            SI, $0x70
 	JA              long
 	LEAQ            15(SI), DI
@@ -90,11 +192,44 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-40
 	VSHUFI32X4      $0x00, Z4, Z4, Z4
 	VPORQ           countersBE<>+0(SB), Z4, Z0
 	VPORQ           countersBETag<>+0(SB), Z4, Z1
+	MOVQ            DI, CX
+	NEGQ            CX
+	SHLQ            $0x04, CX
+	VMOVDQU64       112(AX)(CX*1), Z7
+	VBROADCASTI32X4 112(AX)(CX*1), Z14
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z6
 	VMOVDQU8.Z      (BX), K1, Z2
 	VMOVDQU8.Z      64(BX), K2, Z3
-	VBROADCASTI32X4 192(AX), Z14
+	VBROADCASTI32X4 128(AX), Z14
 	VPXORQ          Z14, Z0, Z0
 	VPXORQ          Z14, Z1, Z1
+	VBROADCASTI32X4 144(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VBROADCASTI32X4 160(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VBROADCASTI32X4 176(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VBROADCASTI32X4 192(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
 	VBROADCASTI32X4 208(AX), Z14
 	VAESENC         Z14, Z0, Z0
 	VAESENC         Z14, Z1, Z1
@@ -123,18 +258,6 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-40
 	VAESENC         Z14, Z0, Z0
 	VAESENC         Z14, Z1, Z1
 	VBROADCASTI32X4 352(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 368(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 384(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 400(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 416(AX), Z14
 	VAESENCLAST     Z14, Z0, Z0
 	VAESENCLAST     Z14, Z1, Z1
 	VPXORQ          Z0, Z2, Z2
@@ -145,24 +268,17 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-40
 	VMOVDQU8.Z      Z3, K2, Z3
 	VPSHUFB         Z31, Z2, Z2
 	VPSHUFB         Z31, Z3, Z3
-	MOVQ            SI, CX
-	SHLQ            $0x03, CX
-	MOVL            $0x00000001, BX
-	LEAQ            (DI)(DI*1), SI
-	SHLXQ           SI, BX, BX
-	KMOVB           BX, K5
-	SHRQ            $0x08, BX
-	KMOVB           BX, K6
-	VPBROADCASTQ    CX, Z14
-	VMOVDQA64.Z     Z14, K5, Z13
-	VPORQ           Z13, Z2, Z2
-	VMOVDQA64.Z     Z14, K6, Z13
-	VPORQ           Z13, Z3, Z3
-	MOVQ            DI, CX
-	NEGQ            CX
-	SHLQ            $0x04, CX
-	VMOVDQU64       112(AX)(CX*1), Z6
-	VMOVDQU64       176(AX)(CX*1), Z7
+	MOVQ            SI, AX
+	SHLQ            $0x03, AX
+	MOVL            $0x00000001, CX
+	LEAQ            (DI)(DI*1), BX
+	SHLXQ           BX, CX, CX
+	VPBROADCASTQ    AX, Z14
+	KMOVB           CX, K5
+	VPORQ           Z14, Z2, K5, Z2
+	SHRQ            $0x08, CX
+	KMOVB           CX, K6
+	VPORQ           Z14, Z3, K6, Z3
 	VPCLMULQDQ      $0x00, Z6, Z2, Z9
 	VPCLMULQDQ      $0x11, Z6, Z2, Z10
 	VPCLMULQDQ      $0x01, Z6, Z2, Z11
@@ -205,31 +321,46 @@ long:
 	VPINSRD         $0x02, 8(CX), X4, X4
 	VSHUFI32X4      $0x00, Z4, Z4, Z4
 	VPORQ           countersLE<>+0(SB), Z4, Z4
-	VBROADCASTI32X4 turnLast<>+0(SB), Z15
 	VPXORQ          Z5, Z5, Z5
 	CMPQ            SI, $0x000000f0
 	JBE             tail
-	VBROADCASTI32X4 192(AX), Z16
-	VBROADCASTI32X4 208(AX), Z17
-	VBROADCASTI32X4 224(AX), Z18
-	VBROADCASTI32X4 240(AX), Z19
-	VBROADCASTI32X4 256(AX), Z20
-	VBROADCASTI32X4 272(AX), Z21
-	VBROADCASTI32X4 288(AX), Z22
-	VBROADCASTI32X4 304(AX), Z23
-	VBROADCASTI32X4 320(AX), Z24
-	VBROADCASTI32X4 336(AX), Z25
-	VBROADCASTI32X4 352(AX), Z26
-	VBROADCASTI32X4 368(AX), Z27
-	VBROADCASTI32X4 384(AX), Z28
-	VBROADCASTI32X4 400(AX), Z29
-	VBROADCASTI32X4 416(AX), Z30
+	VBROADCASTI32X4 128(AX), Z16
+	VBROADCASTI32X4 144(AX), Z17
+	VBROADCASTI32X4 160(AX), Z18
+	VBROADCASTI32X4 176(AX), Z19
+	VBROADCASTI32X4 192(AX), Z20
+	VBROADCASTI32X4 208(AX), Z21
+	VBROADCASTI32X4 224(AX), Z22
+	VBROADCASTI32X4 240(AX), Z23
+	VBROADCASTI32X4 256(AX), Z24
+	VBROADCASTI32X4 272(AX), Z25
+	VBROADCASTI32X4 288(AX), Z26
+	VBROADCASTI32X4 304(AX), Z27
+	VBROADCASTI32X4 320(AX), Z28
+	VBROADCASTI32X4 336(AX), Z29
+	VBROADCASTI32X4 352(AX), Z30
 	VBROADCASTI32X4 (AX), Z14
-	VMOVDQU64       (AX), Z6
-	VPCLMULQDQ      $0x00, Z14, Z6, Z9
-	VPCLMULQDQ      $0x11, Z14, Z6, Z10
-	VPCLMULQDQ      $0x01, Z14, Z6, Z11
-	VPCLMULQDQ      $0x10, Z14, Z6, Z12
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z15
+	VSHUFI32X4      $0x00, Z15, Z15, Z14
+	VPCLMULQDQ      $0x00, Z14, Z15, Z9
+	VPCLMULQDQ      $0x11, Z14, Z15, Z10
+	VPCLMULQDQ      $0x01, Z14, Z15, Z11
+	VPCLMULQDQ      $0x10, Z14, Z15, Z12
 	VPXORQ          Z12, Z11, Z11
 	VPSLLDQ         $0x08, Z11, Z12
 	VPSRLDQ         $0x08, Z11, Z11
@@ -242,11 +373,10 @@ long:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPXORQ          Z9, Z10, Z6
-	VMOVDQU64       64(AX), Z7
-	VPCLMULQDQ      $0x00, Z14, Z7, Z9
-	VPCLMULQDQ      $0x11, Z14, Z7, Z10
-	VPCLMULQDQ      $0x01, Z14, Z7, Z11
-	VPCLMULQDQ      $0x10, Z14, Z7, Z12
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
 	VPXORQ          Z12, Z11, Z11
 	VPSLLDQ         $0x08, Z11, Z12
 	VPSRLDQ         $0x08, Z11, Z11
@@ -263,13 +393,13 @@ long:
 	JB              half
 
 loop:
-	VPSHUFB       Z15, Z4, Z0
+	VPSHUFB       turnLast<>+0(SB), Z4, Z0
 	VPADDD        counterStep<>+0(SB), Z4, Z4
-	VPSHUFB       Z15, Z4, Z1
+	VPSHUFB       turnLast<>+0(SB), Z4, Z1
 	VPADDD        counterStep<>+0(SB), Z4, Z4
-	VPSHUFB       Z15, Z4, Z2
+	VPSHUFB       turnLast<>+0(SB), Z4, Z2
 	VPADDD        counterStep<>+0(SB), Z4, Z4
-	VPSHUFB       Z15, Z4, Z3
+	VPSHUFB       turnLast<>+0(SB), Z4, Z3
 	VPADDD        counterStep<>+0(SB), Z4, Z4
 	VPXORQ        Z16, Z0, Z0
 	VPXORQ        Z16, Z1, Z1
@@ -356,19 +486,19 @@ loop:
 	VPCLMULQDQ    $0x01, Z7, Z1, Z12
 	VPCLMULQDQ    $0x10, Z7, Z1, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
-	VPCLMULQDQ    $0x00, (AX), Z2, Z12
+	VPCLMULQDQ    $0x00, Z15, Z2, Z12
 	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, (AX), Z2, Z12
+	VPCLMULQDQ    $0x11, Z15, Z2, Z12
 	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, (AX), Z2, Z12
-	VPCLMULQDQ    $0x10, (AX), Z2, Z13
+	VPCLMULQDQ    $0x01, Z15, Z2, Z12
+	VPCLMULQDQ    $0x10, Z15, Z2, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
-	VPCLMULQDQ    $0x00, 64(AX), Z3, Z12
+	VPCLMULQDQ    $0x00, (AX), Z3, Z12
 	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, 64(AX), Z3, Z12
+	VPCLMULQDQ    $0x11, (AX), Z3, Z12
 	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, 64(AX), Z3, Z12
-	VPCLMULQDQ    $0x10, 64(AX), Z3, Z13
+	VPCLMULQDQ    $0x01, (AX), Z3, Z12
+	VPCLMULQDQ    $0x10, (AX), Z3, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
 	VPSLLDQ       $0x08, Z11, Z12
 	VPSRLDQ       $0x08, Z11, Z11
@@ -394,9 +524,9 @@ loop:
 	JBE           rest
 
 half:
-	VPSHUFB       Z15, Z4, Z0
+	VPSHUFB       turnLast<>+0(SB), Z4, Z0
 	VPADDD        counterStep<>+0(SB), Z4, Z4
-	VPSHUFB       Z15, Z4, Z1
+	VPSHUFB       turnLast<>+0(SB), Z4, Z1
 	VPADDD        counterStep<>+0(SB), Z4, Z4
 	VPXORQ        Z16, Z0, Z0
 	VPXORQ        Z16, Z1, Z1
@@ -435,17 +565,17 @@ half:
 	VMOVDQU64     Z1, 64(DX)
 	VPSHUFB       Z31, Z1, Z1
 	VPXORQ        Z5, Z0, Z0
-	VPCLMULQDQ    $0x00, (AX), Z0, Z9
-	VPCLMULQDQ    $0x11, (AX), Z0, Z10
-	VPCLMULQDQ    $0x01, (AX), Z0, Z11
-	VPCLMULQDQ    $0x10, (AX), Z0, Z12
+	VPCLMULQDQ    $0x00, Z15, Z0, Z9
+	VPCLMULQDQ    $0x11, Z15, Z0, Z10
+	VPCLMULQDQ    $0x01, Z15, Z0, Z11
+	VPCLMULQDQ    $0x10, Z15, Z0, Z12
 	VPXORQ        Z12, Z11, Z11
-	VPCLMULQDQ    $0x00, 64(AX), Z1, Z12
+	VPCLMULQDQ    $0x00, (AX), Z1, Z12
 	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, 64(AX), Z1, Z12
+	VPCLMULQDQ    $0x11, (AX), Z1, Z12
 	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, 64(AX), Z1, Z12
-	VPCLMULQDQ    $0x10, 64(AX), Z1, Z13
+	VPCLMULQDQ    $0x01, (AX), Z1, Z12
+	VPCLMULQDQ    $0x10, (AX), Z1, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
 	VPSLLDQ       $0x08, Z11, Z12
 	VPSRLDQ       $0x08, Z11, Z11
@@ -468,13 +598,13 @@ half:
 
 rest:
 tail:
-	VPSHUFB         Z15, Z4, Z0
+	VPSHUFB         turnLast<>+0(SB), Z4, Z0
 	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         Z15, Z4, Z1
+	VPSHUFB         turnLast<>+0(SB), Z4, Z1
 	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         Z15, Z4, Z2
+	VPSHUFB         turnLast<>+0(SB), Z4, Z2
 	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         Z15, Z4, Z3
+	VPSHUFB         turnLast<>+0(SB), Z4, Z3
 	VPADDD          counterStep<>+0(SB), Z4, Z4
 	VMOVQ           (CX), X14
 	VPINSRD         $0x02, 8(CX), X14, X14
@@ -483,11 +613,31 @@ tail:
 	MOVL            $0x000000c0, CX
 	KMOVB           CX, K5
 	VMOVDQA64       Z14, K5, Z3
-	VBROADCASTI32X4 192(AX), Z14
+	VBROADCASTI32X4 128(AX), Z14
 	VPXORQ          Z14, Z0, Z0
 	VPXORQ          Z14, Z1, Z1
 	VPXORQ          Z14, Z2, Z2
 	VPXORQ          Z14, Z3, Z3
+	VBROADCASTI32X4 144(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 160(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 176(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 192(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
 	VBROADCASTI32X4 208(AX), Z14
 	VAESENC         Z14, Z0, Z0
 	VAESENC         Z14, Z1, Z1
@@ -534,26 +684,6 @@ tail:
 	VAESENC         Z14, Z2, Z2
 	VAESENC         Z14, Z3, Z3
 	VBROADCASTI32X4 352(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 368(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 384(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 400(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 416(AX), Z14
 	VAESENCLAST     Z14, Z0, Z0
 	VAESENCLAST     Z14, Z1, Z1
 	VAESENCLAST     Z14, Z2, Z2
@@ -606,10 +736,89 @@ tail:
 	LEAQ            15(SI), CX
 	SHRQ            $0x04, CX
 	CMPQ            CX, $0x08
-	JB              group
-	VMOVDQU64       (AX), Z6
-	VMOVDQU64       64(AX), Z7
+	JB              last
+	VBROADCASTI32X4 (AX), Z14
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z15
 	VPXORQ          Z5, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z0, Z9
+	VPCLMULQDQ      $0x11, Z15, Z0, Z10
+	VPCLMULQDQ      $0x01, Z15, Z0, Z11
+	VPCLMULQDQ      $0x10, Z15, Z0, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPCLMULQDQ      $0x00, (AX), Z1, Z12
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x11, (AX), Z1, Z12
+	VPXORQ          Z12, Z10, Z10
+	VPCLMULQDQ      $0x01, (AX), Z1, Z12
+	VPCLMULQDQ      $0x10, (AX), Z1, Z13
+	VPTERNLOGQ      $0x96, Z12, Z13, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z5
+	VEXTRACTI64X4   $0x01, Z5, Y12
+	VPXOR           Y12, Y5, Y5
+	VEXTRACTI128    $0x01, Y5, X12
+	VPXOR           X12, X5, X5
+	VMOVDQA64       Z2, Z0
+	VMOVDQA64       Z3, Z1
+	SUBQ            $0x08, CX
+
+last:
+	MOVL            $0x00000001, DX
+	LEAQ            (CX)(CX*1), BX
+	SHLXQ           BX, DX, DX
+	VPBROADCASTQ    R8, Z14
+	KMOVB           DX, K5
+	VPORQ           Z14, Z0, K5, Z0
+	SHRQ            $0x08, DX
+	KMOVB           DX, K6
+	VPORQ           Z14, Z1, K6, Z1
+	VPXORQ          Z5, Z0, Z0
+	CMPQ            CX, $0x04
+	JB              few
+	NEGQ            CX
+	SHLQ            $0x04, CX
+	VMOVDQU64       112(AX)(CX*1), Z7
+	VBROADCASTI32X4 112(AX)(CX*1), Z14
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z6
 	VPCLMULQDQ      $0x00, Z6, Z0, Z9
 	VPCLMULQDQ      $0x11, Z6, Z0, Z10
 	VPCLMULQDQ      $0x01, Z6, Z0, Z11
@@ -637,39 +846,17 @@ tail:
 	VPXOR           Y12, Y5, Y5
 	VEXTRACTI128    $0x01, Y5, X12
 	VPXOR           X12, X5, X5
-	VMOVDQA64       Z2, Z0
-	VMOVDQA64       Z3, Z1
-	SUBQ            $0x08, CX
+	JMP             hashed
 
-group:
-	MOVL          $0x00000001, DX
-	LEAQ          (CX)(CX*1), BX
-	SHLXQ         BX, DX, DX
-	KMOVB         DX, K5
-	SHRQ          $0x08, DX
-	KMOVB         DX, K6
-	VPBROADCASTQ  R8, Z14
-	VMOVDQA64.Z   Z14, K5, Z13
-	VPORQ         Z13, Z0, Z0
-	VMOVDQA64.Z   Z14, K6, Z13
-	VPORQ         Z13, Z1, Z1
+few:
 	NEGQ          CX
 	SHLQ          $0x04, CX
-	VMOVDQU64     112(AX)(CX*1), Z6
-	VMOVDQU64     176(AX)(CX*1), Z7
-	VPXORQ        Z5, Z0, Z0
+	VMOVDQU64     48(AX)(CX*1), Z6
 	VPCLMULQDQ    $0x00, Z6, Z0, Z9
 	VPCLMULQDQ    $0x11, Z6, Z0, Z10
 	VPCLMULQDQ    $0x01, Z6, Z0, Z11
 	VPCLMULQDQ    $0x10, Z6, Z0, Z12
 	VPXORQ        Z12, Z11, Z11
-	VPCLMULQDQ    $0x00, Z7, Z1, Z12
-	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, Z7, Z1, Z12
-	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, Z7, Z1, Z12
-	VPCLMULQDQ    $0x10, Z7, Z1, Z13
-	VPTERNLOGQ    $0x96, Z12, Z13, Z11
 	VPSLLDQ       $0x08, Z11, Z12
 	VPSRLDQ       $0x08, Z11, Z11
 	VPXORQ        Z12, Z9, Z9
@@ -685,6 +872,8 @@ group:
 	VPXOR         Y12, Y5, Y5
 	VEXTRACTI128  $0x01, Y5, X12
 	VPXOR         X12, X5, X5
+
+hashed:
 	VEXTRACTI32X4 $0x03, Z16, X14
 	VPSHUFB       X31, X5, X5
 	VPXOR         X14, X5, X5
@@ -692,7 +881,7 @@ group:
 	VZEROUPPER
 	RET
 
-// func openAVX512(key *[448]byte, text *byte, data *byte, n int) (ok bool)
+// func openAVX512(key *[384]byte, text *byte, data *byte, n int) (ok bool)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, BMI2, CMOV, VAES, VPCLMULQDQ
 TEXT ·openAVX512(SB), NOSPLIT, $0-33
 	MOVQ            key+0(FP), AX
@@ -701,6 +890,92 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-33
 	MOVQ            n+24(FP), BX
 	VBROADCASTI32X4 turn<>+0(SB), Z31
 	VBROADCASTI32X4 polynomial<>+0(SB), Z8
+	CMPQ            BX, $0x30
+	JA              group
+	LEAQ            15(BX), SI
+	SHRQ            $0x04, SI
+	MOVQ            $-1, DI
+	BZHIQ           BX, DI, DI
+	KMOVQ           DI, K1
+	VMOVQ           (DX), X0
+	VPINSRD         $0x02, 8(DX), X0, X0
+	VSHUFI32X4      $0x00, Z0, Z0, Z0
+	VPORQ           countersBEShort<>+0(SB), Z0, Z0
+	VMOVDQU8.Z      28(DX), K1, Z2
+	VPSHUFB         Z31, Z2, Z3
+	SHLQ            $0x03, BX
+	MOVL            $0x00000001, DI
+	LEAQ            (SI)(SI*1), R8
+	SHLXQ           R8, DI, DI
+	VPBROADCASTQ    BX, Z14
+	KMOVB           DI, K5
+	VPORQ           Z14, Z3, K5, Z3
+	MOVQ            SI, BX
+	NEGQ            BX
+	SHLQ            $0x04, BX
+	VMOVDQU64       48(AX)(BX*1), Z6
+	VPCLMULQDQ      $0x00, Z6, Z3, Z9
+	VPCLMULQDQ      $0x11, Z6, Z3, Z10
+	VPCLMULQDQ      $0x01, Z6, Z3, Z11
+	VPCLMULQDQ      $0x10, Z6, Z3, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z5
+	VEXTRACTI64X4   $0x01, Z5, Y12
+	VPXOR           Y12, Y5, Y5
+	VEXTRACTI128    $0x01, Y5, X12
+	VPXOR           X12, X5, X5
+	VBROADCASTI32X4 128(AX), Z14
+	VPXORQ          Z14, Z0, Z0
+	VBROADCASTI32X4 144(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 160(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 176(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 192(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 208(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 224(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 240(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 256(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 272(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 288(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 304(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 320(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 336(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VBROADCASTI32X4 352(AX), Z14
+	VAESENCLAST     Z14, Z0, Z0
+	VPXORQ          Z0, Z2, Z2
+	VEXTRACTI32X4   $0x03, Z0, X14
+	VPSHUFB         X31, X5, X5
+	VPXOR           X14, X5, X5
+	VPCMPEQB        12(DX), X5, X5
+	VPMOVMSKB       X5, AX
+	CMPL            AX, $0x0000ffff
+	JNE             wrong
+	VMOVDQU8        Z2, K1, (CX)
+	JMP             right
+
+group:
 	CMPQ            BX, $0x70
 	JA              long
 	LEAQ            15(BX), SI
@@ -720,11 +995,44 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-33
 	VSHUFI32X4      $0x00, Z4, Z4, Z4
 	VPORQ           countersBE<>+0(SB), Z4, Z0
 	VPORQ           countersBETag<>+0(SB), Z4, Z1
+	MOVQ            SI, DI
+	NEGQ            DI
+	SHLQ            $0x04, DI
+	VMOVDQU64       112(AX)(DI*1), Z7
+	VBROADCASTI32X4 112(AX)(DI*1), Z14
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z6
 	VMOVDQU8.Z      28(DX), K1, Z2
 	VMOVDQU8.Z      92(DX), K2, Z3
-	VBROADCASTI32X4 192(AX), Z14
+	VBROADCASTI32X4 128(AX), Z14
 	VPXORQ          Z14, Z0, Z0
 	VPXORQ          Z14, Z1, Z1
+	VBROADCASTI32X4 144(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VBROADCASTI32X4 160(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VBROADCASTI32X4 176(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VBROADCASTI32X4 192(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
 	VBROADCASTI32X4 208(AX), Z14
 	VAESENC         Z14, Z0, Z0
 	VAESENC         Z14, Z1, Z1
@@ -753,43 +1061,24 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-33
 	VAESENC         Z14, Z0, Z0
 	VAESENC         Z14, Z1, Z1
 	VBROADCASTI32X4 352(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 368(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 384(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 400(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 416(AX), Z14
 	VAESENCLAST     Z14, Z0, Z0
 	VAESENCLAST     Z14, Z1, Z1
-	VPSHUFB         Z31, Z2, Z6
-	VPSHUFB         Z31, Z3, Z7
+	VPSHUFB         Z31, Z2, Z17
+	VPSHUFB         Z31, Z3, Z16
 	VPXORQ          Z0, Z2, Z2
 	VPXORQ          Z1, Z3, Z3
-	VMOVDQA64       Z6, Z0
-	VMOVDQA64       Z7, Z16
-	SHLQ            $0x03, BX
-	MOVL            $0x00000001, DI
-	LEAQ            (SI)(SI*1), R8
-	SHLXQ           R8, DI, DI
-	KMOVB           DI, K5
-	SHRQ            $0x08, DI
-	KMOVB           DI, K6
-	VPBROADCASTQ    BX, Z14
-	VMOVDQA64.Z     Z14, K5, Z13
-	VPORQ           Z13, Z0, Z0
-	VMOVDQA64.Z     Z14, K6, Z13
-	VPORQ           Z13, Z16, Z16
-	MOVQ            SI, BX
-	NEGQ            BX
-	SHLQ            $0x04, BX
-	VMOVDQU64       112(AX)(BX*1), Z6
-	VMOVDQU64       176(AX)(BX*1), Z7
+	VMOVDQA64       Z17, Z0
+	MOVQ            BX, AX
+	SHLQ            $0x03, AX
+	MOVL            $0x00000001, BX
+	LEAQ            (SI)(SI*1), SI
+	SHLXQ           SI, BX, BX
+	VPBROADCASTQ    AX, Z14
+	KMOVB           BX, K5
+	VPORQ           Z14, Z0, K5, Z0
+	SHRQ            $0x08, BX
+	KMOVB           BX, K6
+	VPORQ           Z14, Z16, K6, Z16
 	VPCLMULQDQ      $0x00, Z6, Z0, Z9
 	VPCLMULQDQ      $0x11, Z6, Z0, Z10
 	VPCLMULQDQ      $0x01, Z6, Z0, Z11
@@ -837,11 +1126,27 @@ long:
 	CMPQ            BX, $0x000000f0
 	JBE             tail
 	VBROADCASTI32X4 (AX), Z14
-	VMOVDQU64       (AX), Z6
-	VPCLMULQDQ      $0x00, Z14, Z6, Z9
-	VPCLMULQDQ      $0x11, Z14, Z6, Z10
-	VPCLMULQDQ      $0x01, Z14, Z6, Z11
-	VPCLMULQDQ      $0x10, Z14, Z6, Z12
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z15
+	VSHUFI32X4      $0x00, Z15, Z15, Z14
+	VPCLMULQDQ      $0x00, Z14, Z15, Z9
+	VPCLMULQDQ      $0x11, Z14, Z15, Z10
+	VPCLMULQDQ      $0x01, Z14, Z15, Z11
+	VPCLMULQDQ      $0x10, Z14, Z15, Z12
 	VPXORQ          Z12, Z11, Z11
 	VPSLLDQ         $0x08, Z11, Z12
 	VPSRLDQ         $0x08, Z11, Z11
@@ -854,11 +1159,10 @@ long:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPXORQ          Z9, Z10, Z6
-	VMOVDQU64       64(AX), Z7
-	VPCLMULQDQ      $0x00, Z14, Z7, Z9
-	VPCLMULQDQ      $0x11, Z14, Z7, Z10
-	VPCLMULQDQ      $0x01, Z14, Z7, Z11
-	VPCLMULQDQ      $0x10, Z14, Z7, Z12
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
 	VPXORQ          Z12, Z11, Z11
 	VPSLLDQ         $0x08, Z11, Z12
 	VPSRLDQ         $0x08, Z11, Z11
@@ -896,19 +1200,19 @@ loopHash:
 	VPCLMULQDQ    $0x01, Z7, Z1, Z12
 	VPCLMULQDQ    $0x10, Z7, Z1, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
-	VPCLMULQDQ    $0x00, (AX), Z2, Z12
+	VPCLMULQDQ    $0x00, Z15, Z2, Z12
 	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, (AX), Z2, Z12
+	VPCLMULQDQ    $0x11, Z15, Z2, Z12
 	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, (AX), Z2, Z12
-	VPCLMULQDQ    $0x10, (AX), Z2, Z13
+	VPCLMULQDQ    $0x01, Z15, Z2, Z12
+	VPCLMULQDQ    $0x10, Z15, Z2, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
-	VPCLMULQDQ    $0x00, 64(AX), Z3, Z12
+	VPCLMULQDQ    $0x00, (AX), Z3, Z12
 	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, 64(AX), Z3, Z12
+	VPCLMULQDQ    $0x11, (AX), Z3, Z12
 	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, 64(AX), Z3, Z12
-	VPCLMULQDQ    $0x10, 64(AX), Z3, Z13
+	VPCLMULQDQ    $0x01, (AX), Z3, Z12
+	VPCLMULQDQ    $0x10, (AX), Z3, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
 	VPSLLDQ       $0x08, Z11, Z12
 	VPSRLDQ       $0x08, Z11, Z11
@@ -938,17 +1242,17 @@ halfHash:
 	VMOVDQU64     64(R8), Z1
 	VPSHUFB       Z31, Z1, Z1
 	VPXORQ        Z5, Z0, Z0
-	VPCLMULQDQ    $0x00, (AX), Z0, Z9
-	VPCLMULQDQ    $0x11, (AX), Z0, Z10
-	VPCLMULQDQ    $0x01, (AX), Z0, Z11
-	VPCLMULQDQ    $0x10, (AX), Z0, Z12
+	VPCLMULQDQ    $0x00, Z15, Z0, Z9
+	VPCLMULQDQ    $0x11, Z15, Z0, Z10
+	VPCLMULQDQ    $0x01, Z15, Z0, Z11
+	VPCLMULQDQ    $0x10, Z15, Z0, Z12
 	VPXORQ        Z12, Z11, Z11
-	VPCLMULQDQ    $0x00, 64(AX), Z1, Z12
+	VPCLMULQDQ    $0x00, (AX), Z1, Z12
 	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, 64(AX), Z1, Z12
+	VPCLMULQDQ    $0x11, (AX), Z1, Z12
 	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, 64(AX), Z1, Z12
-	VPCLMULQDQ    $0x10, 64(AX), Z1, Z13
+	VPCLMULQDQ    $0x01, (AX), Z1, Z12
+	VPCLMULQDQ    $0x10, (AX), Z1, Z13
 	VPTERNLOGQ    $0x96, Z12, Z13, Z11
 	VPSLLDQ       $0x08, Z11, Z12
 	VPSRLDQ       $0x08, Z11, Z11
@@ -970,97 +1274,128 @@ halfHash:
 
 restHash:
 tail:
-	MOVQ          $-1, R9
-	BZHIQ         BX, R9, R9
-	KMOVQ         R9, K1
-	VMOVDQU8.Z    (R8), K1, Z0
-	VMOVDQA64     Z0, Z16
-	VPSHUFB       Z31, Z0, Z0
-	MOVQ          $-1, R10
-	XORL          R11, R11
-	MOVQ          BX, R9
-	SUBQ          $0x00000040, R9
-	CMOVQLT       R11, R9
-	BZHIQ         R9, R10, R10
-	KMOVQ         R10, K2
-	VMOVDQU8.Z    64(R8), K2, Z1
-	VMOVDQA64     Z1, Z17
-	VPSHUFB       Z31, Z1, Z1
-	MOVQ          $-1, R10
-	XORL          R11, R11
-	MOVQ          BX, R9
-	SUBQ          $0x00000080, R9
-	CMOVQLT       R11, R9
-	BZHIQ         R9, R10, R10
-	KMOVQ         R10, K3
-	VMOVDQU8.Z    128(R8), K3, Z2
-	VMOVDQA64     Z2, Z18
-	VPSHUFB       Z31, Z2, Z2
-	MOVQ          $-1, R10
-	XORL          R11, R11
-	MOVQ          BX, R9
-	SUBQ          $0x000000c0, R9
-	CMOVQLT       R11, R9
-	BZHIQ         R9, R10, R10
-	KMOVQ         R10, K4
-	VMOVDQU8.Z    192(R8), K4, Z3
-	VMOVDQA64     Z3, Z19
-	VPSHUFB       Z31, Z3, Z3
-	LEAQ          15(BX), BX
-	SHRQ          $0x04, BX
-	CMPQ          BX, $0x08
-	JB            group
-	VMOVDQU64     (AX), Z6
-	VMOVDQU64     64(AX), Z7
-	VPXORQ        Z5, Z0, Z0
-	VPCLMULQDQ    $0x00, Z6, Z0, Z9
-	VPCLMULQDQ    $0x11, Z6, Z0, Z10
-	VPCLMULQDQ    $0x01, Z6, Z0, Z11
-	VPCLMULQDQ    $0x10, Z6, Z0, Z12
-	VPXORQ        Z12, Z11, Z11
-	VPCLMULQDQ    $0x00, Z7, Z1, Z12
-	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x11, Z7, Z1, Z12
-	VPXORQ        Z12, Z10, Z10
-	VPCLMULQDQ    $0x01, Z7, Z1, Z12
-	VPCLMULQDQ    $0x10, Z7, Z1, Z13
-	VPTERNLOGQ    $0x96, Z12, Z13, Z11
-	VPSLLDQ       $0x08, Z11, Z12
-	VPSRLDQ       $0x08, Z11, Z11
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z11, Z10, Z10
-	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z9, Z10, Z5
-	VEXTRACTI64X4 $0x01, Z5, Y12
-	VPXOR         Y12, Y5, Y5
-	VEXTRACTI128  $0x01, Y5, X12
-	VPXOR         X12, X5, X5
-	VMOVDQA64     Z2, Z0
-	VMOVDQA64     Z3, Z1
-	SUBQ          $0x08, BX
+	MOVQ            $-1, R9
+	BZHIQ           BX, R9, R9
+	KMOVQ           R9, K1
+	VMOVDQU8.Z      (R8), K1, Z0
+	VMOVDQA64       Z0, Z16
+	VPSHUFB         Z31, Z0, Z0
+	MOVQ            $-1, R10
+	XORL            R11, R11
+	MOVQ            BX, R9
+	SUBQ            $0x00000040, R9
+	CMOVQLT         R11, R9
+	BZHIQ           R9, R10, R10
+	KMOVQ           R10, K2
+	VMOVDQU8.Z      64(R8), K2, Z1
+	VMOVDQA64       Z1, Z17
+	VPSHUFB         Z31, Z1, Z1
+	MOVQ            $-1, R10
+	XORL            R11, R11
+	MOVQ            BX, R9
+	SUBQ            $0x00000080, R9
+	CMOVQLT         R11, R9
+	BZHIQ           R9, R10, R10
+	KMOVQ           R10, K3
+	VMOVDQU8.Z      128(R8), K3, Z2
+	VMOVDQA64       Z2, Z18
+	VPSHUFB         Z31, Z2, Z2
+	MOVQ            $-1, R10
+	XORL            R11, R11
+	MOVQ            BX, R9
+	SUBQ            $0x000000c0, R9
+	CMOVQLT         R11, R9
+	BZHIQ           R9, R10, R10
+	KMOVQ           R10, K4
+	VMOVDQU8.Z      192(R8), K4, Z3
+	VMOVDQA64       Z3, Z19
+	VPSHUFB         Z31, Z3, Z3
+	LEAQ            15(BX), BX
+	SHRQ            $0x04, BX
+	CMPQ            BX, $0x08
+	JB              last
+	VBROADCASTI32X4 (AX), Z14
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z15
+	VPXORQ          Z5, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z0, Z9
+	VPCLMULQDQ      $0x11, Z15, Z0, Z10
+	VPCLMULQDQ      $0x01, Z15, Z0, Z11
+	VPCLMULQDQ      $0x10, Z15, Z0, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPCLMULQDQ      $0x00, (AX), Z1, Z12
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x11, (AX), Z1, Z12
+	VPXORQ          Z12, Z10, Z10
+	VPCLMULQDQ      $0x01, (AX), Z1, Z12
+	VPCLMULQDQ      $0x10, (AX), Z1, Z13
+	VPTERNLOGQ      $0x96, Z12, Z13, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z5
+	VEXTRACTI64X4   $0x01, Z5, Y12
+	VPXOR           Y12, Y5, Y5
+	VEXTRACTI128    $0x01, Y5, X12
+	VPXOR           X12, X5, X5
+	VMOVDQA64       Z2, Z0
+	VMOVDQA64       Z3, Z1
+	SUBQ            $0x08, BX
 
-group:
+last:
 	MOVL            $0x00000001, R8
 	LEAQ            (BX)(BX*1), R9
 	SHLXQ           R9, R8, R8
+	VPBROADCASTQ    SI, Z14
 	KMOVB           R8, K5
+	VPORQ           Z14, Z0, K5, Z0
 	SHRQ            $0x08, R8
 	KMOVB           R8, K6
-	VPBROADCASTQ    SI, Z14
-	VMOVDQA64.Z     Z14, K5, Z13
-	VPORQ           Z13, Z0, Z0
-	VMOVDQA64.Z     Z14, K6, Z13
-	VPORQ           Z13, Z1, Z1
+	VPORQ           Z14, Z1, K6, Z1
+	VPXORQ          Z5, Z0, Z0
+	CMPQ            BX, $0x04
+	JB              few
 	NEGQ            BX
 	SHLQ            $0x04, BX
-	VMOVDQU64       112(AX)(BX*1), Z6
-	VMOVDQU64       176(AX)(BX*1), Z7
-	VPXORQ          Z5, Z0, Z0
+	VMOVDQU64       112(AX)(BX*1), Z7
+	VBROADCASTI32X4 112(AX)(BX*1), Z14
+	VPCLMULQDQ      $0x00, (AX), Z14, Z9
+	VPCLMULQDQ      $0x11, (AX), Z14, Z10
+	VPCLMULQDQ      $0x01, (AX), Z14, Z11
+	VPCLMULQDQ      $0x10, (AX), Z14, Z12
+	VPXORQ          Z12, Z11, Z11
+	VPSLLDQ         $0x08, Z11, Z12
+	VPSRLDQ         $0x08, Z11, Z11
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z11, Z10, Z10
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPCLMULQDQ      $0x01, Z9, Z8, Z12
+	VPSHUFD         $0x4e, Z9, Z9
+	VPXORQ          Z12, Z9, Z9
+	VPXORQ          Z9, Z10, Z6
 	VPCLMULQDQ      $0x00, Z6, Z0, Z9
 	VPCLMULQDQ      $0x11, Z6, Z0, Z10
 	VPCLMULQDQ      $0x01, Z6, Z0, Z11
@@ -1088,20 +1423,47 @@ group:
 	VPXOR           Y12, Y5, Y5
 	VEXTRACTI128    $0x01, Y5, X12
 	VPXOR           X12, X5, X5
+	JMP             hashed
+
+few:
+	NEGQ          BX
+	SHLQ          $0x04, BX
+	VMOVDQU64     48(AX)(BX*1), Z6
+	VPCLMULQDQ    $0x00, Z6, Z0, Z9
+	VPCLMULQDQ    $0x11, Z6, Z0, Z10
+	VPCLMULQDQ    $0x01, Z6, Z0, Z11
+	VPCLMULQDQ    $0x10, Z6, Z0, Z12
+	VPXORQ        Z12, Z11, Z11
+	VPSLLDQ       $0x08, Z11, Z12
+	VPSRLDQ       $0x08, Z11, Z11
+	VPXORQ        Z12, Z9, Z9
+	VPXORQ        Z11, Z10, Z10
+	VPCLMULQDQ    $0x01, Z9, Z8, Z12
+	VPSHUFD       $0x4e, Z9, Z9
+	VPXORQ        Z12, Z9, Z9
+	VPCLMULQDQ    $0x01, Z9, Z8, Z12
+	VPSHUFD       $0x4e, Z9, Z9
+	VPXORQ        Z12, Z9, Z9
+	VPXORQ        Z9, Z10, Z5
+	VEXTRACTI64X4 $0x01, Z5, Y12
+	VPXOR         Y12, Y5, Y5
+	VEXTRACTI128  $0x01, Y5, X12
+	VPXOR         X12, X5, X5
+
+hashed:
 	VMOVQ           (DX), X4
 	VPINSRD         $0x02, 8(DX), X4, X4
 	VSHUFI32X4      $0x00, Z4, Z4, Z4
 	VPORQ           countersLE<>+0(SB), Z4, Z4
-	VBROADCASTI32X4 turnLast<>+0(SB), Z15
 	CMPQ            DI, $0x000000f0
 	JA              passes
-	VPSHUFB         Z15, Z4, Z0
+	VPSHUFB         turnLast<>+0(SB), Z4, Z0
 	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         Z15, Z4, Z1
+	VPSHUFB         turnLast<>+0(SB), Z4, Z1
 	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         Z15, Z4, Z2
+	VPSHUFB         turnLast<>+0(SB), Z4, Z2
 	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         Z15, Z4, Z3
+	VPSHUFB         turnLast<>+0(SB), Z4, Z3
 	VPADDD          counterStep<>+0(SB), Z4, Z4
 	VMOVQ           (DX), X14
 	VPINSRD         $0x02, 8(DX), X14, X14
@@ -1110,11 +1472,31 @@ group:
 	MOVL            $0x000000c0, BX
 	KMOVB           BX, K5
 	VMOVDQA64       Z14, K5, Z3
-	VBROADCASTI32X4 192(AX), Z14
+	VBROADCASTI32X4 128(AX), Z14
 	VPXORQ          Z14, Z0, Z0
 	VPXORQ          Z14, Z1, Z1
 	VPXORQ          Z14, Z2, Z2
 	VPXORQ          Z14, Z3, Z3
+	VBROADCASTI32X4 144(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 160(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 176(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 192(AX), Z14
+	VAESENC         Z14, Z0, Z0
+	VAESENC         Z14, Z1, Z1
+	VAESENC         Z14, Z2, Z2
+	VAESENC         Z14, Z3, Z3
 	VBROADCASTI32X4 208(AX), Z14
 	VAESENC         Z14, Z0, Z0
 	VAESENC         Z14, Z1, Z1
@@ -1161,26 +1543,6 @@ group:
 	VAESENC         Z14, Z2, Z2
 	VAESENC         Z14, Z3, Z3
 	VBROADCASTI32X4 352(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 368(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 384(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 400(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 416(AX), Z14
 	VAESENCLAST     Z14, Z0, Z0
 	VAESENCLAST     Z14, Z1, Z1
 	VAESENCLAST     Z14, Z2, Z2
@@ -1207,8 +1569,16 @@ passes:
 	VPINSRD         $0x02, 8(DX), X3, X3
 	VSHUFI32X4      $0x00, Z3, Z3, Z3
 	VPORQ           countersBETag<>+0(SB), Z3, Z3
-	VBROADCASTI32X4 192(AX), Z14
+	VBROADCASTI32X4 128(AX), Z14
 	VPXORQ          Z14, Z3, Z3
+	VBROADCASTI32X4 144(AX), Z14
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 160(AX), Z14
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 176(AX), Z14
+	VAESENC         Z14, Z3, Z3
+	VBROADCASTI32X4 192(AX), Z14
+	VAESENC         Z14, Z3, Z3
 	VBROADCASTI32X4 208(AX), Z14
 	VAESENC         Z14, Z3, Z3
 	VBROADCASTI32X4 224(AX), Z14
@@ -1228,14 +1598,6 @@ passes:
 	VBROADCASTI32X4 336(AX), Z14
 	VAESENC         Z14, Z3, Z3
 	VBROADCASTI32X4 352(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 368(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 384(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 400(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 416(AX), Z14
 	VAESENCLAST     Z14, Z3, Z3
 	VEXTRACTI32X4   $0x03, Z3, X14
 	VPSHUFB         X31, X5, X5
@@ -1244,33 +1606,33 @@ passes:
 	VPMOVMSKB       X5, BX
 	CMPL            BX, $0x0000ffff
 	JNE             wrong
-	VBROADCASTI32X4 192(AX), Z16
-	VBROADCASTI32X4 208(AX), Z17
-	VBROADCASTI32X4 224(AX), Z18
-	VBROADCASTI32X4 240(AX), Z19
-	VBROADCASTI32X4 256(AX), Z20
-	VBROADCASTI32X4 272(AX), Z21
-	VBROADCASTI32X4 288(AX), Z22
-	VBROADCASTI32X4 304(AX), Z23
-	VBROADCASTI32X4 320(AX), Z24
-	VBROADCASTI32X4 336(AX), Z25
-	VBROADCASTI32X4 352(AX), Z26
-	VBROADCASTI32X4 368(AX), Z27
-	VBROADCASTI32X4 384(AX), Z28
-	VBROADCASTI32X4 400(AX), Z29
-	VBROADCASTI32X4 416(AX), Z30
+	VBROADCASTI32X4 128(AX), Z16
+	VBROADCASTI32X4 144(AX), Z17
+	VBROADCASTI32X4 160(AX), Z18
+	VBROADCASTI32X4 176(AX), Z19
+	VBROADCASTI32X4 192(AX), Z20
+	VBROADCASTI32X4 208(AX), Z21
+	VBROADCASTI32X4 224(AX), Z22
+	VBROADCASTI32X4 240(AX), Z23
+	VBROADCASTI32X4 256(AX), Z24
+	VBROADCASTI32X4 272(AX), Z25
+	VBROADCASTI32X4 288(AX), Z26
+	VBROADCASTI32X4 304(AX), Z27
+	VBROADCASTI32X4 320(AX), Z28
+	VBROADCASTI32X4 336(AX), Z29
+	VBROADCASTI32X4 352(AX), Z30
 	LEAQ            28(DX), R8
 	CMPQ            DI, $0x00000100
 	JB              halfOpen
 
 loopOpen:
-	VPSHUFB     Z15, Z4, Z0
+	VPSHUFB     turnLast<>+0(SB), Z4, Z0
 	VPADDD      counterStep<>+0(SB), Z4, Z4
-	VPSHUFB     Z15, Z4, Z1
+	VPSHUFB     turnLast<>+0(SB), Z4, Z1
 	VPADDD      counterStep<>+0(SB), Z4, Z4
-	VPSHUFB     Z15, Z4, Z2
+	VPSHUFB     turnLast<>+0(SB), Z4, Z2
 	VPADDD      counterStep<>+0(SB), Z4, Z4
-	VPSHUFB     Z15, Z4, Z3
+	VPSHUFB     turnLast<>+0(SB), Z4, Z3
 	VPADDD      counterStep<>+0(SB), Z4, Z4
 	VPXORQ      Z16, Z0, Z0
 	VPXORQ      Z16, Z1, Z1
@@ -1349,9 +1711,9 @@ loopOpen:
 	JBE         restOpen
 
 halfOpen:
-	VPSHUFB     Z15, Z4, Z0
+	VPSHUFB     turnLast<>+0(SB), Z4, Z0
 	VPADDD      counterStep<>+0(SB), Z4, Z4
-	VPSHUFB     Z15, Z4, Z1
+	VPSHUFB     turnLast<>+0(SB), Z4, Z1
 	VPADDD      counterStep<>+0(SB), Z4, Z4
 	VPXORQ      Z16, Z0, Z0
 	VPXORQ      Z16, Z1, Z1
@@ -1392,13 +1754,13 @@ halfOpen:
 	SUBQ        $0x00000080, DI
 
 restOpen:
-	VPSHUFB     Z15, Z4, Z0
+	VPSHUFB     turnLast<>+0(SB), Z4, Z0
 	VPADDD      counterStep<>+0(SB), Z4, Z4
-	VPSHUFB     Z15, Z4, Z1
+	VPSHUFB     turnLast<>+0(SB), Z4, Z1
 	VPADDD      counterStep<>+0(SB), Z4, Z4
-	VPSHUFB     Z15, Z4, Z2
+	VPSHUFB     turnLast<>+0(SB), Z4, Z2
 	VPADDD      counterStep<>+0(SB), Z4, Z4
-	VPSHUFB     Z15, Z4, Z3
+	VPSHUFB     turnLast<>+0(SB), Z4, Z3
 	VPADDD      counterStep<>+0(SB), Z4, Z4
 	VPXORQ      Z16, Z0, Z0
 	VPXORQ      Z16, Z1, Z1

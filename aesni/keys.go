@@ -24,7 +24,7 @@ const (
 
 const (
 	segmentShift = 8
-	segmentSlots = 1 << segmentShift // 256 × 448 octets: 112 KiB a step, and a slot never moves
+	segmentSlots = 1 << segmentShift // 256 × 384 octets: 96 KiB a step, and a slot never moves
 	segmentMask  = segmentSlots - 1
 )
 

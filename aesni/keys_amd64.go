@@ -7,14 +7,9 @@ package aesni
 // expandAVX writes the round keys of an AES-256 key and the powers of its hash key into b.
 //
 //go:noescape
-func expandAVX(key *[32]byte, b *[448]byte)
+func expandAVX(key *[32]byte, b *[384]byte)
 
 // prefetchBlock begins to load a block.
 //
 //go:noescape
-func prefetchBlock(b *[448]byte)
-
-// prefetchShort begins to load what a packet of up to 48 octets needs of a block.
-//
-//go:noescape
-func prefetchShort(b *[448]byte)
+func prefetchBlock(b *[384]byte)

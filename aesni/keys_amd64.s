@@ -12,17 +12,53 @@ DATA polynomialKeys<>+0(SB)/8, $0x0000000000000001
 DATA polynomialKeys<>+8(SB)/8, $0xc200000000000000
 GLOBL polynomialKeys<>(SB), RODATA|NOPTR, $16
 
-// func expandAVX(key *[32]byte, b *[448]byte)
+// func expandAVX(key *[32]byte, b *[384]byte)
 // Requires: AES, AVX, PCLMULQDQ
 TEXT ·expandAVX(SB), NOSPLIT, $0-16
 	MOVQ             key+0(FP), AX
 	MOVQ             b+8(FP), CX
 	VMOVDQU          (AX), X0
 	VMOVDQU          16(AX), X1
-	VMOVDQU          X0, 192(CX)
-	VMOVDQU          X1, 208(CX)
+	VMOVDQU          X0, 128(CX)
+	VMOVDQU          X1, 144(CX)
 	VAESENC          X1, X0, X3
 	VAESKEYGENASSIST $0x01, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VPSLLDQ          $0x04, X0, X4
+	VPXOR            X4, X0, X0
+	VPSLLDQ          $0x08, X0, X4
+	VPXOR            X4, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 160(CX)
+	VAESENC          X0, X3, X3
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VPSLLDQ          $0x04, X1, X4
+	VPXOR            X4, X1, X1
+	VPSLLDQ          $0x08, X1, X4
+	VPXOR            X4, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 176(CX)
+	VAESENC          X1, X3, X3
+	VAESKEYGENASSIST $0x02, X1, X2
+	VPSHUFD          $0xff, X2, X2
+	VPSLLDQ          $0x04, X0, X4
+	VPXOR            X4, X0, X0
+	VPSLLDQ          $0x08, X0, X4
+	VPXOR            X4, X0, X0
+	VPXOR            X2, X0, X0
+	VMOVDQU          X0, 192(CX)
+	VAESENC          X0, X3, X3
+	VAESKEYGENASSIST $0x00, X0, X2
+	VPSHUFD          $0xaa, X2, X2
+	VPSLLDQ          $0x04, X1, X4
+	VPXOR            X4, X1, X1
+	VPSLLDQ          $0x08, X1, X4
+	VPXOR            X4, X1, X1
+	VPXOR            X2, X1, X1
+	VMOVDQU          X1, 208(CX)
+	VAESENC          X1, X3, X3
+	VAESKEYGENASSIST $0x04, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X4
 	VPXOR            X4, X0, X0
@@ -40,7 +76,7 @@ TEXT ·expandAVX(SB), NOSPLIT, $0-16
 	VPXOR            X2, X1, X1
 	VMOVDQU          X1, 240(CX)
 	VAESENC          X1, X3, X3
-	VAESKEYGENASSIST $0x02, X1, X2
+	VAESKEYGENASSIST $0x08, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X4
 	VPXOR            X4, X0, X0
@@ -58,7 +94,7 @@ TEXT ·expandAVX(SB), NOSPLIT, $0-16
 	VPXOR            X2, X1, X1
 	VMOVDQU          X1, 272(CX)
 	VAESENC          X1, X3, X3
-	VAESKEYGENASSIST $0x04, X1, X2
+	VAESKEYGENASSIST $0x10, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X4
 	VPXOR            X4, X0, X0
@@ -76,7 +112,7 @@ TEXT ·expandAVX(SB), NOSPLIT, $0-16
 	VPXOR            X2, X1, X1
 	VMOVDQU          X1, 304(CX)
 	VAESENC          X1, X3, X3
-	VAESKEYGENASSIST $0x08, X1, X2
+	VAESKEYGENASSIST $0x20, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X4
 	VPXOR            X4, X0, X0
@@ -94,42 +130,6 @@ TEXT ·expandAVX(SB), NOSPLIT, $0-16
 	VPXOR            X2, X1, X1
 	VMOVDQU          X1, 336(CX)
 	VAESENC          X1, X3, X3
-	VAESKEYGENASSIST $0x10, X1, X2
-	VPSHUFD          $0xff, X2, X2
-	VPSLLDQ          $0x04, X0, X4
-	VPXOR            X4, X0, X0
-	VPSLLDQ          $0x08, X0, X4
-	VPXOR            X4, X0, X0
-	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 352(CX)
-	VAESENC          X0, X3, X3
-	VAESKEYGENASSIST $0x00, X0, X2
-	VPSHUFD          $0xaa, X2, X2
-	VPSLLDQ          $0x04, X1, X4
-	VPXOR            X4, X1, X1
-	VPSLLDQ          $0x08, X1, X4
-	VPXOR            X4, X1, X1
-	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 368(CX)
-	VAESENC          X1, X3, X3
-	VAESKEYGENASSIST $0x20, X1, X2
-	VPSHUFD          $0xff, X2, X2
-	VPSLLDQ          $0x04, X0, X4
-	VPXOR            X4, X0, X0
-	VPSLLDQ          $0x08, X0, X4
-	VPXOR            X4, X0, X0
-	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 384(CX)
-	VAESENC          X0, X3, X3
-	VAESKEYGENASSIST $0x00, X0, X2
-	VPSHUFD          $0xaa, X2, X2
-	VPSLLDQ          $0x04, X1, X4
-	VPXOR            X4, X1, X1
-	VPSLLDQ          $0x08, X1, X4
-	VPXOR            X4, X1, X1
-	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 400(CX)
-	VAESENC          X1, X3, X3
 	VAESKEYGENASSIST $0x40, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X4
@@ -137,7 +137,7 @@ TEXT ·expandAVX(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x08, X0, X4
 	VPXOR            X4, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 416(CX)
+	VMOVDQU          X0, 352(CX)
 	VAESENCLAST      X0, X3, X3
 	VPSHUFB          turnKeys<>+0(SB), X3, X3
 	VMOVDQU          polynomialKeys<>+0(SB), X15
@@ -197,82 +197,14 @@ TEXT ·expandAVX(SB), NOSPLIT, $0-16
 	VPSHUFD          $0x4e, X12, X12
 	VPXOR            X14, X12, X12
 	VPXOR            X12, X7, X7
-	VPCLMULQDQ       $0x00, X7, X3, X12
-	VPCLMULQDQ       $0x01, X7, X3, X13
-	VPCLMULQDQ       $0x10, X7, X3, X14
-	VPCLMULQDQ       $0x11, X7, X3, X8
-	VPXOR            X14, X13, X13
-	VPSLLDQ          $0x08, X13, X14
-	VPSRLDQ          $0x08, X13, X13
-	VPXOR            X14, X12, X12
-	VPXOR            X13, X8, X8
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPXOR            X12, X8, X8
-	VPCLMULQDQ       $0x00, X7, X5, X12
-	VPCLMULQDQ       $0x01, X7, X5, X13
-	VPCLMULQDQ       $0x10, X7, X5, X14
-	VPCLMULQDQ       $0x11, X7, X5, X9
-	VPXOR            X14, X13, X13
-	VPSLLDQ          $0x08, X13, X14
-	VPSRLDQ          $0x08, X13, X13
-	VPXOR            X14, X12, X12
-	VPXOR            X13, X9, X9
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPXOR            X12, X9, X9
-	VPCLMULQDQ       $0x00, X7, X6, X12
-	VPCLMULQDQ       $0x01, X7, X6, X13
-	VPCLMULQDQ       $0x10, X7, X6, X14
-	VPCLMULQDQ       $0x11, X7, X6, X10
-	VPXOR            X14, X13, X13
-	VPSLLDQ          $0x08, X13, X14
-	VPSRLDQ          $0x08, X13, X13
-	VPXOR            X14, X12, X12
-	VPXOR            X13, X10, X10
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPXOR            X12, X10, X10
-	VPCLMULQDQ       $0x00, X7, X7, X12
-	VPCLMULQDQ       $0x01, X7, X7, X13
-	VPCLMULQDQ       $0x10, X7, X7, X14
-	VPCLMULQDQ       $0x11, X7, X7, X11
-	VPXOR            X14, X13, X13
-	VPSLLDQ          $0x08, X13, X14
-	VPSRLDQ          $0x08, X13, X13
-	VPXOR            X14, X12, X12
-	VPXOR            X13, X11, X11
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPCLMULQDQ       $0x01, X12, X15, X14
-	VPSHUFD          $0x4e, X12, X12
-	VPXOR            X14, X12, X12
-	VPXOR            X12, X11, X11
-	VMOVDQU          X3, 112(CX)
-	VMOVDQU          X5, 96(CX)
-	VMOVDQU          X6, 80(CX)
-	VMOVDQU          X7, 64(CX)
-	VMOVDQU          X8, 48(CX)
-	VMOVDQU          X9, 32(CX)
-	VMOVDQU          X10, 16(CX)
-	VMOVDQU          X11, (CX)
+	VMOVDQU          X3, 48(CX)
+	VMOVDQU          X5, 32(CX)
+	VMOVDQU          X6, 16(CX)
+	VMOVDQU          X7, (CX)
 	VZEROALL
 	RET
 
-// func prefetchBlock(b *[448]byte)
+// func prefetchBlock(b *[384]byte)
 // Requires: MMX+
 TEXT ·prefetchBlock(SB), NOSPLIT, $0-8
 	MOVQ       b+0(FP), AX
@@ -282,17 +214,4 @@ TEXT ·prefetchBlock(SB), NOSPLIT, $0-8
 	PREFETCHT0 192(AX)
 	PREFETCHT0 256(AX)
 	PREFETCHT0 320(AX)
-	PREFETCHT0 384(AX)
-	RET
-
-// func prefetchShort(b *[448]byte)
-// Requires: MMX+
-TEXT ·prefetchShort(SB), NOSPLIT, $0-8
-	MOVQ       b+0(FP), AX
-	PREFETCHT0 64(AX)
-	PREFETCHT0 128(AX)
-	PREFETCHT0 192(AX)
-	PREFETCHT0 256(AX)
-	PREFETCHT0 320(AX)
-	PREFETCHT0 384(AX)
 	RET

@@ -7,29 +7,29 @@ package aesni
 // encrypt8AVX encrypts eight blocks in place.
 //
 //go:noescape
-func encrypt8AVX(key *[448]byte, blocks *[128]byte)
+func encrypt8AVX(key *[384]byte, blocks *[128]byte)
 
 // ctrAVX adds the keystream from counter on to units of 128 octets, and moves the counter on.
 //
 //go:noescape
-func ctrAVX(key *[448]byte, counter *[16]byte, dst *byte, src *byte, units int)
+func ctrAVX(key *[384]byte, counter *[16]byte, dst *byte, src *byte, units int)
 
 // encrypt8VAES encrypts eight blocks in place.
 //
 //go:noescape
-func encrypt8VAES(key *[448]byte, blocks *[128]byte)
+func encrypt8VAES(key *[384]byte, blocks *[128]byte)
 
 // ctrVAES adds the keystream from counter on to units of 128 octets, and moves the counter on.
 //
 //go:noescape
-func ctrVAES(key *[448]byte, counter *[16]byte, dst *byte, src *byte, units int)
+func ctrVAES(key *[384]byte, counter *[16]byte, dst *byte, src *byte, units int)
 
-// ghash8AVX hashes n groups of eight blocks.
+// ghash4AVX hashes n groups of four blocks.
 //
 //go:noescape
-func ghash8AVX(key *[448]byte, hash *[16]byte, data *byte, n int)
+func ghash4AVX(key *[384]byte, hash *[16]byte, data *byte, n int)
 
-// ghashTailAVX hashes one group of n blocks, 1 to 8.
+// ghashTailAVX hashes one group of n blocks, 1 to 4.
 //
 //go:noescape
-func ghashTailAVX(key *[448]byte, hash *[16]byte, data *byte, n int)
+func ghashTailAVX(key *[384]byte, hash *[16]byte, data *byte, n int)

@@ -20,7 +20,7 @@ DATA turnLastNarrow<>+0(SB)/8, $0x0706050403020100
 DATA turnLastNarrow<>+8(SB)/8, $0x0c0d0e0f0b0a0908
 GLOBL turnLastNarrow<>(SB), RODATA|NOPTR, $16
 
-// func encrypt8AVX(key *[448]byte, blocks *[128]byte)
+// func encrypt8AVX(key *[384]byte, blocks *[128]byte)
 // Requires: AES, AVX
 TEXT ·encrypt8AVX(SB), NOSPLIT, $0-16
 	MOVQ        key+0(FP), AX
@@ -33,7 +33,7 @@ TEXT ·encrypt8AVX(SB), NOSPLIT, $0-16
 	VMOVDQU     80(CX), X5
 	VMOVDQU     96(CX), X6
 	VMOVDQU     112(CX), X7
-	VMOVDQU     192(AX), X8
+	VMOVDQU     128(AX), X8
 	VPXOR       X8, X0, X0
 	VPXOR       X8, X1, X1
 	VPXOR       X8, X2, X2
@@ -42,6 +42,42 @@ TEXT ·encrypt8AVX(SB), NOSPLIT, $0-16
 	VPXOR       X8, X5, X5
 	VPXOR       X8, X6, X6
 	VPXOR       X8, X7, X7
+	VMOVDQU     144(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     160(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     176(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     192(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
 	VMOVDQU     208(AX), X8
 	VAESENC     X8, X0, X0
 	VAESENC     X8, X1, X1
@@ -124,42 +160,6 @@ TEXT ·encrypt8AVX(SB), NOSPLIT, $0-16
 	VAESENC     X8, X6, X6
 	VAESENC     X8, X7, X7
 	VMOVDQU     352(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     368(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     384(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     400(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     416(AX), X8
 	VAESENCLAST X8, X0, X0
 	VAESENCLAST X8, X1, X1
 	VAESENCLAST X8, X2, X2
@@ -179,7 +179,7 @@ TEXT ·encrypt8AVX(SB), NOSPLIT, $0-16
 	VZEROUPPER
 	RET
 
-// func ctrAVX(key *[448]byte, counter *[16]byte, dst *byte, src *byte, units int)
+// func ctrAVX(key *[384]byte, counter *[16]byte, dst *byte, src *byte, units int)
 // Requires: AES, AVX
 TEXT ·ctrAVX(SB), NOSPLIT, $0-40
 	MOVQ    key+0(FP), AX
@@ -209,7 +209,7 @@ loop:
 	VPADDD      X15, X9, X9
 	VPSHUFB     X14, X9, X7
 	VPADDD      X15, X9, X9
-	VMOVDQU     192(AX), X8
+	VMOVDQU     128(AX), X8
 	VPXOR       X8, X0, X0
 	VPXOR       X8, X1, X1
 	VPXOR       X8, X2, X2
@@ -218,6 +218,42 @@ loop:
 	VPXOR       X8, X5, X5
 	VPXOR       X8, X6, X6
 	VPXOR       X8, X7, X7
+	VMOVDQU     144(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     160(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     176(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     192(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
 	VMOVDQU     208(AX), X8
 	VAESENC     X8, X0, X0
 	VAESENC     X8, X1, X1
@@ -300,42 +336,6 @@ loop:
 	VAESENC     X8, X6, X6
 	VAESENC     X8, X7, X7
 	VMOVDQU     352(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     368(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     384(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     400(AX), X8
-	VAESENC     X8, X0, X0
-	VAESENC     X8, X1, X1
-	VAESENC     X8, X2, X2
-	VAESENC     X8, X3, X3
-	VAESENC     X8, X4, X4
-	VAESENC     X8, X5, X5
-	VAESENC     X8, X6, X6
-	VAESENC     X8, X7, X7
-	VMOVDQU     416(AX), X8
 	VAESENCLAST X8, X0, X0
 	VAESENCLAST X8, X1, X1
 	VAESENCLAST X8, X2, X2
@@ -369,7 +369,7 @@ loop:
 	VZEROUPPER
 	RET
 
-// func encrypt8VAES(key *[448]byte, blocks *[128]byte)
+// func encrypt8VAES(key *[384]byte, blocks *[128]byte)
 // Requires: AVX, AVX2, VAES
 TEXT ·encrypt8VAES(SB), NOSPLIT, $0-16
 	MOVQ           key+0(FP), AX
@@ -378,11 +378,31 @@ TEXT ·encrypt8VAES(SB), NOSPLIT, $0-16
 	VMOVDQU        32(CX), Y1
 	VMOVDQU        64(CX), Y2
 	VMOVDQU        96(CX), Y3
-	VBROADCASTI128 192(AX), Y8
+	VBROADCASTI128 128(AX), Y8
 	VPXOR          Y8, Y0, Y0
 	VPXOR          Y8, Y1, Y1
 	VPXOR          Y8, Y2, Y2
 	VPXOR          Y8, Y3, Y3
+	VBROADCASTI128 144(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VBROADCASTI128 160(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VBROADCASTI128 176(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VBROADCASTI128 192(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
 	VBROADCASTI128 208(AX), Y8
 	VAESENC        Y8, Y0, Y0
 	VAESENC        Y8, Y1, Y1
@@ -429,26 +449,6 @@ TEXT ·encrypt8VAES(SB), NOSPLIT, $0-16
 	VAESENC        Y8, Y2, Y2
 	VAESENC        Y8, Y3, Y3
 	VBROADCASTI128 352(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 368(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 384(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 400(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 416(AX), Y8
 	VAESENCLAST    Y8, Y0, Y0
 	VAESENCLAST    Y8, Y1, Y1
 	VAESENCLAST    Y8, Y2, Y2
@@ -460,7 +460,7 @@ TEXT ·encrypt8VAES(SB), NOSPLIT, $0-16
 	VZEROUPPER
 	RET
 
-// func ctrVAES(key *[448]byte, counter *[16]byte, dst *byte, src *byte, units int)
+// func ctrVAES(key *[384]byte, counter *[16]byte, dst *byte, src *byte, units int)
 // Requires: AVX, AVX2, VAES
 TEXT ·ctrVAES(SB), NOSPLIT, $0-40
 	MOVQ    key+0(FP), AX
@@ -494,11 +494,31 @@ loop:
 	VPSHUFB        X14, X9, X10
 	VPADDD         X15, X9, X9
 	VINSERTI128    $0x01, X10, Y3, Y3
-	VBROADCASTI128 192(AX), Y8
+	VBROADCASTI128 128(AX), Y8
 	VPXOR          Y8, Y0, Y0
 	VPXOR          Y8, Y1, Y1
 	VPXOR          Y8, Y2, Y2
 	VPXOR          Y8, Y3, Y3
+	VBROADCASTI128 144(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VBROADCASTI128 160(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VBROADCASTI128 176(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VBROADCASTI128 192(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
 	VBROADCASTI128 208(AX), Y8
 	VAESENC        Y8, Y0, Y0
 	VAESENC        Y8, Y1, Y1
@@ -545,26 +565,6 @@ loop:
 	VAESENC        Y8, Y2, Y2
 	VAESENC        Y8, Y3, Y3
 	VBROADCASTI128 352(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 368(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 384(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 400(AX), Y8
-	VAESENC        Y8, Y0, Y0
-	VAESENC        Y8, Y1, Y1
-	VAESENC        Y8, Y2, Y2
-	VAESENC        Y8, Y3, Y3
-	VBROADCASTI128 416(AX), Y8
 	VAESENCLAST    Y8, Y0, Y0
 	VAESENCLAST    Y8, Y1, Y1
 	VAESENCLAST    Y8, Y2, Y2
@@ -586,9 +586,9 @@ loop:
 	VZEROUPPER
 	RET
 
-// func ghash8AVX(key *[448]byte, hash *[16]byte, data *byte, n int)
+// func ghash4AVX(key *[384]byte, hash *[16]byte, data *byte, n int)
 // Requires: AVX, PCLMULQDQ
-TEXT ·ghash8AVX(SB), NOSPLIT, $0-32
+TEXT ·ghash4AVX(SB), NOSPLIT, $0-32
 	MOVQ    key+0(FP), AX
 	MOVQ    hash+8(FP), CX
 	MOVQ    data+16(FP), DX
@@ -641,50 +641,6 @@ loop:
 	VPXOR      X12, X11, X11
 	VPCLMULQDQ $0x10, X1, X0, X12
 	VPXOR      X12, X11, X11
-	VMOVDQU    64(DX), X0
-	VPSHUFB    X14, X0, X0
-	VMOVDQU    64(AX), X1
-	VPCLMULQDQ $0x00, X1, X0, X12
-	VPXOR      X12, X9, X9
-	VPCLMULQDQ $0x11, X1, X0, X12
-	VPXOR      X12, X10, X10
-	VPCLMULQDQ $0x01, X1, X0, X12
-	VPXOR      X12, X11, X11
-	VPCLMULQDQ $0x10, X1, X0, X12
-	VPXOR      X12, X11, X11
-	VMOVDQU    80(DX), X0
-	VPSHUFB    X14, X0, X0
-	VMOVDQU    80(AX), X1
-	VPCLMULQDQ $0x00, X1, X0, X12
-	VPXOR      X12, X9, X9
-	VPCLMULQDQ $0x11, X1, X0, X12
-	VPXOR      X12, X10, X10
-	VPCLMULQDQ $0x01, X1, X0, X12
-	VPXOR      X12, X11, X11
-	VPCLMULQDQ $0x10, X1, X0, X12
-	VPXOR      X12, X11, X11
-	VMOVDQU    96(DX), X0
-	VPSHUFB    X14, X0, X0
-	VMOVDQU    96(AX), X1
-	VPCLMULQDQ $0x00, X1, X0, X12
-	VPXOR      X12, X9, X9
-	VPCLMULQDQ $0x11, X1, X0, X12
-	VPXOR      X12, X10, X10
-	VPCLMULQDQ $0x01, X1, X0, X12
-	VPXOR      X12, X11, X11
-	VPCLMULQDQ $0x10, X1, X0, X12
-	VPXOR      X12, X11, X11
-	VMOVDQU    112(DX), X0
-	VPSHUFB    X14, X0, X0
-	VMOVDQU    112(AX), X1
-	VPCLMULQDQ $0x00, X1, X0, X12
-	VPXOR      X12, X9, X9
-	VPCLMULQDQ $0x11, X1, X0, X12
-	VPXOR      X12, X10, X10
-	VPCLMULQDQ $0x01, X1, X0, X12
-	VPXOR      X12, X11, X11
-	VPCLMULQDQ $0x10, X1, X0, X12
-	VPXOR      X12, X11, X11
 	VPSLLDQ    $0x08, X11, X12
 	VPSRLDQ    $0x08, X11, X11
 	VPXOR      X12, X9, X9
@@ -696,14 +652,14 @@ loop:
 	VPSHUFD    $0x4e, X9, X9
 	VPXOR      X12, X9, X9
 	VPXOR      X9, X10, X13
-	ADDQ       $0x00000080, DX
+	ADDQ       $0x40, DX
 	DECQ       BX
 	JNZ        loop
 	VPSHUFB    X14, X13, X13
 	VMOVDQU    X13, (CX)
 	RET
 
-// func ghashTailAVX(key *[448]byte, hash *[16]byte, data *byte, n int)
+// func ghashTailAVX(key *[384]byte, hash *[16]byte, data *byte, n int)
 // Requires: AVX, PCLMULQDQ
 TEXT ·ghashTailAVX(SB), NOSPLIT, $0-32
 	MOVQ    key+0(FP), AX
@@ -717,7 +673,7 @@ TEXT ·ghashTailAVX(SB), NOSPLIT, $0-32
 	MOVQ    BX, SI
 	NEGQ    SI
 	SHLQ    $0x04, SI
-	LEAQ    128(AX)(SI*1), SI
+	LEAQ    64(AX)(SI*1), SI
 	VPXOR   X9, X9, X9
 	VPXOR   X10, X10, X10
 	VPXOR   X11, X11, X11

@@ -80,14 +80,8 @@ func sealShort(b *block, iv *[12]byte, data, text []byte, n int) {
 	sealAVX512(b.raw(), iv, unsafe.SliceData(data), first(text), n)
 }
 
-// prefetch begins to load the keys of a connection, for a packet of n octets.
-func prefetch(b *block, n int) {
-	if n <= 48 {
-		prefetchShort(b.raw())
-		return
-	}
-	prefetchBlock(b.raw())
-}
+// prefetch begins to load the keys of a connection.
+func prefetch(b *block) { prefetchBlock(b.raw()) }
 
 // lanes is how many lanes n packets of so many octets are best proved in: a lane too
 // many costs as much as one that is used.
@@ -263,17 +257,17 @@ func crypt(tier gcmTier, b *block, counter, tag *[16]byte, dst, src []byte) {
 // authenticate is GHASH of ciphertext and its length, under the mask.
 func authenticate(b *block, mask *[16]byte, sealed []byte) (tag [16]byte) {
 	bits := uint64(len(sealed)) * 8
-	for len(sealed) >= 128 {
-		n := min(len(sealed), maxKernel) &^ 127
-		ghash8AVX(b.raw(), &tag, &sealed[0], n/128)
+	for len(sealed) >= 64 {
+		n := min(len(sealed), maxKernel) &^ 63
+		ghash4AVX(b.raw(), &tag, &sealed[0], n/64)
 		sealed = sealed[n:]
 	}
-	var end [144]byte
+	var end [80]byte
 	n := (copy(end[:], sealed) + 15) / 16
 	binary.BigEndian.PutUint64(end[16*n+8:], bits)
-	if n++; n > 8 {
-		ghash8AVX(b.raw(), &tag, &end[0], 1)
-		ghashTailAVX(b.raw(), &tag, &end[128], 1)
+	if n++; n > 4 {
+		ghash4AVX(b.raw(), &tag, &end[0], 1)
+		ghashTailAVX(b.raw(), &tag, &end[64], 1)
 	} else {
 		ghashTailAVX(b.raw(), &tag, &end[0], n)
 	}

@@ -14,7 +14,7 @@ func prove(shaTier, *block, *Op)                       { panic("aesni: no kernel
 func proveSome(int, *[maxLanes]proof)                  { panic("aesni: no kernels") }
 func midstates([]byte, *[8]uint32, *[8]uint32)         { panic("aesni: no kernels") }
 func hmacPair(*[2][32]byte, []byte, *[2][64]byte)      { panic("aesni: no kernels") }
-func prefetch(*block, int)                             {}
+func prefetch(*block)                                  {}
 func lanes(shaTier, int, int) int                      { return 1 }
 
 const maxKernel = 0

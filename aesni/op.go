@@ -203,7 +203,7 @@ func (k *Keys) fetch(ops []Op) {
 
 func (k *Keys) fetchOne(op *Op) {
 	if s := int(op.Key >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
-		prefetch(&k.segments[s].blocks[op.Key&segmentMask], len(op.Text))
+		prefetch(&k.segments[s].blocks[op.Key&segmentMask])
 	}
 }
 

@@ -85,7 +85,7 @@ func TestOpenRefusesEverySingleBitFlip(t *testing.T) {
 	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
 		keys := twoSlots(newKeys)
 		box := boxOf(t, 0)
-		for _, n := range []int{0, 1, 16, 100, 112, 113, 128, 240, 241, 256, 511} {
+		for _, n := range []int{0, 1, 16, 48, 49, 100, 112, 113, 128, 240, 241, 256, 511} {
 			data := make([]byte, n+Overhead)
 			keys.Seal(&Op{Text: pattern(n, 3), Data: data, IV: [12]byte(pattern(12, 4))})
 			for bit := range 8 * len(data) {

@@ -1614,8 +1614,8 @@ lasts:
 	VZEROUPPER
 	VMOVDQU      turnWords<>+0(SB), X15
 	MOVQ         (AX), BX
-	VMOVDQU      128(BX), X1
-	VMOVDQU      144(BX), X2
+	VMOVDQU      64(BX), X1
+	VMOVDQU      80(BX), X2
 	INCQ         CX
 	CMPQ         CX, $0x02
 	JA           block
@@ -1785,8 +1785,8 @@ outer:
 	VMOVDQU  padOuter<>+0(SB), X7
 	VMOVDQU  padOuter<>+16(SB), X8
 	MOVQ     (AX), BX
-	VMOVDQU  160(BX), X1
-	VMOVDQU  176(BX), X2
+	VMOVDQU  96(BX), X1
+	VMOVDQU  112(BX), X2
 	JMP      rounds
 
 condition:
@@ -1981,17 +1981,17 @@ lasts:
 	VZEROUPPER
 	VMOVDQU      turnWords<>+0(SB), X15
 	MOVQ         (AX), R8
-	VMOVDQU      128(R8), X1
-	VMOVDQU      144(R8), X2
+	VMOVDQU      64(R8), X1
+	VMOVDQU      80(R8), X2
 	MOVQ         32(AX), R8
-	VMOVDQU      128(R8), X3
-	VMOVDQU      144(R8), X4
+	VMOVDQU      64(R8), X3
+	VMOVDQU      80(R8), X4
 	MOVQ         64(AX), R8
-	VMOVDQU      128(R8), X5
-	VMOVDQU      144(R8), X6
+	VMOVDQU      64(R8), X5
+	VMOVDQU      80(R8), X6
 	MOVQ         96(AX), R8
-	VMOVDQU      128(R8), X7
-	VMOVDQU      144(R8), X8
+	VMOVDQU      64(R8), X7
+	VMOVDQU      80(R8), X8
 	INCQ         CX
 	CMPQ         CX, $0x02
 	JA           block
@@ -2779,8 +2779,8 @@ outer:
 	VMOVDQU32 padOuter<>+0(SB), X18
 	VMOVDQU32 padOuter<>+16(SB), X19
 	MOVQ      (AX), R8
-	VMOVDQU   160(R8), X1
-	VMOVDQU   176(R8), X2
+	VMOVDQU   96(R8), X1
+	VMOVDQU   112(R8), X2
 	VPSHUFD   $0x1b, X3, X13
 	VPSHUFD   $0xb1, X4, X14
 	VPBLENDW  $0xf0, X14, X13, X0
@@ -2790,8 +2790,8 @@ outer:
 	VMOVDQU32 padOuter<>+0(SB), X22
 	VMOVDQU32 padOuter<>+16(SB), X23
 	MOVQ      32(AX), R8
-	VMOVDQU   160(R8), X3
-	VMOVDQU   176(R8), X4
+	VMOVDQU   96(R8), X3
+	VMOVDQU   112(R8), X4
 	VPSHUFD   $0x1b, X5, X13
 	VPSHUFD   $0xb1, X6, X14
 	VPBLENDW  $0xf0, X14, X13, X0
@@ -2801,8 +2801,8 @@ outer:
 	VMOVDQU32 padOuter<>+0(SB), X26
 	VMOVDQU32 padOuter<>+16(SB), X27
 	MOVQ      64(AX), R8
-	VMOVDQU   160(R8), X5
-	VMOVDQU   176(R8), X6
+	VMOVDQU   96(R8), X5
+	VMOVDQU   112(R8), X6
 	VPSHUFD   $0x1b, X7, X13
 	VPSHUFD   $0xb1, X8, X14
 	VPBLENDW  $0xf0, X14, X13, X0
@@ -2812,8 +2812,8 @@ outer:
 	VMOVDQU32 padOuter<>+0(SB), X30
 	VMOVDQU32 padOuter<>+16(SB), X31
 	MOVQ      96(AX), R8
-	VMOVDQU   160(R8), X7
-	VMOVDQU   176(R8), X8
+	VMOVDQU   96(R8), X7
+	VMOVDQU   112(R8), X8
 	JMP       rounds
 
 condition:

@@ -9,9 +9,11 @@
 //
 // A message is hashed in groups of at most eight blocks, each multiplied by the
 // power that its distance from the group's end asks for, and reduced once a group.
-// The powers H^8..H^1 lie in the key block in this order, so the powers of a group
-// of k blocks begin k blocks before the table's end. Messages beyond two groups are
-// hashed sixteen blocks at a time: H^16 to H^9 are made when one begins.
+// The powers H^4..H^1 lie in the key block in this order, so the powers of a group
+// of k blocks, up to four, begin k blocks before the table's end. The four of a longer
+// group that come first are those in the table times H^(k-4), which does not wait for the
+// data. Messages beyond two groups are hashed sixteen blocks at a time: H^16 to H^5 are
+// made when one begins.
 //
 // Register plan, the same in all kernels:
 //
@@ -21,7 +23,7 @@
 //	Z6, Z7   powers of H: those of the group at hand, or H^16 to H^9
 //	Z8       the reduction polynomial
 //	Z9-Z14   temporaries
-//	Z15      shuffle that turns the last dword of each lane round
+//	Z15      H^8 to H^5, in the loops
 //	Z16-Z30  round keys, in the loops
 //	Z31      shuffle that turns each lane round
 //	K1-K4    the octets of Z0-Z3 that are in the message
@@ -35,21 +37,23 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Lengths up to which a message is one group, and two.
+// Lengths up to which a message with its block of lengths is one register of blocks, one
+// group, and two.
 const (
-	oneGroup = 112
-	twoGroup = 240
+	oneRegister = 48
+	oneGroup    = 112
+	twoGroup    = 240
 )
 
 var (
-	state    = [4]VecPhysical{Z0, Z1, Z2, Z3}
-	masks    = [4]OpmaskPhysical{K1, K2, K3, K4}
-	counter  = Z4
-	hash     = Z5
-	powers   = [2]VecPhysical{Z6, Z7}
-	poly     = Z8
-	turnLast = Z15
-	turn     = Z31
+	state   = [4]VecPhysical{Z0, Z1, Z2, Z3}
+	masks   = [4]OpmaskPhysical{K1, K2, K3, K4}
+	counter = Z4
+	hash    = Z5
+	powers  = [2]VecPhysical{Z6, Z7}
+	poly    = Z8
+	upper   = Z15
+	turn    = Z31
 )
 
 var residentKeys = [parts.Rounds + 1]VecPhysical{Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30}
@@ -58,7 +62,7 @@ var residentKeys = [parts.Rounds + 1]VecPhysical{Z16, Z17, Z18, Z19, Z20, Z21, Z
 func xmm(z VecPhysical) VecPhysical { return z.AsX().(VecPhysical) }
 func ymm(z VecPhysical) VecPhysical { return z.AsY().(VecPhysical) }
 
-var tables struct{ turn, turnLast, poly, first, oneGroup, le, step Mem }
+var tables struct{ turn, turnLast, poly, oneRegister, first, oneGroup, le, step Mem }
 
 func lanes(name string, lane func(i int) [16]byte) Mem {
 	m := GLOBL(name, RODATA|NOPTR)
@@ -104,10 +108,11 @@ func counterTable(name string, bigEndian bool, n func(i int) byte) Mem {
 func main() {
 	ConstraintExpr("amd64,!purego,gc")
 	tables.turn = same("turn", [16]byte{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0})
-	tables.turnLast = same("turnLast", [16]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 14, 13, 12})
+	tables.turnLast = lanes("turnLast", func(int) [16]byte { return [16]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 14, 13, 12} })
 	tables.poly = same("polynomial", [16]byte{0: 1, 15: 0xc2})
 	// The first four data blocks have counters 2 to 5; the tag is masked with that of
-	// counter 1, which is the last lane of a group or two.
+	// counter 1, which is the last lane of a register, a group or two.
+	tables.oneRegister = counterTable("countersBEShort", true, func(i int) byte { return []byte{2, 3, 4, 1}[i] })
 	tables.first = counterTable("countersBE", true, func(i int) byte { return byte(2 + i) })
 	tables.oneGroup = counterTable("countersBETag", true, func(i int) byte { return []byte{6, 7, 8, 1}[i] })
 	tables.le = counterTable("countersLE", false, func(i int) byte { return byte(2 + i) })
@@ -179,23 +184,24 @@ func maskFor(n Register, at int, k OpmaskPhysical) {
 	KMOVQ(ones, k)
 }
 
-// lengths adds the block of lengths to the block after the data: lane m of a and b,
-// which is zero. The block is 64 zero bits (there is no additional data) and the
-// number of bits; turned round it is the number in its low half.
-func lengths(bits, m Register, a, b VecPhysical) {
+// lengths adds the block of lengths to the block after the data: lane m of the
+// registers, one or two, which is zero. The block is 64 zero bits (there is no additional
+// data) and the number of bits; turned round it is the number in its low half.
+func lengths(bits, m Register, blocks ...VecPhysical) {
 	one, t := GP64(), Z14
 	MOVL(U32(1), one.As32())
 	twice := GP64()
 	LEAQ(Mem{Base: m, Index: m, Scale: 1}, twice)
 	SHLXQ(twice, one, one)
-	KMOVB(one.As32(), K5)
-	SHRQ(Imm(8), one)
-	KMOVB(one.As32(), K6)
 	VPBROADCASTQ(bits, t)
-	VMOVDQA64_Z(t, K5, Z13)
-	VPORQ(Z13, a, a)
-	VMOVDQA64_Z(t, K6, Z13)
-	VPORQ(Z13, b, b)
+	for i, b := range blocks {
+		k := []OpmaskPhysical{K5, K6}[i]
+		if i > 0 {
+			SHRQ(Imm(8), one)
+		}
+		KMOVB(one.As32(), k)
+		VPORQ(t, b, k, b)
+	}
 }
 
 // Sums of products, not reduced yet, and temporaries.
@@ -234,13 +240,25 @@ func fold() {
 	VPXOR(xmm(tmp), xmm(hash), xmm(hash))
 }
 
-// multiply leaves in hash the sum of the eight products of two registers of turned
-// blocks with the powers, reduced.
-func multiply(a, b VecPhysical, pa, pb Op) {
+// multiply leaves in hash the sum of the four products of a register of turned blocks
+// with the powers, reduced, and multiplyTwo the sum of the eight of two registers.
+func multiply(blocks VecPhysical, power Op) {
+	product(true, blocks, power)
+	reduce(hash)
+	fold()
+}
+
+func multiplyTwo(a, b VecPhysical, pa, pb Op) {
 	product(true, a, pa)
 	product(false, b, pb)
 	reduce(hash)
 	fold()
+}
+
+// raise leaves the reduced products of powers with by, lane by lane.
+func raise(power Op, by, to VecPhysical) {
+	product(true, by, power)
+	reduce(to)
 }
 
 // turned is the turned copy of a register, in another.

@@ -32,20 +32,32 @@ func bitsOf(n Register) Register {
 	return bits
 }
 
-// loadPowers loads the powers for a group that ends with the block of lengths and has
-// m blocks before it: H^(m+1) and so on.
-func loadPowers(key, m Register) {
+// low are H^4 to H^1.
+func low(key Register) Mem { return Mem{Base: key, Disp: parts.PowersAt} }
+
+// powersBefore is where the powers begin for the block of lengths and n-1 blocks before
+// it, n at most four, when there are m blocks before it in all, and n = m + 1 - skip.
+func powersBefore(key, m Register, skip int) Mem {
 	p := GP64()
 	MOVQ(m, p)
 	NEGQ(p)
 	SHLQ(Imm(4), p)
-	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: parts.PowersAt + 7*16}, powers[0])
-	VMOVDQU64(Mem{Base: key, Index: p, Scale: 1, Disp: parts.PowersAt + 7*16 + 64}, powers[1])
+	return Mem{Base: key, Index: p, Scale: 1, Disp: parts.PowersAt + 16*(3+skip)}
 }
 
-func loadAllPowers(key Register) {
-	VMOVDQU64(Mem{Base: key, Disp: parts.PowersAt}, powers[0])
-	VMOVDQU64(Mem{Base: key, Disp: parts.PowersAt + 64}, powers[1])
+// loadPowers loads the powers for a group of more than four blocks that ends with the
+// block of lengths and has m blocks before it: H^(m+1) and so on.
+func loadPowers(key, m Register) {
+	last := powersBefore(key, m, 4)
+	VMOVDQU64(last, powers[1])
+	VBROADCASTI32X4(last, Z14)
+	raise(low(key), Z14, powers[0])
+}
+
+// loadUpper makes H^8 to H^5.
+func loadUpper(key Register) {
+	VBROADCASTI32X4(low(key), Z14)
+	raise(low(key), Z14, upper)
 }
 
 // shortCounters makes the counter blocks of a message of one group.
@@ -59,12 +71,11 @@ func shortCounters(iv Register) {
 func counters(iv Register) {
 	nonce(iv, counter)
 	VPORQ(tables.le, counter, counter)
-	VBROADCASTI32X4(tables.turnLast, turnLast)
 }
 
 func nextCounters(states []VecPhysical) {
 	for _, s := range states {
-		VPSHUFB(turnLast, counter, s)
+		VPSHUFB(tables.turnLast, counter, s)
 		VPADDD(tables.step, counter, counter)
 	}
 }
@@ -89,7 +100,7 @@ func storeTag(z VecPhysical, to Mem) {
 
 // seal writes iv | tag | ciphertext.
 func seal() {
-	TEXT("sealAVX512", NOSPLIT, "func(key *[448]byte, iv *[12]byte, data *byte, text *byte, n int)")
+	TEXT("sealAVX512", NOSPLIT, "func(key *[384]byte, iv *[12]byte, data *byte, text *byte, n int)")
 	Pragma("noescape")
 	Doc("sealAVX512 seals n octets of text into data, which has room for 28 more.")
 	g, iv := arguments("text", "data")
@@ -103,6 +114,28 @@ func seal() {
 	ADDQ(Imm(28), g.out)
 	tagAt := Mem{Base: g.out, Disp: -16}
 
+	CMPQ(g.n, Imm(oneRegister))
+	JA(LabelRef("group"))
+	{
+		m := blocksOf(g.n)
+		maskFor(g.n, 0, K1)
+		nonce(iv, Z0)
+		VPORQ(tables.oneRegister, Z0, Z0)
+		VMOVDQU8_Z(Mem{Base: g.in}, K1, Z2)
+		VMOVDQU64(powersBefore(g.key, m, 0), powers[0])
+		encrypt(g.key, state[:1])
+		VPXORQ(Z0, Z2, Z2)
+		VMOVDQU8(Z2, K1, Mem{Base: g.out})
+		VMOVDQU8_Z(Z2, K1, Z2)
+		turned(Z2, Z2)
+		lengths(bitsOf(g.n), m, Z2)
+		multiply(Z2, powers[0])
+		storeTag(Z0, tagAt)
+		VZEROUPPER()
+		RET()
+	}
+
+	Label("group")
 	CMPQ(g.n, Imm(oneGroup))
 	JA(LabelRef("long"))
 	{
@@ -110,6 +143,7 @@ func seal() {
 		maskFor(g.n, 0, K1)
 		maskFor(g.n, 64, K2)
 		shortCounters(iv)
+		loadPowers(g.key, m)
 		VMOVDQU8_Z(Mem{Base: g.in}, K1, Z2)
 		VMOVDQU8_Z(Mem{Base: g.in, Disp: 64}, K2, Z3)
 		encrypt(g.key, state[:2])
@@ -122,8 +156,7 @@ func seal() {
 		turned(Z2, Z2)
 		turned(Z3, Z3)
 		lengths(bitsOf(g.n), m, Z2, Z3)
-		loadPowers(g.key, m)
-		multiply(Z2, Z3, powers[0], powers[1])
+		multiplyTwo(Z2, Z3, powers[0], powers[1])
 		storeTag(Z1, tagAt)
 		VZEROUPPER()
 		RET()
@@ -194,28 +227,25 @@ func advance(registers int, pointers ...Register) {
 	}
 }
 
-// raisePowers makes H^16 to H^9 of the powers in the key block: each times H^8.
+// raisePowers makes H^16 to H^5 of the powers in the key block.
 func raisePowers(key Register) {
-	VBROADCASTI32X4(Mem{Base: key, Disp: parts.PowersAt}, Z14)
-	for i, p := range powers {
-		VMOVDQU64(Mem{Base: key, Disp: parts.PowersAt + 64*i}, p)
-		product(true, p, Z14)
-		reduce(p)
-	}
+	loadUpper(key)
+	VSHUFI32X4(Imm(0), upper, upper, Z14) // H^8
+	raise(Z14, upper, powers[0])
+	raise(low(key), Z14, powers[1])
 }
 
 // hashChunk hashes eight turned blocks, or sixteen with powers raised.
 func hashChunk(key Register, states []VecPhysical) {
-	low := [2]Mem{{Base: key, Disp: parts.PowersAt}, {Base: key, Disp: parts.PowersAt + 64}}
 	VPXORQ(hash, states[0], states[0])
 	if len(states) == 2 {
-		multiply(states[0], states[1], low[0], low[1])
+		multiplyTwo(states[0], states[1], upper, low(key))
 		return
 	}
 	product(true, states[0], powers[0])
 	product(false, states[1], powers[1])
-	product(false, states[2], low[0])
-	product(false, states[3], low[1])
+	product(false, states[2], upper)
+	product(false, states[3], low(key))
 	reduce(hash)
 	fold()
 }
@@ -237,16 +267,23 @@ func loadResident(key Register) {
 func hashTail(g gp, bits Register) {
 	m := blocksOf(g.n)
 	CMPQ(m, Imm(8))
-	JB(LabelRef("group"))
-	loadAllPowers(g.key)
+	JB(LabelRef("last"))
+	loadUpper(g.key)
 	VPXORQ(hash, Z0, Z0)
-	multiply(Z0, Z1, powers[0], powers[1])
+	multiplyTwo(Z0, Z1, upper, low(g.key))
 	VMOVDQA64(Z2, Z0)
 	VMOVDQA64(Z3, Z1)
 	SUBQ(Imm(8), m)
-	Label("group")
+	Label("last")
 	lengths(bits, m, Z0, Z1)
-	loadPowers(g.key, m)
 	VPXORQ(hash, Z0, Z0)
-	multiply(Z0, Z1, powers[0], powers[1])
+	CMPQ(m, Imm(4))
+	JB(LabelRef("few"))
+	loadPowers(g.key, m)
+	multiplyTwo(Z0, Z1, powers[0], powers[1])
+	JMP(LabelRef("hashed"))
+	Label("few")
+	VMOVDQU64(powersBefore(g.key, m, 0), powers[0])
+	multiply(Z0, powers[0])
+	Label("hashed")
 }

@@ -14,7 +14,7 @@ func main() {
 	turn := parts.Table("turnKeys", 0x08090a0b0c0d0e0f, 0x0001020304050607)
 	poly := parts.Table("polynomialKeys", 1, 0xc200000000000000)
 
-	TEXT("expandAVX", NOSPLIT, "func(key *[32]byte, b *[448]byte)")
+	TEXT("expandAVX", NOSPLIT, "func(key *[32]byte, b *[384]byte)")
 	Pragma("noescape")
 	Doc("expandAVX writes the round keys of an AES-256 key and the powers of its hash key into b.")
 	key := Load(Param("key"), GP64())
@@ -63,17 +63,16 @@ func main() {
 	VPXOR(t, h, h)
 	VPXOR(X4, h, h)
 
-	powers := [9]VecPhysical{1: X3, 2: X5, 3: X6, 4: X7, 5: X8, 6: X9, 7: X10, 8: X11}
-	for _, p := range [][3]int{{2, 1, 1}, {3, 2, 1}, {4, 2, 2}, {5, 4, 1}, {6, 4, 2}, {7, 4, 3}, {8, 4, 4}} {
+	powers := [5]VecPhysical{1: X3, 2: X5, 3: X6, 4: X7}
+	for _, p := range [][3]int{{2, 1, 1}, {3, 2, 1}, {4, 2, 2}} {
 		multiply(powers[p[1]], powers[p[2]], powers[p[0]])
 	}
 	for i, p := range powers[1:] {
-		VMOVDQU(p, Mem{Base: b, Disp: parts.PowersAt + 16*(7-i)})
+		VMOVDQU(p, Mem{Base: b, Disp: parts.PowersAt + 16*(3-i)})
 	}
 	wipe()
 	RET()
-	prefetch("prefetchBlock", "prefetchBlock begins to load a block.", 0)
-	prefetch("prefetchShort", "prefetchShort begins to load what a packet of up to 48 octets needs of a block.", 1)
+	prefetch()
 	Generate()
 }
 
@@ -93,14 +92,12 @@ func multiply(a, b, to VecPhysical) {
 	parts.Reduce(func(ops ...Op) { VPXOR(ops[0], ops[1], ops[2]) }, lo, mid, to, t, X15, to)
 }
 
-// prefetch begins to load a key block, or all of it but its first line: the four higher
-// powers, which short packets do without.
-func prefetch(name, doc string, first int) {
-	TEXT(name, NOSPLIT, "func(b *[448]byte)")
+func prefetch() {
+	TEXT("prefetchBlock", NOSPLIT, "func(b *[384]byte)")
 	Pragma("noescape")
-	Doc(doc)
+	Doc("prefetchBlock begins to load a block.")
 	b := Load(Param("b"), GP64())
-	for line := first; line < 7; line++ {
+	for line := range 6 {
 		PREFETCHT0(Mem{Base: b, Disp: 64 * line})
 	}
 	RET()

@@ -1,6 +1,6 @@
 // Command narrow generates what the tiers without AVX-512 are made of: AES over
 // eight blocks at a time, in four ymm registers (VAES) or eight xmm registers
-// (AES-NI), and GHASH over groups of eight blocks. The package joins them, and pads
+// (AES-NI), and GHASH over groups of four blocks. The package joins them, and pads
 // and masks in Go: vectors have no octet masks there.
 //
 // Register plan: X0-X7 or Y0-Y3 the eight blocks, X8 the round key; X9-X15 are
@@ -73,7 +73,7 @@ func aes(key Register, regs []VecPhysical, wide bool) {
 }
 
 func encrypt8(name string, wide bool) {
-	TEXT(name, NOSPLIT, "func(key *[448]byte, blocks *[128]byte)")
+	TEXT(name, NOSPLIT, "func(key *[384]byte, blocks *[128]byte)")
 	Pragma("noescape")
 	Doc(name + " encrypts eight blocks in place.")
 	key := Load(Param("key"), GP64())
@@ -93,7 +93,7 @@ func encrypt8(name string, wide bool) {
 // counterMode adds the keystream to units of 128 octets. Counters are kept as numbers,
 // with the last dword turned round, in X9.
 func counterMode(name string, wide bool) {
-	TEXT(name, NOSPLIT, "func(key *[448]byte, counter *[16]byte, dst, src *byte, units int)")
+	TEXT(name, NOSPLIT, "func(key *[384]byte, counter *[16]byte, dst, src *byte, units int)")
 	Pragma("noescape")
 	Doc(name + " adds the keystream from counter on to units of 128 octets, and moves the counter on.")
 	key := Load(Param("key"), GP64())
@@ -180,12 +180,12 @@ func hashEnd(hash Register) {
 }
 
 func groups() {
-	TEXT("ghash8AVX", NOSPLIT, "func(key *[448]byte, hash *[16]byte, data *byte, n int)")
+	TEXT("ghash4AVX", NOSPLIT, "func(key *[384]byte, hash *[16]byte, data *byte, n int)")
 	Pragma("noescape")
-	Doc("ghash8AVX hashes n groups of eight blocks.")
+	Doc("ghash4AVX hashes n groups of four blocks.")
 	key, hash, data, n := hashBegin()
 	Label("loop")
-	for i := range 8 {
+	for i := range 4 {
 		VMOVDQU(Mem{Base: data, Disp: 16 * i}, block)
 		VPSHUFB(X14, block, block)
 		if i == 0 {
@@ -194,23 +194,23 @@ func groups() {
 		product(Mem{Base: key, Disp: parts.PowersAt + 16*i}, i == 0)
 	}
 	reduce()
-	ADDQ(U32(128), data)
+	ADDQ(Imm(64), data)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	hashEnd(hash)
 }
 
 func tail() {
-	TEXT("ghashTailAVX", NOSPLIT, "func(key *[448]byte, hash *[16]byte, data *byte, n int)")
+	TEXT("ghashTailAVX", NOSPLIT, "func(key *[384]byte, hash *[16]byte, data *byte, n int)")
 	Pragma("noescape")
-	Doc("ghashTailAVX hashes one group of n blocks, 1 to 8.")
+	Doc("ghashTailAVX hashes one group of n blocks, 1 to 4.")
 	key, hash, data, n := hashBegin()
 	// The powers of n blocks begin n blocks before the table's end.
 	power := GP64()
 	MOVQ(n, power)
 	NEGQ(power)
 	SHLQ(Imm(4), power)
-	LEAQ(Mem{Base: key, Index: power, Scale: 1, Disp: parts.PowersAt + 128}, power)
+	LEAQ(Mem{Base: key, Index: power, Scale: 1, Disp: parts.PowersAt + 64}, power)
 	VPXOR(lo, lo, lo)
 	VPXOR(hi, hi, hi)
 	VPXOR(mid, mid, mid)

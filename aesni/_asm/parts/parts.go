@@ -10,10 +10,10 @@ import (
 
 // Offsets in the key block: see block in package aesni.
 const (
-	PowersAt = 0
-	InnerAt  = 128
-	OuterAt  = 160
-	KeysAt   = 192
+	PowersAt = 0 // of the hash key: H^4 to H^1
+	InnerAt  = 64
+	OuterAt  = 96
+	KeysAt   = 128
 
 	Rounds = 14 // of AES-256, after the first key
 )
