@@ -119,16 +119,25 @@ func PrepareLen(destLen, dataLen int) int {
 // returns both regions of dst for the caller to fill, in either order. It does
 // not check dest (CheckAddress does) nor dataLen (MaxData).
 func PutPrepare(dst []byte, amount Amount, expiry *Timestamp, dest []byte, dataLen int) (condition, data []byte) {
+	condition, destination, data := PutPrepareTo(dst, amount, expiry, len(dest), dataLen)
+	copy(destination, dest)
+	return condition, data
+}
+
+// PutPrepareTo is PutPrepare for a destination of destLen octets, which it leaves out,
+// too, and returns as a region.
+func PutPrepareTo(dst []byte, amount Amount, expiry *Timestamp, destLen, dataLen int) (condition, destination, data []byte) {
 	dst[0] = byte(TypePrepare)
-	at := 1 + oer.PutLength(dst[1:], destinationAt+varLen(len(dest))+varLen(dataLen))
+	at := 1 + oer.PutLength(dst[1:], destinationAt+varLen(destLen)+varLen(dataLen))
 	c := dst[at:]
 	_ = c[destinationAt]
 	binary.BigEndian.PutUint64(c, uint64(amount))
 	*(*Timestamp)(c[expiryAt:]) = *expiry
-	at = destinationAt + oer.PutLength(c[destinationAt:], len(dest))
-	at += copy(c[at:], dest)
+	at = destinationAt + oer.PutLength(c[destinationAt:], destLen)
+	destination = c[at : at+destLen : at+destLen]
+	at += destLen
 	at += oer.PutLength(c[at:], dataLen)
-	return c[conditionAt:destinationAt:destinationAt], c[at : at+dataLen : at+dataLen]
+	return c[conditionAt:destinationAt:destinationAt], destination, c[at : at+dataLen : at+dataLen]
 }
 
 // PrepareFields are the fields of a Prepare to be written.

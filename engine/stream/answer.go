@@ -136,7 +136,7 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 			m.unread(s, c)
 		}
 		m.arrives(c, s.amount >= c.size.test)
-		c.size.fulfilled(s.amount)
+		c.size.fulfilled(s.amount, m.optionsOf(c).MaxPacketAmount)
 		m.trips.record(int64(m.now - s.sentAt))
 	}
 	m.roundTrip(s, c)
@@ -174,7 +174,7 @@ func (m *Machine) spend(s *slot, c *conn, arrived Amount) {
 	m.stats.Sent = satAdd(m.stats.Sent, s.amount)
 	m.stats.SentPackets++
 	if s.flags.has(slotUnknown) {
-		mustSub(&c.unknown, s.amount)
+		mustSub(&m.ownCold(c).unknown, s.amount)
 	}
 	rest := arrived
 	for p := s.more; p != 0; p = m.parts.At(p).next {
@@ -215,7 +215,7 @@ func (m *Machine) noteTotal(k uint32, rec *streamRec) {
 func (m *Machine) unspend(s *slot, c *conn) {
 	mustSub(&c.heldOut, s.amount)
 	if s.flags.has(slotUnknown) {
-		mustSub(&c.unknown, s.amount)
+		mustSub(&m.ownCold(c).unknown, s.amount)
 	}
 	m.unspendPart(s, s.stream, s.part, s.partDest)
 	for p := s.more; p != 0; p = m.parts.At(p).next {

@@ -109,27 +109,29 @@ func TestPacketSizeAgainstTheReferencesTraces(t *testing.T) {
 	}
 	for _, c := range v.Congestion {
 		var p packetSize
-		p.init(maxAmount)
+		most := maxAmount
+		p.init(most)
 		for i, e := range c.Trace {
 			amount := amountOf(t, e.Amount)
 			switch e.Event {
 			case "set":
-				p.init(amount)
+				most = amount
+				p.init(most)
 			case "fulfill":
-				p.fulfilled(amount)
+				p.fulfilled(amount, most)
 			case "liquidity":
-				p.shortOfLiquidity(amount)
+				p.shortOfLiquidity(amount, most)
 			case "tooLarge":
 				var data []byte
 				if e.Received != "" {
 					data = ilp.AppendTooLarge(nil, amountOf(t, e.Received), amountOf(t, e.Maximum))
 				}
-				p.tooLarge(amount, data)
+				p.tooLarge(amount, data, most)
 			default:
 				t.Fatalf("%s: %q", c.Name, e.Event)
 			}
-			if p.test != amountOf(t, e.TestMaximumPacketAmount) || p.ceiling() != amountOf(t, e.MaximumPacketAmount) {
-				t.Errorf("%s, step %d: tries %d of %d, the reference %s of %s", c.Name, i+1, p.test, p.ceiling(), e.TestMaximumPacketAmount, e.MaximumPacketAmount)
+			if p.test != amountOf(t, e.TestMaximumPacketAmount) || p.ceiling(most) != amountOf(t, e.MaximumPacketAmount) {
+				t.Errorf("%s, step %d: tries %d of %d, the reference %s of %s", c.Name, i+1, p.test, p.ceiling(most), e.TestMaximumPacketAmount, e.MaximumPacketAmount)
 				break
 			}
 		}

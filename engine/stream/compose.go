@@ -104,7 +104,7 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 
 // takeMoney holds the money of the next packet and notes its parts.
 func (m *Machine) takeMoney(c *conn, s *slot) Amount {
-	if !c.flags.has(flagReady) || c.paysOneByOne() {
+	if !c.flags.has(flagReady) || m.paysOneByOne(c) {
 		return 0
 	}
 	limit := m.packetRoom(c)
@@ -139,7 +139,7 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 // packetRoom is the most that the next packet may have.
 func (m *Machine) packetRoom(c *conn) Amount {
 	// The connection's own totals must fit 64 bits, whatever its streams may send.
-	limit := min(c.size.test, c.size.ceiling(), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c))
+	limit := min(c.size.test, c.size.ceiling(m.optionsOf(c).MaxPacketAmount), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c))
 	if c.rate.num > c.rate.den {
 		// What arrives must fit 64 bits.
 		most, _ := mulDiv(maxAmount, c.rate.den, c.rate.num)
@@ -152,12 +152,12 @@ func (m *Machine) packetRoom(c *conn) Amount {
 // there is room for, but nothing of which nothing would arrive, and if it can be no
 // rest of which nothing would.
 func (c *conn) portion(sendable, room Amount) Amount {
-	a := min(sendable, room)
-	if a < c.leastSource {
+	a, least := min(sendable, room), c.leastSource()
+	if a < least {
 		return 0
 	}
-	if rest := sendable - a; rest > 0 && rest < c.leastSource {
-		if less := floorSub(a, c.leastSource-rest); less >= c.leastSource {
+	if rest := sendable - a; rest > 0 && rest < least {
+		if less := floorSub(a, least-rest); less >= least {
 			return less
 		}
 	}

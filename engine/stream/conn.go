@@ -76,7 +76,8 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	if len(local) > ilp.MaxAddress {
 		return 0, ilp.CheckAddress(local)
 	}
-	i, c, ok := m.newConn(m.tokenHash(local[n:]), slab.Handle(cfg.Link).Index(), options)
+	token := m.tokenHash(local[n:])
+	i, c, ok := m.newConn(token, slab.Handle(cfg.Link).Index(), options)
 	if !ok {
 		return 0, ErrTooMany
 	}
@@ -87,10 +88,10 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	c.secret = cfg.SharedSecret
 	c.user = cfg.User
 	c.nextStreamID = 1
-	m.setNames(c, cfg.Destination, local, nil)
+	m.setNames(c, cfg.Destination, local, n, nil)
 	m.setExpiry(c, cfg.Expiry)
 	m.deriveKeys(c)
-	m.enter(i, c)
+	m.enter(i, token)
 	o := m.optionsOf(c)
 	if !o.HideAddress {
 		c.flags |= flagTellAddress | flagTellAsset
@@ -117,7 +118,7 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	o := &m.options.entries[options]
 	o.users++
 	*c = conn{
-		token: token, link: link, options: options, nextSequence: 1,
+		link: link, options: options, nextSequence: 1,
 		maxDataRemote: assumedConnWindow, lastActive: m.now,
 	}
 	c.size.init(o.MaxPacketAmount)
@@ -126,10 +127,10 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 }
 
 // enter has packets find a new connection.
-func (m *Machine) enter(i uint32, c *conn) {
-	invariant(m.tokens.Put(c.token, i), "more tokens than connections and tombstones")
+func (m *Machine) enter(i uint32, token uint64) {
+	invariant(m.tokens.Put(token, i), "more tokens than connections and tombstones")
 	if m.cfg.Directory != nil {
-		m.cfg.Directory.Claim(c.token, m.cfg.Shard)
+		m.cfg.Directory.Claim(token, m.cfg.Shard)
 	}
 }
 
@@ -211,7 +212,7 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 	}
 	cold := m.coldOf(c)
 	info := ConnInfo{
-		Received: c.totalReceived, Sent: c.totalSent, Delivered: c.delivered, Held: c.heldOut, Unknown: c.unknown,
+		Received: c.totalReceived, Sent: c.totalSent, Delivered: c.delivered, Held: c.heldOut, Unknown: cold.unknown,
 		Client: c.flags.has(flagClient), Connected: c.flags.has(flagReady), Closed: c.flags.has(flagClosed), CanSend: c.flags.has(flagPeerAddress), Exhausted: c.nextSequence >= maxSequence-1,
 		RateNum: c.rate.num, RateDen: c.rate.den, LastNum: c.lastRate.num, LastDen: c.lastRate.den, SlippagePPM: m.optionsOf(c).slippage,
 		Tag: m.tagOf(c), Local: m.localOf(c), Peer: m.peerOf(c),
@@ -284,16 +285,17 @@ func (m *Machine) entomb(c *conn) {
 	if m.graves.Len() >= m.cfg.MaxTombstones && m.oldGrave() {
 		m.openGrave()
 	}
+	token := m.tokenOf(c)
 	g, t, ok := m.graves.Alloc()
 	if !ok || m.plant.unburied() {
-		m.tokens.Delete(c.token)
+		m.tokens.Delete(token)
 		return
 	}
 	*t = tombstone{
-		token: c.token, until: m.now + Instant(m.cfg.TombstoneTTL),
+		token: token, until: m.now + Instant(m.cfg.TombstoneTTL),
 		received: c.totalReceived, sent: c.totalSent, top: c.replay.top, account: m.links.At(c.link).account,
 	}
-	m.tokens.Put(c.token, g|graveBit)
+	m.tokens.Put(token, g|graveBit)
 	if m.oldestGrave == 0 {
 		m.oldestGrave = g
 	} else {

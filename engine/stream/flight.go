@@ -48,7 +48,7 @@ func (l *link) full() bool {
 // crowds says whether a connection waits for money of others on its link: what room
 // they leave would arrive as nothing.
 func (m *Machine) crowds(l *link, c *conn) bool {
-	return l.flight.packets > 0 && l.flight.room(l.windowMoney) < c.leastSource && m.canSend(c)
+	return l.flight.packets > 0 && l.flight.room(l.windowMoney) < c.leastSource() && m.canSend(c)
 }
 
 func (m *Machine) flightFull(c *conn) bool {

@@ -58,7 +58,8 @@ type scratch struct {
 	out       []byte // plaintexts of what goes out
 	parts     [maxParts]part
 	receipt   []byte
-	local     []byte     // an address that is made
+	local     []byte // addresses that are made
+	peer      []byte
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
 	many      bool       // the vector has more than one packet
@@ -216,7 +217,7 @@ func (m *Machine) find(w []work) {
 // Cache lines of a connection, and of a stream, that a packet in and a packet out with
 // its answer touch (conn, streamRec).
 const (
-	linesIn, linesOut             = 2, 5
+	linesIn, linesOut             = 1, 4
 	slotLines                     = 2
 	streamLinesIn, streamLinesOut = 1, 2
 )
@@ -226,6 +227,14 @@ func (m *Machine) prefetchStream(c *conn, lines int) {
 	if c.firstStream != 0 {
 		m.streams.Prefetch(c.firstStream, lines)
 	}
+}
+
+// tokenAt is where in an address below a link's own the token begins.
+func (l *link) tokenAt(address []byte) int {
+	if _, _, ok := segmentBelow(address, l.address); ok {
+		return len(l.address) + 1
+	}
+	return len(l.former) + 1
 }
 
 // lookUp finds what a packet belongs to and readies its opening. It changes no

@@ -32,6 +32,7 @@ type Machine struct {
 	colds       *slab.Slab[coldConn]
 	coldStreams *slab.Slab[coldStream]
 	names       *slab.Octets // see names.go
+	prefixes    prefixTable
 	assets      assetTable
 	options     optionTable
 	servers     []server          // by server number; 0 is unused

@@ -37,7 +37,11 @@ func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
 	}
 }
 
-func (m *Machine) setPeer(c *conn, address []byte) { m.setNames(c, address, m.localOf(c), m.tagOf(c)) }
+func (m *Machine) setPeer(c *conn, address []byte) {
+	local := m.localOf(c)
+	head, rest := m.localRest(c)
+	m.setNames(c, address, local, len(local)-len(rest)+int(head.token), m.tagOf(c))
+}
 
 // composeTest writes the packet that tries a new address.
 func (m *Machine) composeTest(b []byte, c *conn, s *slot) []byte {
@@ -104,7 +108,7 @@ func (m *Machine) move(index uint32, address []byte) {
 		if len(address)+len(segment) > ilp.MaxAddress {
 			continue
 		}
-		m.setNames(c, m.peerOf(c), append(bytes.Clone(address), segment...), m.tagOf(c))
+		m.setNames(c, m.peerOf(c), append(bytes.Clone(address), segment...), len(address)+1, m.tagOf(c))
 		if !m.optionsOf(c).HideAddress {
 			c.flags |= flagTellAddress | flagUrgent
 			m.wakeConn(i, c)

@@ -396,7 +396,7 @@ func (w *mill) state() {
 		for i := m.conns.Next(0); i != 0; i = m.conns.Next(i) {
 			at, _ := m.connTimers.Deadline(i)
 			c := *m.conns.At(i)
-			cold, names := *m.coldOf(&c), m.names.At(c.names)[:namesHead+len(m.peerOf(&c))+len(m.localOf(&c))+len(m.tagOf(&c))]
+			cold, names := *m.coldOf(&c), [][]byte{m.peerOf(&c), m.localOf(&c), m.tagOf(&c)}
 			cold.expiry, cold.receipts = nil, nil
 			c.cold, c.names = 0, 0 // what they name is told, not where it is
 			fmt.Fprintf(&b, "end %d: conn %d, timer %d: %+v %+v %q\n", n, i, at, c, cold, names)

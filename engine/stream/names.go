@@ -1,7 +1,7 @@
 package stream
 
 import (
-	"encoding/binary"
+	"bytes"
 	"unsafe"
 
 	"github.com/millrace-ilp/millrace/codec/ilp"
@@ -10,42 +10,87 @@ import (
 
 // The names of a connection stand behind one another in one piece of memory without
 // pointers: where prepares go, our own address of the connection, and the tag of its
-// credentials. Their lengths come first, two octets each.
-const namesHead = 3 * 2
+// credentials. What an address begins with, before its last segment or its token, many
+// have in common: it stands once for all of them, as far as there is room for it
+// (prefixTable).
 
-// All of a connection's names together fit a piece.
-const _ = uint(slab.MaxOctets - namesHead - 2*ilp.MaxAddress - maxTag)
+// namesHead begins a piece. The lengths are those of what follows it.
+type namesHead struct {
+	peerPrefix, localPrefix uint16 // numbers in Machine.prefixes
+	peer, local, tag        uint16
+	token                   uint16 // where in what follows of local the token begins
+}
 
-func (m *Machine) setNames(c *conn, peer, local, tag []byte) {
-	number, b := m.names.Alloc(namesHead + len(peer) + len(local) + len(tag))
-	binary.NativeEndian.PutUint16(b, uint16(len(peer)))
-	binary.NativeEndian.PutUint16(b[2:], uint16(len(local)))
-	binary.NativeEndian.PutUint16(b[4:], uint16(len(tag)))
-	b = b[namesHead:]
-	n := copy(b, peer)
-	n += copy(b[n:], local)
+const namesHeadLen = int(unsafe.Sizeof(namesHead{}))
+
+// All of a connection's names together fit a piece, whose length is a multiple of 8.
+const _ = uint(slab.MaxOctets - namesHeadLen - 2*ilp.MaxAddress - maxTag)
+
+// setNames gives a connection its names. Its token begins so many octets into local.
+func (m *Machine) setNames(c *conn, peer, local []byte, token int, tag []byte) {
+	var head namesHead
+	var peerRest, localRest []byte
+	head.peerPrefix, peerRest = m.prefixes.split(peer, bytes.LastIndexByte(peer, '.')+1)
+	head.localPrefix, localRest = m.prefixes.split(local, token)
+	head.token = uint16(token - (len(local) - len(localRest)))
+	head.peer, head.local, head.tag = uint16(len(peerRest)), uint16(len(localRest)), uint16(len(tag))
+	number, b := m.names.Alloc(namesHeadLen + len(peerRest) + len(localRest) + len(tag))
+	*headOf(b) = head
+	b = b[namesHeadLen:]
+	n := copy(b, peerRest)
+	n += copy(b[n:], localRest)
 	copy(b[n:], tag)
 	m.freeNames(c) // not before: what was given may stand there
 	c.names = number
 }
 
-// name is one of a connection's names. It is good until they are set anew, or the
-// connection is freed.
-func (m *Machine) name(c *conn, which int) []byte {
+func headOf(piece []byte) *namesHead { return (*namesHead)(unsafe.Pointer(unsafe.SliceData(piece))) }
+
+// namesOf is a connection's piece.
+func (m *Machine) namesOf(c *conn) (head *namesHead, names []byte) {
 	b := m.names.At(c.names)
-	from := namesHead
-	for k := range which {
-		from += int(binary.NativeEndian.Uint16(b[2*k:]))
-	}
-	to := from + int(binary.NativeEndian.Uint16(b[2*which:]))
-	return b[from:to:to]
+	return headOf(b), b[namesHeadLen:]
 }
 
-// peerOf is where prepares go, localOf our address of the connection, and tagOf the tag
-// of its credentials.
-func (m *Machine) peerOf(c *conn) []byte  { return m.name(c, 0) }
-func (m *Machine) localOf(c *conn) []byte { return m.name(c, 1) }
-func (m *Machine) tagOf(c *conn) []byte   { return m.name(c, 2) }
+// peerParts is where prepares go, in two parts. They are good until the names are set
+// anew, or the connection is freed.
+func (m *Machine) peerParts(c *conn) (prefix string, rest []byte) {
+	head, names := m.namesOf(c)
+	return m.prefixes.at(head.peerPrefix), names[:head.peer:head.peer]
+}
+
+// peerOf is the same in one, localOf our address of the connection, and tagOf the tag of
+// its credentials. They are good until they are asked for again, of any connection.
+func (m *Machine) peerOf(c *conn) []byte {
+	prefix, rest := m.peerParts(c)
+	m.scratch.peer = append(append(m.scratch.peer[:0], prefix...), rest...)
+	return m.scratch.peer
+}
+
+func (m *Machine) localOf(c *conn) []byte {
+	head, rest := m.localRest(c)
+	m.scratch.local = append(append(m.scratch.local[:0], m.prefixes.at(head.localPrefix)...), rest...)
+	return m.scratch.local
+}
+
+func (m *Machine) tagOf(c *conn) []byte {
+	head, names := m.namesOf(c)
+	from := int(head.peer) + int(head.local)
+	return names[from : from+int(head.tag) : from+int(head.tag)]
+}
+
+// localRest is what the piece has of our address.
+func (m *Machine) localRest(c *conn) (*namesHead, []byte) {
+	head, names := m.namesOf(c)
+	return head, names[head.peer:][:head.local]
+}
+
+// tokenOf is the hash of a connection's token.
+func (m *Machine) tokenOf(c *conn) uint64 {
+	head, rest := m.localRest(c)
+	token, _, _ := bytes.Cut(rest[head.token:], []byte{'.'})
+	return m.tokenHash(token)
+}
 
 // prefetchNames asks for where a connection's prepares go. Its record may be freed.
 func (m *Machine) prefetchNames(c *conn) {
@@ -55,9 +100,84 @@ func (m *Machine) prefetchNames(c *conn) {
 }
 
 func (m *Machine) freeNames(c *conn) {
-	if c.names != 0 {
-		m.names.Free(c.names)
-		c.names = 0
+	if c.names == 0 {
+		return
+	}
+	head, _ := m.namesOf(c)
+	m.prefixes.letGo(head.peerPrefix)
+	m.prefixes.letGo(head.localPrefix)
+	m.names.Free(c.names)
+	c.names = 0
+}
+
+// prefixTable holds what addresses begin with, from 1; 0 is nothing. A peer chooses its
+// own address, so there are never more than maxPrefixes: what finds no room is kept
+// with its connection.
+type prefixTable struct {
+	entries []prefixEntry
+	free    []uint16
+	index   map[string]uint16
+}
+
+type prefixEntry struct {
+	octets string
+	users  uint32
+}
+
+const maxPrefixes = 4096
+
+// split is the number of an address's first n octets, which has one more user, and the
+// rest; or 0 and all of it.
+func (t *prefixTable) split(address []byte, n int) (prefix uint16, rest []byte) {
+	if n == 0 {
+		return 0, address
+	}
+	i, known := t.index[string(address[:n])]
+	if !known {
+		if i = t.add(string(address[:n])); i == 0 {
+			return 0, address
+		}
+	}
+	t.entries[i].users++
+	return i, address[n:]
+}
+
+func (t *prefixTable) add(octets string) uint16 {
+	if t.index == nil {
+		t.index = make(map[string]uint16)
+		t.entries = make([]prefixEntry, 1)
+	}
+	var i uint16
+	switch n := len(t.free); {
+	case n > 0:
+		i, t.free = t.free[n-1], t.free[:n-1]
+	case len(t.entries) > maxPrefixes:
+		return 0
+	default:
+		t.entries = append(t.entries, prefixEntry{})
+		i = uint16(len(t.entries) - 1)
+	}
+	t.entries[i].octets = octets
+	t.index[octets] = i
+	return i
+}
+
+func (t *prefixTable) at(i uint16) string {
+	if i == 0 {
+		return ""
+	}
+	return t.entries[i].octets
+}
+
+func (t *prefixTable) letGo(i uint16) {
+	if i == 0 {
+		return
+	}
+	e := &t.entries[i]
+	if e.users--; e.users == 0 {
+		delete(t.index, e.octets)
+		e.octets = ""
+		t.free = append(t.free, i)
 	}
 }
 

@@ -144,8 +144,8 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	packet.Frame.StreamID, packet.Frame.Shares = s.id, uint64(amount)
 	b := packet.Append(w.out)
 	n := len(b) - from + frame.Overhead
-	peer := m.peerOf(c)
-	size := ilp.PrepareLen(len(peer), n)
+	prefix, rest := m.peerParts(c)
+	size := ilp.PrepareLen(len(prefix)+len(rest), n)
 	region := out.Request(h, m.requestID(m.slots.Handle(id)), size)
 	if region == nil {
 		slot.answered = true // it was never written
@@ -167,7 +167,8 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	c.refs++
 	c.nextSequence++
 
-	condition, data := ilp.PutPrepare(region, amount, m.expiry.at(slot.expiresMs), peer, n)
+	condition, destination, data := ilp.PutPrepareTo(region, amount, m.expiry.at(slot.expiresMs), len(prefix)+len(rest), n)
+	copy(destination[copy(destination, prefix):], rest)
 	w.prove[w.seals] = proof{condition: (*[32]byte)(condition), slot: id}
 	op := &w.seal[w.seals]
 	w.seals++
@@ -226,7 +227,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	}
 	c.lastRate = rate{uint64(arrived), uint64(amount)}
 	m.arrives(c, amount >= c.size.test)
-	c.size.fulfilled(amount)
+	c.size.fulfilled(amount, m.optionsOf(c).MaxPacketAmount)
 	m.trips.record(int64(m.now - s.sentAt))
 	m.roundTrip(s, c)
 

@@ -147,6 +147,9 @@ func TestPlainPathDoesWhatTheGeneralOneDoes(t *testing.T) {
 
 // TestRecordsFillCacheLines: what a packet touches stands in as few lines as it can.
 func TestRecordsFillCacheLines(t *testing.T) {
+	if unsafe.Alignof(uint64(0)) < 8 {
+		t.Skip("records have other lengths where 64 bits need not be aligned")
+	}
 	for name, size := range map[string]uintptr{"conn": unsafe.Sizeof(conn{}), "stream": unsafe.Sizeof(streamRec{}), "slot": unsafe.Sizeof(slot{})} {
 		if size%64 != 0 {
 			t.Errorf("a %s has %d octets", name, size)
@@ -155,11 +158,9 @@ func TestRecordsFillCacheLines(t *testing.T) {
 	var c conn
 	var s streamRec
 	for name, ends := range map[string][2]uintptr{
-		"conn.lastActive": {unsafe.Offsetof(c.lastActive), 64},
+		"conn.lastStream": {unsafe.Offsetof(c.lastStream), 64},
 		"conn.window":     {unsafe.Offsetof(c.window), 128},
-		"conn.flight":     {unsafe.Offsetof(c.flight), 192},
-		"conn.rate":       {unsafe.Offsetof(c.rate), 256},
-		"conn.token":      {unsafe.Offsetof(c.token), 320},
+		"conn.secret":     {unsafe.Offsetof(c.secret), 256},
 		"stream.sendMax":  {unsafe.Offsetof(s.sendMax), 64},
 		"slot.amount":     {unsafe.Offsetof(slot{}.amount), 64},
 	} {

@@ -43,7 +43,7 @@ func (m *Machine) startProbe(i uint32, c *conn) {
 	p := m.probes.At(c.probe)
 	*p = probe{pause: probePause}
 	for _, a := range firstVolley {
-		p.add(min(a, c.size.fixed))
+		p.add(min(a, m.optionsOf(c).MaxPacketAmount))
 	}
 	m.wakeConn(i, c)
 }
@@ -94,12 +94,12 @@ func (m *Machine) probeAnswered(i uint32, c *conn, amount Amount, w *work, packe
 		if limit, ok := tooLargeMax(amount, w.reply.Data()); ok {
 			if c.size.limit == maxAmount || limit < c.size.limit {
 				c.size.limit = limit
-				c.size.test = c.size.ceiling()
+				c.size.test = c.size.ceiling(m.optionsOf(c).MaxPacketAmount)
 			}
 			if limit == 0 {
 				p.final = code
 			}
-			p.addNext(min(limit, c.size.fixed))
+			p.addNext(min(limit, m.optionsOf(c).MaxPacketAmount))
 		} else if half := amount / 2; half > 0 {
 			p.addNext(half)
 		}
@@ -139,7 +139,7 @@ func (m *Machine) volleyDone(i uint32, c *conn) {
 		if n == 0 && !p.best.known() {
 			// Nothing at all got through: that tells of an outage, not of amounts.
 			for _, a := range firstVolley {
-				p.add(min(a, c.size.fixed))
+				p.add(min(a, m.optionsOf(c).MaxPacketAmount))
 			}
 		}
 		p.notBefore = m.now + Instant(p.pause)
@@ -147,7 +147,7 @@ func (m *Machine) volleyDone(i uint32, c *conn) {
 	}
 	p.temporary, p.smallest = false, 0
 	if p.n == 0 || p.volleys >= maxVolleys {
-		if p.best.known() && p.digits > 0 && c.size.ceiling() < 1000 {
+		if p.best.known() && p.digits > 0 && c.size.ceiling(m.optionsOf(c).MaxPacketAmount) < 1000 {
 			// The path's packets are too small to tell more.
 			m.rateFound(i, c)
 			return
@@ -174,7 +174,7 @@ func (m *Machine) rateFound(i uint32, c *conn) {
 
 // setRate sets the exchange rate of a connection.
 func (m *Machine) setRate(c *conn, r rate) {
-	c.rate, c.leastSource = r, r.source(1)
+	c.rate = r
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		m.noteStuck(k, m.streams.At(k), c)
 	}
@@ -186,11 +186,12 @@ func (m *Machine) noteStuck(k uint32, s *streamRec, c *conn) {
 	if s.heldOut > 0 || s.flags.has(streamStuck|streamClosed) || c.rate.den == 0 {
 		return
 	}
-	most := min(m.optionsOf(c).MaxInFlightAmount, c.size.ceiling())
-	if left := m.unsent(c, s); left > 0 && min(left, most) < c.leastSource {
+	o, least := m.optionsOf(c), c.leastSource()
+	most := min(o.MaxInFlightAmount, c.size.ceiling(o.MaxPacketAmount))
+	if left := m.unsent(c, s); left > 0 && min(left, most) < least {
 		s.flags |= streamStuck
 		m.streamEvent(EventUndeliverable, k, s)
-		m.events.last().Amount = c.leastSource
+		m.events.last().Amount = least
 	}
 }
 

@@ -135,11 +135,11 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 		m.ownCold(c).receipts = &receiptKeys{[16]byte(n.opened.receiptNonce), [32]byte(n.opened.receiptSecret)}
 		c.flags |= flagReceipts
 	}
-	m.setNames(c, nil, w.packet.Destination(), n.opened.tag)
+	m.setNames(c, nil, w.packet.Destination(), m.linkOf(e.Link).tokenAt(w.packet.Destination()), n.opened.tag)
 	m.setExpiry(c, s.expiry)
 	c.key = m.keys.Alloc()
 	m.keys.Move(c.key, scratchKey(int(w.scratch)))
-	m.enter(i, c)
+	m.enter(i, w.token)
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)
 	return i
@@ -153,10 +153,11 @@ func (m *Machine) receive(e *Entry, w *work, op *aesni.Op, i uint32, c *conn, pa
 		m.replyReject(&r, out)
 		return
 	}
-	tooLate := c.replay.tooLate(packet.Sequence)
-	words, fresh := c.replay.accept(packet.Sequence, m.coldOf(c).replay)
-	if words != nil {
-		m.ownCold(c).replay = words
+	far := m.coldOf(c).replay
+	tooLate := c.replay.tooLate(packet.Sequence, &far)
+	fresh := c.replay.accept(packet.Sequence, &far)
+	if far.words != nil {
+		m.ownCold(c).replay = far
 	}
 	m.plant.replayed(&fresh, packet.Sequence, c.replay.top)
 	if !fresh {

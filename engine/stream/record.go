@@ -52,46 +52,50 @@ func (f connFlags) has(x connFlags) bool { return f&x != 0 }
 
 // conn is one connection. It holds no Go pointers, so that a million of them
 // cost the collector nothing; what few need is in a coldConn. The order of
-// the fields is that of the cache lines: a packet in touches the first two, one out
-// and its answer the first five.
+// the fields is that of the cache lines: a packet in touches the first, one out
+// and its answer the first four.
 type conn struct {
-	flags                   connFlags
-	link                    uint32 // index of the link it is bound to
-	options                 uint32 // index into Machine.options
-	refs                    uint32 // slots and holds that name it
-	firstStream, lastStream uint32 // in order of creation
-	key                     uint32 // slot of its keys, or 0 while it sleeps and once it is over
-	firstDoubt              uint32 // expired packets without an answer, oldest first
-	replay                  replayWindow
-
+	flags                 connFlags
+	link                  uint32 // index of the link it is bound to
+	options               uint32 // index into Machine.options
+	refs                  uint32 // slots and holds that name it
+	key                   uint32 // slot of its keys, or 0 while it sleeps and once it is over
+	firstStream           uint32 // in order of creation
+	replay                replayWindow
 	lastActive            Instant
 	totalReceived, heldIn Amount // in our units
-	nextSequence          Sequence
+
+	lastStream   uint32
+	firstDoubt   uint32 // expired packets without an answer, oldest first
+	names        uint32 // of its ends, in Machine.names
+	cold         uint32 // index of its coldConn, or 0
+	nextSequence Sequence
 	// Sent, in our units; delivered is in the peer's.
 	totalSent, heldOut, delivered Amount
-	user                          uint64
+	rate                          rate
 
-	window window
-
-	flight load
-	size   packetSize
-
-	rate          rate
-	leastSource   Amount // of which anything arrives, by the rate
-	lastRate      rate   // arrived and sent of the last money packet that the receiver has told of
-	unknown       Amount // part of heldOut whose answer is lost
-	maxDataRemote uint64 // how far the peer lets us send on all streams together
-	probe         uint32 // index of its probe while the rate is looked for, or 0
-	names         uint32 // of its ends, in Machine.names
+	window   window
+	flight   load
+	size     packetSize
+	lastRate rate // arrived and sent of the last money packet that the receiver has told of
+	user     uint64
 
 	// What is seldom looked at.
-	token        uint64 // hash of the address token
-	secret       [32]byte
-	nextStreamID uint64
-	openStreams  uint32
-	server       uint32 // its server, or 0
-	asset        uint32 // the peer's, in Machine.assets, or 0
-	cold         uint32 // index of its coldConn, or 0
+	secret        [32]byte
+	maxDataRemote uint64 // how far the peer lets us send on all streams together
+	nextStreamID  uint64
+	openStreams   uint32
+	probe         uint32 // index of its probe while the rate is looked for, or 0
+	server        uint32 // its server, or 0
+	asset         uint32 // the peer's, in Machine.assets, or 0
+}
+
+// leastSource is the least amount of which anything arrives, 0 while the rate is not known.
+func (c *conn) leastSource() Amount {
+	if !c.rate.known() {
+		return 0
+	}
+	return c.rate.least()
 }
 
 // coldConn holds what most connections never need. One that has none counts as
@@ -115,6 +119,7 @@ type coldConn struct {
 	asks         uint8 // repetitions of blocked frames
 	closeCode    frame.ErrorCode
 	doubtSince   Instant
+	unknown      Amount  // part of heldOut whose answer is lost
 	unread       Amount  // see Machine.unread
 	askAt        Instant // repeat blocked frames then, or 0
 	paceNext     Instant // no packet before
@@ -122,7 +127,7 @@ type coldConn struct {
 	closeMessage []byte
 
 	expiry    ExpiryFunc   // with flagExpiry
-	replay    []uint64     // words of a replay window that outgrew its 64 bits
+	replay    farReplay    // of a replay window that outgrew its 64 bits
 	receipts  *receiptKeys // with flagReceipts
 	id        [16]byte     // for the ledger, once it was needed
 	candidate []byte       // a new address of the peer's, on trial

@@ -12,13 +12,12 @@ func TestReplayWindowNeverAcceptsTwice(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, spread := range []int{1, 40, 300, 5000} {
 		var w replayWindow
-		var words []uint64
+		var far farReplay
 		seen := map[uint64]bool{}
 		accepted := 0
 		for n := range 50_000 {
 			seq := uint64(max(n+rng.IntN(2*spread)-spread, 0))
-			var ok bool
-			words, ok = w.accept(seq, words)
+			ok := w.accept(seq, &far)
 			if ok && seen[seq] {
 				t.Fatalf("spread %d: %d accepted twice", spread, seq)
 			}
@@ -36,12 +35,13 @@ func TestReplayWindowNeverAcceptsTwice(t *testing.T) {
 
 func TestReplayWindowIsBounded(t *testing.T) {
 	var w replayWindow
-	words, _ := w.accept(1<<30, nil)
+	var far farReplay
+	w.accept(1<<30, &far)
 	for late := uint64(1); late < 1<<22; late *= 3 {
-		words, _ = w.accept(1<<30-late, words)
+		w.accept(1<<30-late, &far)
 	}
-	if len(words) > maxReplay/64 {
-		t.Fatalf("%d words", len(words))
+	if len(far.words) > maxReplay/64 {
+		t.Fatalf("%d words", len(far.words))
 	}
 }
 
@@ -127,25 +127,24 @@ func (r *recorderOne) Forward(int, Entry)                     {}
 
 func TestSequenceFarAheadLeavesTheWholeGrownWindowBehind(t *testing.T) {
 	var w replayWindow
-	var words []uint64
-	ok := false
+	var far farReplay
 	for _, seq := range []uint64{1, 100, 40} { // the last one is late, and makes the window grow
-		if words, ok = w.accept(seq, words); seq != 40 && !ok {
+		if ok := w.accept(seq, &far); seq != 40 && !ok {
 			t.Fatalf("%d is refused", seq)
 		}
 	}
-	size := uint64(w.size)
-	if words == nil || size < 128 {
+	size := far.size()
+	if far.words == nil || size < 128 {
 		t.Fatalf("a window of %d", size)
 	}
-	if words, ok = w.accept(100+2*size, words); !ok {
+	if !w.accept(100+2*size, &far) {
 		t.Fatal("the one far ahead is refused")
 	}
 	for _, c := range []struct {
 		seq  uint64
 		want bool
 	}{{99 + 2*size, true}, {40 + 2*size, true}, {1 + 2*size, true}, {100 + 2*size, false}, {101 + size, true}, {100, false}, {100 + size, false}} {
-		if words, ok = w.accept(c.seq, words); ok != c.want {
+		if ok := w.accept(c.seq, &far); ok != c.want {
 			t.Errorf("%d is taken: %v", c.seq, ok)
 		}
 	}
@@ -154,19 +153,19 @@ func TestSequenceFarAheadLeavesTheWholeGrownWindowBehind(t *testing.T) {
 // A window that grows knows no more of what was below it than before.
 func TestWindowThatHasGrownDoesNotKnowWhatWasTooLate(t *testing.T) {
 	var w replayWindow
-	var words []uint64
+	var far farReplay
 	for _, seq := range []uint64{1, 200} {
-		words, _ = w.accept(seq, words)
+		w.accept(seq, &far)
 	}
-	if words, _ = w.accept(100, words); w.size <= 100 {
-		t.Fatalf("the window has %d places", w.size)
+	if w.accept(100, &far); far.size() <= 100 {
+		t.Fatalf("the window has %d places", far.size())
 	}
 	for seq := uint64(2); seq <= 200; seq++ {
-		if late, want := w.tooLate(seq), seq <= 200-64; late != want {
+		if late, want := w.tooLate(seq, &far), seq <= 200-64; late != want {
 			t.Fatalf("sequence %d is too late: %v", seq, late)
 		}
 	}
-	if _, fresh := w.accept(90, words); fresh {
+	if w.accept(90, &far) {
 		t.Error("what may have been seen is taken")
 	}
 }

@@ -78,7 +78,7 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 		if w.answersData() {
 			data = w.reply.Data()
 		}
-		if !c.size.tooLarge(amount, data) {
+		if !c.size.tooLarge(amount, data, m.optionsOf(c).MaxPacketAmount) {
 			m.failConn(i, c, frame.InternalError, "the path's maximum packet amount is 0")
 			return
 		}
@@ -102,7 +102,7 @@ func (m *Machine) backOff(i uint32, c *conn, flags slotFlags, amount Amount, sen
 			c.window.congested()
 		}
 		if code == ilp.T04 && flags.has(slotMoney) {
-			c.size.shortOfLiquidity(amount)
+			c.size.shortOfLiquidity(amount, m.optionsOf(c).MaxPacketAmount)
 		}
 	case code == ilp.F02 && (c.delivered > 0 || m.moving(c)) && (r.failing == 0 || m.now-r.failing < unreachableFor):
 		if r.failing == 0 {

@@ -76,7 +76,7 @@ func (m *Machine) canSend(c *conn) bool {
 	case c.flags.has(flagDirtyStreams) && m.streamsDue(c):
 		return true
 	}
-	waits := c.paysOneByOne()
+	waits := m.paysOneByOne(c)
 	for k := c.firstStream; k != 0; {
 		s := m.streams.At(k)
 		if !waits && m.sendableMoney(c, s) > 0 || !s.flags.has(streamClosed) && m.sendableData(c, s) {
@@ -108,7 +108,7 @@ func (m *Machine) sendableMoney(c *conn, s *streamRec) Amount {
 		return 0
 	}
 	left := m.unsent(c, s)
-	if left < c.leastSource {
+	if left < c.leastSource() {
 		return 0
 	}
 	if left == 0 || !s.flags.has(streamRemoteLimit) || s.remoteMax == maxAmount {
@@ -285,13 +285,14 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	m.composing = id
 	s.conn, s.link, s.sequence, s.sentAt = i, c.link, c.nextSequence, m.now
 	c.refs++
-	destination := m.peerOf(c)
+	prefix, rest := m.peerParts(c)
 	var b []byte
 	switch {
 	case c.flags.has(flagCloseDue):
 		b = m.composeClose(w.out, i, c, s)
 	case c.flags.has(flagTestAddress): // before probes, which would go to the address before
-		b, destination = m.composeTest(w.out, c, s), m.coldOf(c).candidate
+		b = m.composeTest(w.out, c, s)
+		prefix, rest = "", m.coldOf(c).candidate
 	case c.flags.has(flagProbing) && m.probes.At(c.probe).n > 0:
 		b = m.composeProbe(w.out, c, s, i)
 	default:
@@ -304,7 +305,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	text := b[from:]
 	n := len(text) + frame.Overhead
 	rid := m.requestID(m.slots.Handle(id))
-	region := out.Request(h, rid, ilp.PrepareLen(len(destination), n))
+	region := out.Request(h, rid, ilp.PrepareLen(len(prefix)+len(rest), n))
 	if region == nil {
 		m.abandon(id, s, c)
 		return false
@@ -312,7 +313,8 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.out = b
 	s.octets = uint32(n)
 	s.expiresMs = m.expiryOf(c).unixMs()
-	condition, data := ilp.PutPrepare(region, s.amount, m.expiry.at(s.expiresMs), destination, n)
+	condition, destination, data := ilp.PutPrepareTo(region, s.amount, m.expiry.at(s.expiresMs), len(prefix)+len(rest), n)
+	copy(destination[copy(destination, prefix):], rest)
 	p := proof{slot: id}
 	if s.flags.has(slotCanFulfil) {
 		p.condition = (*[32]byte)(condition)

@@ -2,36 +2,39 @@ package stream
 
 // packetSize finds the largest source amount that one packet may have on the
 // path, as the reference library does.
+// Options.MaxPacketAmount, most, bounds it.
 type packetSize struct {
 	test  Amount // what the next packets try
 	limit Amount // the path's maximum as far as known; all ones while unknown
-	fixed Amount // Options.MaxPacketAmount
 
 	full     uint32 // packets of the limit's size fulfilled
-	patience uint32 // how many of them until more is tried
+	patience uint8  // 2 to the power of it are how many of them until more is tried
 	raised   bool   // the limit is a trial
 }
 
-// firstPatience is after how many full packets a limit is doubted: a connector
-// may have told one that was only of the moment, or none of its own.
-const firstPatience = 256
+const (
+	// firstPatience is after how many full packets a limit is doubted, 256: a connector
+	// may have told one that was only of the moment, or none of its own.
+	firstPatience = 8
+	maxPatience   = 30
+)
 
-func (p *packetSize) init(fixed Amount) {
-	p.test, p.limit, p.fixed = fixed, maxAmount, fixed
+func (p *packetSize) init(most Amount) {
+	p.test, p.limit = most, maxAmount
 	p.full, p.patience = 0, firstPatience
 }
 
 // ceiling is the largest amount that may be tried.
-func (p *packetSize) ceiling() Amount { return min(p.limit, p.fixed) }
+func (p *packetSize) ceiling(most Amount) Amount { return min(p.limit, most) }
 
 // fulfilled raises what is tried next after a full packet arrived.
-func (p *packetSize) fulfilled(amount Amount) {
-	top := p.ceiling()
+func (p *packetSize) fulfilled(amount, most Amount) {
+	top := p.ceiling(most)
 	if amount != p.test {
 		return
 	}
 	if p.test >= top {
-		p.doubtLimit()
+		p.doubtLimit(most)
 		return
 	}
 	if top != maxAmount {
@@ -43,47 +46,47 @@ func (p *packetSize) fulfilled(amount Amount) {
 
 // doubtLimit tries twice the path's limit once enough packets of its size have
 // arrived, more seldom each time. At worst one flight is refused.
-func (p *packetSize) doubtLimit() {
-	if p.limit >= p.fixed || p.limit == maxAmount {
+func (p *packetSize) doubtLimit(most Amount) {
+	if p.limit >= most || p.limit == maxAmount {
 		return
 	}
 	if p.raised { // it has arrived: there may be much more room
-		p.raised, p.patience = false, 1
+		p.raised, p.patience = false, 0
 	}
-	if p.full++; p.full < p.patience {
+	if p.full++; p.full < 1<<p.patience {
 		return
 	}
 	p.full, p.raised = 0, true
 	p.limit = satAdd(p.limit, p.limit)
-	p.test = p.ceiling()
+	p.test = p.ceiling(most)
 }
 
 // tooLarge takes an F08 for a packet of the given amount. It says false when
 // the path takes no money at all.
-func (p *packetSize) tooLarge(amount Amount, data []byte) bool {
+func (p *packetSize) tooLarge(amount Amount, data []byte, most Amount) bool {
 	if p.raised {
 		p.raised, p.full = false, 0
-		p.patience = min(max(4*p.patience, firstPatience), 1<<30)
+		p.patience = min(max(p.patience+2, firstPatience), maxPatience)
 	}
 	if limit, ok := tooLargeMax(amount, data); ok {
 		p.limit = limit
-		p.test = p.ceiling()
+		p.test = p.ceiling(most)
 		return p.test > 0
 	}
 	if amount > p.limit || amount > p.test && p.limit != maxAmount {
 		return true // sent before an earlier F08 was heard
 	}
 	p.limit = floorSub(amount, 1)
-	p.test = p.ceiling() / 2
+	p.test = p.ceiling(most) / 2
 	if p.test == 0 {
-		p.test = p.ceiling()
+		p.test = p.ceiling(most)
 	}
 	return p.test > 0
 }
 
 // shortOfLiquidity lowers what is tried by a third.
-func (p *packetSize) shortOfLiquidity(amount Amount) {
+func (p *packetSize) shortOfLiquidity(amount, most Amount) {
 	a := min(amount, p.test)
 	p.test = max(2, a-a/3)
-	p.test = min(p.test, max(p.ceiling(), 1))
+	p.test = min(p.test, max(p.ceiling(most), 1))
 }

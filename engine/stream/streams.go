@@ -213,7 +213,7 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 		info.Receipt, info.HasReceipt = *m.receipts.At(cold.receipt), true
 	}
 	if s.flags.has(streamStuck) {
-		info.LeastSource = m.conns.At(s.conn).leastSource
+		info.LeastSource = m.conns.At(s.conn).leastSource()
 	}
 	if s.data != 0 {
 		d := m.data.At(s.data)

@@ -67,7 +67,7 @@ func (m *Machine) keepMoney(i uint32, s *slot, c *conn) {
 		return
 	}
 	s.flags |= slotUnknown
-	mustAdd(&c.unknown, s.amount)
+	mustAdd(&m.ownCold(c).unknown, s.amount)
 	mustAdd(&m.ownColdStream(m.streams.At(s.stream)).unknown, s.part)
 	for p := s.more; p != 0; p = m.parts.At(p).next {
 		mustAdd(&m.ownColdStream(m.streams.At(m.parts.At(p).stream)).unknown, m.parts.At(p).amount)
@@ -179,8 +179,8 @@ func (m *Machine) endDoubt(s *slot) {
 
 // paysOneByOne says that no money may be sent until what is in flight is
 // answered.
-func (c *conn) paysOneByOne() bool {
-	return c.firstDoubt != 0 && !c.flags.has(flagUntold) && c.heldOut > c.unknown
+func (m *Machine) paysOneByOne(c *conn) bool {
+	return c.firstDoubt != 0 && !c.flags.has(flagUntold) && c.heldOut > m.coldOf(c).unknown
 }
 
 // afterAnswer looks at what is in doubt when an answer was taken. It is fresh when
@@ -375,7 +375,7 @@ func (m *Machine) cutDown(s *slot, c *conn, dest, size Amount) bool {
 		cut(x.stream, &x.amount, &x.dest)
 	}
 	mustSub(&c.heldOut, s.amount-kept)
-	mustSub(&c.unknown, s.amount-kept)
+	mustSub(&m.ownCold(c).unknown, s.amount-kept)
 	s.amount = kept
 	return kept > 0
 }

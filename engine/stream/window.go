@@ -42,8 +42,7 @@ type window struct {
 	step      uint32  // fulfilled packets that the present step takes (delay), or quick ones in it (aimd)
 	count     uint32  // and how many of them there were (aimd)
 	base      Instant // the shortest round trip seen
-	least     Instant // the shortest of the present step (delay)
-	sum       Instant // all of the present step together (aimd)
+	trips     Instant // of the present step: the shortest (delay), or all together (aimd)
 	began     Instant // when the present step began (aimd)
 }
 
@@ -99,7 +98,7 @@ func (aimd) fulfilled(w *window, now, sentAt Instant) {
 	if quick {
 		w.step++
 	}
-	w.sum += roundTrip
+	w.trips += roundTrip
 	w.count++
 	switch {
 	case w.size >= w.limit:
@@ -125,7 +124,7 @@ func (aimd) fulfilled(w *window, now, sentAt Instant) {
 func (w *window) endStep(now Instant) {
 	calm := 2*w.step >= w.count // most of them were quick
 	if w.size > shortFlight || w.size == shortFlight && w.full && w.limit > shortFlight {
-		mean := max(w.sum/Instant(max(w.count, 1)), w.base)
+		mean := max(w.trips/Instant(max(w.count, 1)), w.base)
 		if calm != w.calm {
 			w.steps = 0
 		}
@@ -148,7 +147,7 @@ func (w *window) endStep(now Instant) {
 		}
 	}
 	w.calm = calm
-	w.began, w.sum, w.count, w.step = now, 0, 0, 0
+	w.began, w.trips, w.count, w.step = now, 0, 0, 0
 	w.full, w.wasFull = false, w.full
 }
 
@@ -168,13 +167,13 @@ const (
 
 func (delay) fulfilled(w *window, now, sentAt Instant) {
 	roundTrip := max(now-sentAt, 1)
-	if w.least == 0 || roundTrip < w.least {
-		w.least = roundTrip
+	if w.trips == 0 || roundTrip < w.trips {
+		w.trips = roundTrip
 	}
 	if w.base == 0 || roundTrip < w.base {
 		w.base = roundTrip
 	}
-	w.calm = w.base > 0 && w.least-w.base <= w.base/4
+	w.calm = w.base > 0 && w.trips-w.base <= w.base/4
 	opening := w.size < w.threshold
 	if opening && w.size < w.limit {
 		w.size++
@@ -182,7 +181,7 @@ func (delay) fulfilled(w *window, now, sentAt Instant) {
 	if w.credit++; w.credit < w.step {
 		return
 	}
-	queued := uint64(w.size) * uint64(w.least-w.base) / uint64(w.least)
+	queued := uint64(w.size) * uint64(w.trips-w.base) / uint64(w.trips)
 	switch {
 	case opening && queued > fewQueued:
 		w.size -= min(uint32(queued), w.size-1)
@@ -194,7 +193,7 @@ func (delay) fulfilled(w *window, now, sentAt Instant) {
 		w.size--
 		w.threshold = w.size
 	}
-	w.credit, w.least, w.step = 0, 0, w.size
+	w.credit, w.trips, w.step = 0, 0, w.size
 	if w.steps++; w.steps == 0 { // 256 steps
 		// Routes change. Half a window has no queues, so its round trip is the
 		// path's own.
@@ -207,7 +206,7 @@ func (delay) fulfilled(w *window, now, sentAt Instant) {
 func (delay) congested(w *window) {
 	w.threshold = max(w.size/2, 1)
 	w.size = w.threshold
-	w.credit, w.least = 0, 0
+	w.credit, w.trips = 0, 0
 }
 
 type serial struct{}
