@@ -195,7 +195,7 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 	if s.flags.has(slotUnknown) {
 		mustSub(&m.ownColdStream(rec).unknown, amount)
 	}
-	m.moneySent(stream, rec, amount)
+	m.moneySent(stream, rec, m.optionsOf(m.conns.At(rec.conn)), amount)
 	m.noteTotal(stream, rec)
 	if rec.heldOut == 0 {
 		m.noteSettled(stream, rec)

@@ -111,9 +111,9 @@ func (m *Machine) briefEvent(kind EventKind, i uint32) {
 	m.events.queue.Push(queued{kind: kind, stream: i, generation: m.streams.Generation(i)})
 }
 
-func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
+func (m *Machine) moneyReceived(i uint32, s *streamRec, o *connOptions, amount Amount) {
 	m.plant.event(&amount)
-	if m.optionsOf(m.conns.At(s.conn)).NoMoneyEvents {
+	if o.NoMoneyEvents {
 		return
 	}
 	if s.packetsIn == 0 {
@@ -123,8 +123,8 @@ func (m *Machine) moneyReceived(i uint32, s *streamRec, amount Amount) {
 	s.packetsIn++
 }
 
-func (m *Machine) moneySent(i uint32, s *streamRec, amount Amount) {
-	if m.optionsOf(m.conns.At(s.conn)).NoMoneyEvents {
+func (m *Machine) moneySent(i uint32, s *streamRec, o *connOptions, amount Amount) {
+	if o.NoMoneyEvents {
 		return
 	}
 	if s.packetsOut == 0 {

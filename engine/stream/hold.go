@@ -379,7 +379,7 @@ func (m *Machine) release(i uint32, c *conn, r *reply, out Output) {
 			mustAdd(&c.totalReceived, r.parts[k].amount)
 			mustAdd(&s.received, r.parts[k].amount)
 			m.stats.Released = satAdd(m.stats.Released, r.parts[k].amount)
-			m.moneyReceived(r.parts[k].stream, s, r.parts[k].amount)
+			m.moneyReceived(r.parts[k].stream, s, m.optionsOf(c), r.parts[k].amount)
 		}
 	}
 	m.replyFulfill(r, out)

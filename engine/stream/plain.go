@@ -40,7 +40,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	if !p.Parse(op.Text) || k == 0 || !m.links.At(c.link).up {
 		return false
 	}
-	s := m.streams.At(k)
+	s, o := m.streams.At(k), m.optionsOf(c)
 	amount := w.packet.Amount()
 	switch {
 	case p.PacketType != ilp.TypePrepare, p.Frame.StreamID != s.id, p.Frame.Shares == 0, s.flags.has(streamOver),
@@ -48,7 +48,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 		!s.surelyTakes(amount), c.heldIn > 0, !fits(c.totalReceived, amount),
 		!aesni.Equal32(&op.Condition, (*[32]byte)(w.packet.Condition())),
 		int64(m.now) >= expiryNs(w.packet)-m.cfg.FulfillMargin,
-		m.optionsOf(c).Padding,
+		o.Padding,
 		!m.roomFor(e.Link, maxReplyText+replyOverhead, out),
 		!c.replay.acceptNear(p.Sequence):
 		return false
@@ -63,7 +63,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	m.stats.ReleasedPackets++
 	m.stats.Released = satAdd(m.stats.Released, amount)
 	m.stats.FulfillsOut++
-	m.moneyReceived(k, s, amount)
+	m.moneyReceived(k, s, o, amount)
 
 	m.answerRoom()
 	from := len(m.scratch.out)
@@ -206,7 +206,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 		return false
 	}
 	m.plainPackets++
-	amount := s.amount
+	amount, o := s.amount, m.optionsOf(c)
 	arrived := max(s.minDest, p.PrepareAmount)
 	c.lastActive = m.now
 	m.stats.FulfillsIn++
@@ -220,14 +220,14 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	mustAdd(&rec.sent, amount)
 	rec.heldDest = floorSub(rec.heldDest, s.partDest)
 	rec.delivered = satAdd(rec.delivered, arrived)
-	m.moneySent(s.stream, rec, amount)
+	m.moneySent(s.stream, rec, o, amount)
 	m.noteTotal(s.stream, rec)
 	if rec.heldOut == 0 {
 		m.noteStuck(s.stream, rec, c)
 	}
 	c.lastRate = rate{uint64(arrived), uint64(amount)}
 	m.arrives(c, amount >= c.size.test)
-	c.size.fulfilled(amount, m.optionsOf(c).MaxPacketAmount)
+	c.size.fulfilled(amount, o.MaxPacketAmount)
 	m.trips.record(int64(m.now - s.sentAt))
 	m.roundTrip(s, c)
 
