@@ -95,3 +95,53 @@ func TestAnyPartitionIntoVectorsIsTheSame(t *testing.T) {
 		}
 	})
 }
+
+// TestVectorsOfPacketsThatAreAlike: packets as long as each other are proved as they
+// stand, but for those among which one is not.
+func TestVectorsOfPacketsThatAreAlike(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := twoSlots(newKeys)
+		for _, length := range []int{0, 17, 27, 28, 36, 91, 92, 960, 987, 988, 1100} {
+			for n := 14; n < 52; n += 3 {
+				for _, other := range []int{-1, 0, 7, 15, 16, 31, n - 1} {
+					ops := make([]Op, n)
+					for i := range ops {
+						ops[i] = Op{Key: uint32(i % 2 * 9), Data: pattern(length+Overhead-i%3, byte(i))}
+						if i == other && length%2 == 0 {
+							ops[i] = Op{Key: 1 << 20}
+						} else if i == other {
+							ops[i].Data = pattern(length+2*64, byte(n))
+						}
+					}
+					single := append([]Op(nil), ops...)
+					keys.ProveVector(ops)
+					for i := range single {
+						keys.Prove(&single[i])
+					}
+					if !reflect.DeepEqual(single, ops) {
+						t.Fatalf("%d packets of %d octets, another at %d: the vector differs from single calls", n, length, other)
+					}
+				}
+			}
+		}
+		newKeys().ProveVector(make([]Op, 2*maxLanes)) // nothing to do, and no keys
+	})
+}
+
+func TestVectorWithoutKeysPanics(t *testing.T) {
+	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
+		keys := twoSlots(newKeys)
+		keys.DeriveEncryption(3, secret(3))
+		ops := make([]Op, maxLanes)
+		for i := range ops {
+			ops[i] = Op{Data: pattern(45, byte(i))}
+		}
+		ops[9].Key = 3
+		defer func() {
+			if recover() == nil {
+				t.Error("a packet was proved without a key")
+			}
+		}()
+		keys.ProveVector(ops)
+	})
+}
