@@ -22,35 +22,105 @@ DATA polynomial<>+0(SB)/8, $0x0000000000000001
 DATA polynomial<>+8(SB)/8, $0xc200000000000000
 GLOBL polynomial<>(SB), RODATA|NOPTR, $16
 
-DATA countersBEShort<>+0(SB)/8, $0x0000000000000000
-DATA countersBEShort<>+8(SB)/8, $0x0200000000000000
-DATA countersBEShort<>+16(SB)/8, $0x0000000000000000
-DATA countersBEShort<>+24(SB)/8, $0x0300000000000000
-DATA countersBEShort<>+32(SB)/8, $0x0000000000000000
-DATA countersBEShort<>+40(SB)/8, $0x0400000000000000
-DATA countersBEShort<>+48(SB)/8, $0x0000000000000000
-DATA countersBEShort<>+56(SB)/8, $0x0100000000000000
-GLOBL countersBEShort<>(SB), RODATA|NOPTR, $64
+DATA countersRegister<>+0(SB)/8, $0x0000000000000000
+DATA countersRegister<>+8(SB)/8, $0x0000000000000000
+DATA countersRegister<>+16(SB)/8, $0x0000000000000000
+DATA countersRegister<>+24(SB)/8, $0x0000000000000000
+DATA countersRegister<>+32(SB)/8, $0x0000000000000000
+DATA countersRegister<>+40(SB)/8, $0x0000000000000000
+DATA countersRegister<>+48(SB)/8, $0x0000000000000000
+DATA countersRegister<>+56(SB)/8, $0x0100000000000000
+DATA countersRegister<>+64(SB)/8, $0x0000000000000000
+DATA countersRegister<>+72(SB)/8, $0x0000000000000000
+DATA countersRegister<>+80(SB)/8, $0x0000000000000000
+DATA countersRegister<>+88(SB)/8, $0x0000000000000000
+DATA countersRegister<>+96(SB)/8, $0x0000000000000000
+DATA countersRegister<>+104(SB)/8, $0x0200000000000000
+DATA countersRegister<>+112(SB)/8, $0x0000000000000000
+DATA countersRegister<>+120(SB)/8, $0x0100000000000000
+DATA countersRegister<>+128(SB)/8, $0x0000000000000000
+DATA countersRegister<>+136(SB)/8, $0x0000000000000000
+DATA countersRegister<>+144(SB)/8, $0x0000000000000000
+DATA countersRegister<>+152(SB)/8, $0x0200000000000000
+DATA countersRegister<>+160(SB)/8, $0x0000000000000000
+DATA countersRegister<>+168(SB)/8, $0x0300000000000000
+DATA countersRegister<>+176(SB)/8, $0x0000000000000000
+DATA countersRegister<>+184(SB)/8, $0x0100000000000000
+DATA countersRegister<>+192(SB)/8, $0x0000000000000000
+DATA countersRegister<>+200(SB)/8, $0x0200000000000000
+DATA countersRegister<>+208(SB)/8, $0x0000000000000000
+DATA countersRegister<>+216(SB)/8, $0x0300000000000000
+DATA countersRegister<>+224(SB)/8, $0x0000000000000000
+DATA countersRegister<>+232(SB)/8, $0x0400000000000000
+DATA countersRegister<>+240(SB)/8, $0x0000000000000000
+DATA countersRegister<>+248(SB)/8, $0x0100000000000000
+GLOBL countersRegister<>(SB), RODATA|NOPTR, $256
 
-DATA countersBE<>+0(SB)/8, $0x0000000000000000
-DATA countersBE<>+8(SB)/8, $0x0200000000000000
-DATA countersBE<>+16(SB)/8, $0x0000000000000000
-DATA countersBE<>+24(SB)/8, $0x0300000000000000
-DATA countersBE<>+32(SB)/8, $0x0000000000000000
-DATA countersBE<>+40(SB)/8, $0x0400000000000000
-DATA countersBE<>+48(SB)/8, $0x0000000000000000
-DATA countersBE<>+56(SB)/8, $0x0500000000000000
-GLOBL countersBE<>(SB), RODATA|NOPTR, $64
-
-DATA countersBETag<>+0(SB)/8, $0x0000000000000000
-DATA countersBETag<>+8(SB)/8, $0x0600000000000000
-DATA countersBETag<>+16(SB)/8, $0x0000000000000000
-DATA countersBETag<>+24(SB)/8, $0x0700000000000000
-DATA countersBETag<>+32(SB)/8, $0x0000000000000000
-DATA countersBETag<>+40(SB)/8, $0x0800000000000000
-DATA countersBETag<>+48(SB)/8, $0x0000000000000000
-DATA countersBETag<>+56(SB)/8, $0x0100000000000000
-GLOBL countersBETag<>(SB), RODATA|NOPTR, $64
+DATA countersGroup<>+0(SB)/8, $0x0000000000000000
+DATA countersGroup<>+8(SB)/8, $0x0000000000000000
+DATA countersGroup<>+16(SB)/8, $0x0000000000000000
+DATA countersGroup<>+24(SB)/8, $0x0000000000000000
+DATA countersGroup<>+32(SB)/8, $0x0000000000000000
+DATA countersGroup<>+40(SB)/8, $0x0000000000000000
+DATA countersGroup<>+48(SB)/8, $0x0000000000000000
+DATA countersGroup<>+56(SB)/8, $0x0200000000000000
+DATA countersGroup<>+64(SB)/8, $0x0000000000000000
+DATA countersGroup<>+72(SB)/8, $0x0300000000000000
+DATA countersGroup<>+80(SB)/8, $0x0000000000000000
+DATA countersGroup<>+88(SB)/8, $0x0400000000000000
+DATA countersGroup<>+96(SB)/8, $0x0000000000000000
+DATA countersGroup<>+104(SB)/8, $0x0500000000000000
+DATA countersGroup<>+112(SB)/8, $0x0000000000000000
+DATA countersGroup<>+120(SB)/8, $0x0100000000000000
+DATA countersGroup<>+128(SB)/8, $0x0000000000000000
+DATA countersGroup<>+136(SB)/8, $0x0000000000000000
+DATA countersGroup<>+144(SB)/8, $0x0000000000000000
+DATA countersGroup<>+152(SB)/8, $0x0000000000000000
+DATA countersGroup<>+160(SB)/8, $0x0000000000000000
+DATA countersGroup<>+168(SB)/8, $0x0200000000000000
+DATA countersGroup<>+176(SB)/8, $0x0000000000000000
+DATA countersGroup<>+184(SB)/8, $0x0300000000000000
+DATA countersGroup<>+192(SB)/8, $0x0000000000000000
+DATA countersGroup<>+200(SB)/8, $0x0400000000000000
+DATA countersGroup<>+208(SB)/8, $0x0000000000000000
+DATA countersGroup<>+216(SB)/8, $0x0500000000000000
+DATA countersGroup<>+224(SB)/8, $0x0000000000000000
+DATA countersGroup<>+232(SB)/8, $0x0600000000000000
+DATA countersGroup<>+240(SB)/8, $0x0000000000000000
+DATA countersGroup<>+248(SB)/8, $0x0100000000000000
+DATA countersGroup<>+256(SB)/8, $0x0000000000000000
+DATA countersGroup<>+264(SB)/8, $0x0000000000000000
+DATA countersGroup<>+272(SB)/8, $0x0000000000000000
+DATA countersGroup<>+280(SB)/8, $0x0200000000000000
+DATA countersGroup<>+288(SB)/8, $0x0000000000000000
+DATA countersGroup<>+296(SB)/8, $0x0300000000000000
+DATA countersGroup<>+304(SB)/8, $0x0000000000000000
+DATA countersGroup<>+312(SB)/8, $0x0400000000000000
+DATA countersGroup<>+320(SB)/8, $0x0000000000000000
+DATA countersGroup<>+328(SB)/8, $0x0500000000000000
+DATA countersGroup<>+336(SB)/8, $0x0000000000000000
+DATA countersGroup<>+344(SB)/8, $0x0600000000000000
+DATA countersGroup<>+352(SB)/8, $0x0000000000000000
+DATA countersGroup<>+360(SB)/8, $0x0700000000000000
+DATA countersGroup<>+368(SB)/8, $0x0000000000000000
+DATA countersGroup<>+376(SB)/8, $0x0100000000000000
+DATA countersGroup<>+384(SB)/8, $0x0000000000000000
+DATA countersGroup<>+392(SB)/8, $0x0200000000000000
+DATA countersGroup<>+400(SB)/8, $0x0000000000000000
+DATA countersGroup<>+408(SB)/8, $0x0300000000000000
+DATA countersGroup<>+416(SB)/8, $0x0000000000000000
+DATA countersGroup<>+424(SB)/8, $0x0400000000000000
+DATA countersGroup<>+432(SB)/8, $0x0000000000000000
+DATA countersGroup<>+440(SB)/8, $0x0500000000000000
+DATA countersGroup<>+448(SB)/8, $0x0000000000000000
+DATA countersGroup<>+456(SB)/8, $0x0600000000000000
+DATA countersGroup<>+464(SB)/8, $0x0000000000000000
+DATA countersGroup<>+472(SB)/8, $0x0700000000000000
+DATA countersGroup<>+480(SB)/8, $0x0000000000000000
+DATA countersGroup<>+488(SB)/8, $0x0800000000000000
+DATA countersGroup<>+496(SB)/8, $0x0000000000000000
+DATA countersGroup<>+504(SB)/8, $0x0100000000000000
+GLOBL countersGroup<>(SB), RODATA|NOPTR, $512
 
 DATA countersLE<>+0(SB)/8, $0x0000000000000000
 DATA countersLE<>+8(SB)/8, $0x0000000200000000
@@ -75,322 +145,308 @@ GLOBL counterStep<>(SB), RODATA|NOPTR, $64
 // func sealAVX512(key *[384]byte, iv *[12]byte, data *byte, text *byte, n int)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, BMI2, CMOV, VAES, VPCLMULQDQ
 TEXT ·sealAVX512(SB), NOSPLIT, $0-40
-	MOVQ            key+0(FP), AX
-	MOVQ            iv+8(FP), CX
-	MOVQ            data+16(FP), DX
-	MOVQ            text+24(FP), BX
-	MOVQ            n+32(FP), SI
-	VBROADCASTI32X4 turn<>+0(SB), Z31
-	VBROADCASTI32X4 polynomial<>+0(SB), Z8
-	MOVQ            (CX), DI
-	MOVQ            DI, (DX)
-	MOVL            8(CX), DI
-	MOVL            DI, 8(DX)
-	ADDQ            $0x1c, DX
-	CMPQ            SI, $0x30
-	JA              group
-	LEAQ            15(SI), DI
-	SHRQ            $0x04, DI
-	MOVQ            $-1, R8
-	BZHIQ           SI, R8, R8
-	KMOVQ           R8, K1
-	VMOVQ           (CX), X0
-	VPINSRD         $0x02, 8(CX), X0, X0
-	VSHUFI32X4      $0x00, Z0, Z0, Z0
-	VPORQ           countersBEShort<>+0(SB), Z0, Z0
-	VMOVDQU8.Z      (BX), K1, Z2
-	MOVQ            DI, CX
-	NEGQ            CX
-	SHLQ            $0x04, CX
-	VMOVDQU64       48(AX)(CX*1), Z6
-	VBROADCASTI32X4 128(AX), Z14
-	VPXORQ          Z14, Z0, Z0
-	VBROADCASTI32X4 144(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 160(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 176(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 192(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 208(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 224(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 240(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 256(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 272(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 288(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 304(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 320(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 336(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 352(AX), Z14
-	VAESENCLAST     Z14, Z0, Z0
-	VPXORQ          Z0, Z2, Z2
-	VMOVDQU8        Z2, K1, (DX)
-	VMOVDQU8.Z      Z2, K1, Z2
-	VPSHUFB         Z31, Z2, Z2
-	MOVQ            SI, AX
-	SHLQ            $0x03, AX
-	MOVL            $0x00000001, CX
-	LEAQ            (DI)(DI*1), BX
-	SHLXQ           BX, CX, CX
-	VPBROADCASTQ    AX, Z14
-	KMOVB           CX, K5
-	VPORQ           Z14, Z2, K5, Z2
-	VPCLMULQDQ      $0x00, Z6, Z2, Z9
-	VPCLMULQDQ      $0x11, Z6, Z2, Z10
-	VPCLMULQDQ      $0x01, Z6, Z2, Z11
-	VPCLMULQDQ      $0x10, Z6, Z2, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
-	VEXTRACTI64X4   $0x01, Z5, Y12
-	VPXOR           Y12, Y5, Y5
-	VEXTRACTI128    $0x01, Y5, X12
-	VPXOR           X12, X5, X5
-	VEXTRACTI32X4   $0x03, Z0, X14
-	VPSHUFB         X31, X5, X5
-	VPXOR           X14, X5, X5
-	VMOVDQU         X5, -16(DX)
+	MOVQ              key+0(FP), AX
+	MOVQ              iv+8(FP), CX
+	MOVQ              data+16(FP), DX
+	MOVQ              text+24(FP), BX
+	MOVQ              n+32(FP), SI
+	VBROADCASTI32X4   turn<>+0(SB), Z31
+	VBROADCASTI32X4   polynomial<>+0(SB), Z8
+	MOVQ              (CX), DI
+	MOVQ              DI, (DX)
+	MOVL              8(CX), DI
+	MOVL              DI, 8(DX)
+	ADDQ              $0x1c, DX
+	CMPQ              SI, $0x30
+	JA                group
+	LEAQ              -16(DX), DI
+	LEAQ              15(SI), R8
+	SHRQ              $0x04, R8
+	MOVL              $0x00007777, R9
+	KMOVW             R9, K7
+	VBROADCASTI32X4.Z (CX), K7, Z4
+	MOVQ              R8, CX
+	SHLQ              $0x06, CX
+	LEAQ              countersRegister<>+0(SB), R9
+	VPORQ             (R9)(CX*1), Z4, Z0
+	MOVL              $0x00000030, CX
+	SHLQ              $0x04, R8
+	SUBQ              R8, CX
+	MOVQ              $-1, R8
+	BZHIQ             SI, R8, R8
+	SHLXQ             CX, R8, R8
+	KMOVQ             R8, K1
+	SUBQ              CX, BX
+	SUBQ              CX, DX
+	MOVQ              SI, CX
+	SHLQ              $0x03, CX
+	VMOVDQU8.Z        (BX), K1, Z2
+	VBROADCASTI32X4   128(AX), Z14
+	VPXORQ            Z14, Z0, Z0
+	VBROADCASTI32X4   144(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   160(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   176(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   192(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   208(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   224(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   240(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   256(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   272(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   288(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   304(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   320(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   336(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   352(AX), Z14
+	VAESENCLAST       Z14, Z0, Z0
+	VPXORQ            Z0, Z2, Z2
+	VMOVDQU8          Z2, K1, (DX)
+	VMOVDQU8.Z        Z2, K1, Z2
+	VPSHUFB           Z31, Z2, Z2
+	MOVL              $0x00000040, DX
+	KMOVB             DX, K5
+	VPBROADCASTQ      CX, K5, Z2
+	VPCLMULQDQ        $0x00, (AX), Z2, Z9
+	VPCLMULQDQ        $0x11, (AX), Z2, Z10
+	VPCLMULQDQ        $0x01, (AX), Z2, Z11
+	VPCLMULQDQ        $0x10, (AX), Z2, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z5
+	VPTERNLOGQ        $0x96, Z12, Z10, Z5
+	VEXTRACTI64X4     $0x01, Z5, Y12
+	VPXOR             Y12, Y5, Y5
+	VEXTRACTI128      $0x01, Y5, X12
+	VPXOR             X12, X5, X5
+	VEXTRACTI32X4     $0x03, Z0, X14
+	VPSHUFB           X31, X5, X5
+	VPXOR             X14, X5, X5
+	VMOVDQU           X5, (DI)
 	VZEROUPPER
 	RET
 
 group:
-	CMPQ            SI, $0x70
-	JA              long
-	LEAQ            15(SI), DI
-	SHRQ            $0x04, DI
-	MOVQ            $-1, R8
-	BZHIQ           SI, R8, R8
-	KMOVQ           R8, K1
-	MOVQ            $-1, R9
-	XORL            R10, R10
-	MOVQ            SI, R8
-	SUBQ            $0x00000040, R8
-	CMOVQLT         R10, R8
-	BZHIQ           R8, R9, R9
-	KMOVQ           R9, K2
-	VMOVQ           (CX), X4
-	VPINSRD         $0x02, 8(CX), X4, X4
-	VSHUFI32X4      $0x00, Z4, Z4, Z4
-	VPORQ           countersBE<>+0(SB), Z4, Z0
-	VPORQ           countersBETag<>+0(SB), Z4, Z1
-	MOVQ            DI, CX
-	NEGQ            CX
-	SHLQ            $0x04, CX
-	VMOVDQU64       112(AX)(CX*1), Z7
-	VBROADCASTI32X4 112(AX)(CX*1), Z14
-	VPCLMULQDQ      $0x00, (AX), Z14, Z9
-	VPCLMULQDQ      $0x11, (AX), Z14, Z10
-	VPCLMULQDQ      $0x01, (AX), Z14, Z11
-	VPCLMULQDQ      $0x10, (AX), Z14, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z6
-	VMOVDQU8.Z      (BX), K1, Z2
-	VMOVDQU8.Z      64(BX), K2, Z3
-	VBROADCASTI32X4 128(AX), Z14
-	VPXORQ          Z14, Z0, Z0
-	VPXORQ          Z14, Z1, Z1
-	VBROADCASTI32X4 144(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 160(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 176(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 192(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 208(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 224(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 240(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 256(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 272(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 288(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 304(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 320(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 336(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 352(AX), Z14
-	VAESENCLAST     Z14, Z0, Z0
-	VAESENCLAST     Z14, Z1, Z1
-	VPXORQ          Z0, Z2, Z2
-	VPXORQ          Z1, Z3, Z3
-	VMOVDQU8        Z2, K1, (DX)
-	VMOVDQU8        Z3, K2, 64(DX)
-	VMOVDQU8.Z      Z2, K1, Z2
-	VMOVDQU8.Z      Z3, K2, Z3
-	VPSHUFB         Z31, Z2, Z2
-	VPSHUFB         Z31, Z3, Z3
-	MOVQ            SI, AX
-	SHLQ            $0x03, AX
-	MOVL            $0x00000001, CX
-	LEAQ            (DI)(DI*1), BX
-	SHLXQ           BX, CX, CX
-	VPBROADCASTQ    AX, Z14
-	KMOVB           CX, K5
-	VPORQ           Z14, Z2, K5, Z2
-	SHRQ            $0x08, CX
-	KMOVB           CX, K6
-	VPORQ           Z14, Z3, K6, Z3
-	VPCLMULQDQ      $0x00, Z6, Z2, Z9
-	VPCLMULQDQ      $0x11, Z6, Z2, Z10
-	VPCLMULQDQ      $0x01, Z6, Z2, Z11
-	VPCLMULQDQ      $0x10, Z6, Z2, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPCLMULQDQ      $0x00, Z7, Z3, Z12
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x11, Z7, Z3, Z12
-	VPXORQ          Z12, Z10, Z10
-	VPCLMULQDQ      $0x01, Z7, Z3, Z12
-	VPCLMULQDQ      $0x10, Z7, Z3, Z13
-	VPTERNLOGQ      $0x96, Z12, Z13, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
-	VEXTRACTI64X4   $0x01, Z5, Y12
-	VPXOR           Y12, Y5, Y5
-	VEXTRACTI128    $0x01, Y5, X12
-	VPXOR           X12, X5, X5
-	VEXTRACTI32X4   $0x03, Z1, X14
-	VPSHUFB         X31, X5, X5
-	VPXOR           X14, X5, X5
-	VMOVDQU         X5, -16(DX)
+	CMPQ              SI, $0x70
+	JA                long
+	LEAQ              -16(DX), DI
+	LEAQ              15(SI), R8
+	SHRQ              $0x04, R8
+	MOVL              $0x00007777, R9
+	KMOVW             R9, K7
+	VBROADCASTI32X4.Z (CX), K7, Z4
+	MOVQ              R8, CX
+	SHLQ              $0x07, CX
+	LEAQ              countersGroup<>+0(SB), R9
+	VPORQ             -512(R9)(CX*1), Z4, Z0
+	VPORQ             -448(R9)(CX*1), Z4, Z1
+	MOVL              $0x00000070, CX
+	SHLQ              $0x04, R8
+	SUBQ              R8, CX
+	MOVQ              $-1, R8
+	SHLXQ             CX, R8, R9
+	KMOVQ             R9, K1
+	LEAQ              -64(CX)(SI*1), R9
+	BZHIQ             R9, R8, R8
+	KMOVQ             R8, K2
+	SUBQ              CX, BX
+	SUBQ              CX, DX
+	MOVQ              SI, CX
+	SHLQ              $0x03, CX
+	VMOVDQU8.Z        (BX), K1, Z2
+	VMOVDQU8.Z        64(BX), K2, Z3
+	VBROADCASTI32X4   128(AX), Z14
+	VPXORQ            Z14, Z0, Z0
+	VPXORQ            Z14, Z1, Z1
+	VBROADCASTI32X4   144(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   160(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   176(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   192(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   208(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   224(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   240(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   256(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   272(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   288(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   304(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   320(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   336(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   352(AX), Z14
+	VAESENCLAST       Z14, Z0, Z0
+	VAESENCLAST       Z14, Z1, Z1
+	VPXORQ            Z0, Z2, Z2
+	VMOVDQU8          Z2, K1, (DX)
+	VMOVDQU8.Z        Z2, K1, Z2
+	VPSHUFB           Z31, Z2, Z2
+	VPXORQ            Z1, Z3, Z3
+	VMOVDQU8          Z3, K2, 64(DX)
+	VMOVDQU8.Z        Z3, K2, Z3
+	VPSHUFB           Z31, Z3, Z3
+	MOVL              $0x00000040, DX
+	KMOVB             DX, K5
+	VPBROADCASTQ      CX, K5, Z3
+	VBROADCASTI32X4   (AX), Z14
+	VPCLMULQDQ        $0x00, Z14, Z2, Z9
+	VPCLMULQDQ        $0x11, Z14, Z2, Z10
+	VPCLMULQDQ        $0x01, Z14, Z2, Z11
+	VPCLMULQDQ        $0x10, Z14, Z2, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z5
+	VPTERNLOGQ        $0x96, Z12, Z10, Z5
+	VPXORQ            Z5, Z3, Z3
+	VPCLMULQDQ        $0x00, (AX), Z3, Z9
+	VPCLMULQDQ        $0x11, (AX), Z3, Z10
+	VPCLMULQDQ        $0x01, (AX), Z3, Z11
+	VPCLMULQDQ        $0x10, (AX), Z3, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z5
+	VPTERNLOGQ        $0x96, Z12, Z10, Z5
+	VEXTRACTI64X4     $0x01, Z5, Y12
+	VPXOR             Y12, Y5, Y5
+	VEXTRACTI128      $0x01, Y5, X12
+	VPXOR             X12, X5, X5
+	VEXTRACTI32X4     $0x03, Z1, X14
+	VPSHUFB           X31, X5, X5
+	VPXOR             X14, X5, X5
+	VMOVDQU           X5, (DI)
 	VZEROUPPER
 	RET
 
 long:
-	MOVQ            SI, R8
-	SHLQ            $0x03, R8
-	LEAQ            -16(DX), DI
-	VMOVQ           (CX), X4
-	VPINSRD         $0x02, 8(CX), X4, X4
-	VSHUFI32X4      $0x00, Z4, Z4, Z4
-	VPORQ           countersLE<>+0(SB), Z4, Z4
-	VPXORQ          Z5, Z5, Z5
-	CMPQ            SI, $0x000000f0
-	JBE             tail
-	VBROADCASTI32X4 128(AX), Z16
-	VBROADCASTI32X4 144(AX), Z17
-	VBROADCASTI32X4 160(AX), Z18
-	VBROADCASTI32X4 176(AX), Z19
-	VBROADCASTI32X4 192(AX), Z20
-	VBROADCASTI32X4 208(AX), Z21
-	VBROADCASTI32X4 224(AX), Z22
-	VBROADCASTI32X4 240(AX), Z23
-	VBROADCASTI32X4 256(AX), Z24
-	VBROADCASTI32X4 272(AX), Z25
-	VBROADCASTI32X4 288(AX), Z26
-	VBROADCASTI32X4 304(AX), Z27
-	VBROADCASTI32X4 320(AX), Z28
-	VBROADCASTI32X4 336(AX), Z29
-	VBROADCASTI32X4 352(AX), Z30
-	VBROADCASTI32X4 (AX), Z14
-	VPCLMULQDQ      $0x00, (AX), Z14, Z9
-	VPCLMULQDQ      $0x11, (AX), Z14, Z10
-	VPCLMULQDQ      $0x01, (AX), Z14, Z11
-	VPCLMULQDQ      $0x10, (AX), Z14, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z15
-	VSHUFI32X4      $0x00, Z15, Z15, Z14
-	VPCLMULQDQ      $0x00, Z14, Z15, Z9
-	VPCLMULQDQ      $0x11, Z14, Z15, Z10
-	VPCLMULQDQ      $0x01, Z14, Z15, Z11
-	VPCLMULQDQ      $0x10, Z14, Z15, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z6
-	VPCLMULQDQ      $0x00, (AX), Z14, Z9
-	VPCLMULQDQ      $0x11, (AX), Z14, Z10
-	VPCLMULQDQ      $0x01, (AX), Z14, Z11
-	VPCLMULQDQ      $0x10, (AX), Z14, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z7
-	CMPQ            SI, $0x00000100
-	JB              half
+	MOVQ              SI, R8
+	SHLQ              $0x03, R8
+	LEAQ              -16(DX), DI
+	MOVL              $0x00007777, R9
+	KMOVW             R9, K7
+	VBROADCASTI32X4.Z (CX), K7, Z4
+	VPORQ             countersLE<>+0(SB), Z4, Z4
+	VPXORQ            Z5, Z5, Z5
+	CMPQ              SI, $0x000000f0
+	JBE               tail
+	VBROADCASTI32X4   128(AX), Z16
+	VBROADCASTI32X4   144(AX), Z17
+	VBROADCASTI32X4   160(AX), Z18
+	VBROADCASTI32X4   176(AX), Z19
+	VBROADCASTI32X4   192(AX), Z20
+	VBROADCASTI32X4   208(AX), Z21
+	VBROADCASTI32X4   224(AX), Z22
+	VBROADCASTI32X4   240(AX), Z23
+	VBROADCASTI32X4   256(AX), Z24
+	VBROADCASTI32X4   272(AX), Z25
+	VBROADCASTI32X4   288(AX), Z26
+	VBROADCASTI32X4   304(AX), Z27
+	VBROADCASTI32X4   320(AX), Z28
+	VBROADCASTI32X4   336(AX), Z29
+	VBROADCASTI32X4   352(AX), Z30
+	VBROADCASTI32X4   (AX), Z14
+	VPCLMULQDQ        $0x00, (AX), Z14, Z9
+	VPCLMULQDQ        $0x11, (AX), Z14, Z10
+	VPCLMULQDQ        $0x01, (AX), Z14, Z11
+	VPCLMULQDQ        $0x10, (AX), Z14, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z15
+	VPTERNLOGQ        $0x96, Z12, Z10, Z15
+	VSHUFI32X4        $0x00, Z15, Z15, Z14
+	VPCLMULQDQ        $0x00, Z14, Z15, Z9
+	VPCLMULQDQ        $0x11, Z14, Z15, Z10
+	VPCLMULQDQ        $0x01, Z14, Z15, Z11
+	VPCLMULQDQ        $0x10, Z14, Z15, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z6
+	VPTERNLOGQ        $0x96, Z12, Z10, Z6
+	VPCLMULQDQ        $0x00, (AX), Z14, Z9
+	VPCLMULQDQ        $0x11, (AX), Z14, Z10
+	VPCLMULQDQ        $0x01, (AX), Z14, Z11
+	VPCLMULQDQ        $0x10, (AX), Z14, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z7
+	VPTERNLOGQ        $0x96, Z12, Z10, Z7
+	CMPQ              SI, $0x00000100
+	JB                half
 
 loop:
 	VPSHUFB       turnLast<>+0(SB), Z4, Z0
@@ -508,9 +564,8 @@ loop:
 	VPSHUFD       $0x4e, Z9, Z9
 	VPXORQ        Z12, Z9, Z9
 	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z9, Z10, Z5
+	VPSHUFD       $0x4e, Z9, Z5
+	VPTERNLOGQ    $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4 $0x01, Z5, Y12
 	VPXOR         Y12, Y5, Y5
 	VEXTRACTI128  $0x01, Y5, X12
@@ -585,9 +640,8 @@ half:
 	VPSHUFD       $0x4e, Z9, Z9
 	VPXORQ        Z12, Z9, Z9
 	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z9, Z10, Z5
+	VPSHUFD       $0x4e, Z9, Z5
+	VPTERNLOGQ    $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4 $0x01, Z5, Y12
 	VPXOR         Y12, Y5, Y5
 	VEXTRACTI128  $0x01, Y5, X12
@@ -598,203 +652,201 @@ half:
 
 rest:
 tail:
-	VPSHUFB         turnLast<>+0(SB), Z4, Z0
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         turnLast<>+0(SB), Z4, Z1
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         turnLast<>+0(SB), Z4, Z2
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         turnLast<>+0(SB), Z4, Z3
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VMOVQ           (CX), X14
-	VPINSRD         $0x02, 8(CX), X14, X14
-	VSHUFI32X4      $0x00, Z14, Z14, Z14
-	VPORQ           countersBETag<>+0(SB), Z14, Z14
-	MOVL            $0x000000c0, CX
-	KMOVB           CX, K5
-	VMOVDQA64       Z14, K5, Z3
-	VBROADCASTI32X4 128(AX), Z14
-	VPXORQ          Z14, Z0, Z0
-	VPXORQ          Z14, Z1, Z1
-	VPXORQ          Z14, Z2, Z2
-	VPXORQ          Z14, Z3, Z3
-	VBROADCASTI32X4 144(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 160(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 176(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 192(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 208(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 224(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 240(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 256(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 272(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 288(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 304(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 320(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 336(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 352(AX), Z14
-	VAESENCLAST     Z14, Z0, Z0
-	VAESENCLAST     Z14, Z1, Z1
-	VAESENCLAST     Z14, Z2, Z2
-	VAESENCLAST     Z14, Z3, Z3
-	VMOVDQA64       Z3, Z16
-	MOVQ            $-1, CX
-	BZHIQ           SI, CX, CX
-	KMOVQ           CX, K1
-	VMOVDQU8.Z      (BX), K1, Z14
-	VPXORQ          Z14, Z0, Z0
-	VMOVDQU8        Z0, K1, (DX)
-	VMOVDQU8.Z      Z0, K1, Z0
-	VPSHUFB         Z31, Z0, Z0
-	MOVQ            $-1, R9
-	XORL            R10, R10
-	MOVQ            SI, CX
-	SUBQ            $0x00000040, CX
-	CMOVQLT         R10, CX
-	BZHIQ           CX, R9, R9
-	KMOVQ           R9, K2
-	VMOVDQU8.Z      64(BX), K2, Z14
-	VPXORQ          Z14, Z1, Z1
-	VMOVDQU8        Z1, K2, 64(DX)
-	VMOVDQU8.Z      Z1, K2, Z1
-	VPSHUFB         Z31, Z1, Z1
-	MOVQ            $-1, R9
-	XORL            R10, R10
-	MOVQ            SI, CX
-	SUBQ            $0x00000080, CX
-	CMOVQLT         R10, CX
-	BZHIQ           CX, R9, R9
-	KMOVQ           R9, K3
-	VMOVDQU8.Z      128(BX), K3, Z14
-	VPXORQ          Z14, Z2, Z2
-	VMOVDQU8        Z2, K3, 128(DX)
-	VMOVDQU8.Z      Z2, K3, Z2
-	VPSHUFB         Z31, Z2, Z2
-	MOVQ            $-1, R9
-	XORL            R10, R10
-	MOVQ            SI, CX
-	SUBQ            $0x000000c0, CX
-	CMOVQLT         R10, CX
-	BZHIQ           CX, R9, R9
-	KMOVQ           R9, K4
-	VMOVDQU8.Z      192(BX), K4, Z14
-	VPXORQ          Z14, Z3, Z3
-	VMOVDQU8        Z3, K4, 192(DX)
-	VMOVDQU8.Z      Z3, K4, Z3
-	VPSHUFB         Z31, Z3, Z3
-	LEAQ            15(SI), CX
-	SHRQ            $0x04, CX
-	CMPQ            CX, $0x08
-	JB              last
-	VBROADCASTI32X4 (AX), Z14
-	VPCLMULQDQ      $0x00, (AX), Z14, Z9
-	VPCLMULQDQ      $0x11, (AX), Z14, Z10
-	VPCLMULQDQ      $0x01, (AX), Z14, Z11
-	VPCLMULQDQ      $0x10, (AX), Z14, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z15
-	VPXORQ          Z5, Z0, Z0
-	VPCLMULQDQ      $0x00, Z15, Z0, Z9
-	VPCLMULQDQ      $0x11, Z15, Z0, Z10
-	VPCLMULQDQ      $0x01, Z15, Z0, Z11
-	VPCLMULQDQ      $0x10, Z15, Z0, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPCLMULQDQ      $0x00, (AX), Z1, Z12
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x11, (AX), Z1, Z12
-	VPXORQ          Z12, Z10, Z10
-	VPCLMULQDQ      $0x01, (AX), Z1, Z12
-	VPCLMULQDQ      $0x10, (AX), Z1, Z13
-	VPTERNLOGQ      $0x96, Z12, Z13, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
-	VEXTRACTI64X4   $0x01, Z5, Y12
-	VPXOR           Y12, Y5, Y5
-	VEXTRACTI128    $0x01, Y5, X12
-	VPXOR           X12, X5, X5
-	VMOVDQA64       Z2, Z0
-	VMOVDQA64       Z3, Z1
-	SUBQ            $0x08, CX
+	VPSHUFB           turnLast<>+0(SB), Z4, Z0
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	VPSHUFB           turnLast<>+0(SB), Z4, Z1
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	VPSHUFB           turnLast<>+0(SB), Z4, Z2
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	VPSHUFB           turnLast<>+0(SB), Z4, Z3
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	MOVL              $0x00007777, R9
+	KMOVW             R9, K7
+	VBROADCASTI32X4.Z (CX), K7, Z14
+	VPORQ             countersRegister<>+0(SB), Z14, Z14
+	MOVL              $0x000000c0, CX
+	KMOVB             CX, K5
+	VMOVDQA64         Z14, K5, Z3
+	VBROADCASTI32X4   128(AX), Z14
+	VPXORQ            Z14, Z0, Z0
+	VPXORQ            Z14, Z1, Z1
+	VPXORQ            Z14, Z2, Z2
+	VPXORQ            Z14, Z3, Z3
+	VBROADCASTI32X4   144(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   160(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   176(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   192(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   208(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   224(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   240(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   256(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   272(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   288(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   304(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   320(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   336(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   352(AX), Z14
+	VAESENCLAST       Z14, Z0, Z0
+	VAESENCLAST       Z14, Z1, Z1
+	VAESENCLAST       Z14, Z2, Z2
+	VAESENCLAST       Z14, Z3, Z3
+	VMOVDQA64         Z3, Z16
+	MOVQ              $-1, CX
+	BZHIQ             SI, CX, CX
+	KMOVQ             CX, K1
+	VMOVDQU8.Z        (BX), K1, Z14
+	VPXORQ            Z14, Z0, Z0
+	VMOVDQU8          Z0, K1, (DX)
+	VMOVDQU8.Z        Z0, K1, Z0
+	VPSHUFB           Z31, Z0, Z0
+	MOVQ              $-1, R9
+	XORL              R10, R10
+	MOVQ              SI, CX
+	SUBQ              $0x00000040, CX
+	CMOVQLT           R10, CX
+	BZHIQ             CX, R9, R9
+	KMOVQ             R9, K2
+	VMOVDQU8.Z        64(BX), K2, Z14
+	VPXORQ            Z14, Z1, Z1
+	VMOVDQU8          Z1, K2, 64(DX)
+	VMOVDQU8.Z        Z1, K2, Z1
+	VPSHUFB           Z31, Z1, Z1
+	MOVQ              $-1, R9
+	XORL              R10, R10
+	MOVQ              SI, CX
+	SUBQ              $0x00000080, CX
+	CMOVQLT           R10, CX
+	BZHIQ             CX, R9, R9
+	KMOVQ             R9, K3
+	VMOVDQU8.Z        128(BX), K3, Z14
+	VPXORQ            Z14, Z2, Z2
+	VMOVDQU8          Z2, K3, 128(DX)
+	VMOVDQU8.Z        Z2, K3, Z2
+	VPSHUFB           Z31, Z2, Z2
+	MOVQ              $-1, R9
+	XORL              R10, R10
+	MOVQ              SI, CX
+	SUBQ              $0x000000c0, CX
+	CMOVQLT           R10, CX
+	BZHIQ             CX, R9, R9
+	KMOVQ             R9, K4
+	VMOVDQU8.Z        192(BX), K4, Z14
+	VPXORQ            Z14, Z3, Z3
+	VMOVDQU8          Z3, K4, 192(DX)
+	VMOVDQU8.Z        Z3, K4, Z3
+	VPSHUFB           Z31, Z3, Z3
+	LEAQ              15(SI), CX
+	SHRQ              $0x04, CX
+	CMPQ              CX, $0x08
+	JB                last
+	VBROADCASTI32X4   (AX), Z14
+	VPCLMULQDQ        $0x00, (AX), Z14, Z9
+	VPCLMULQDQ        $0x11, (AX), Z14, Z10
+	VPCLMULQDQ        $0x01, (AX), Z14, Z11
+	VPCLMULQDQ        $0x10, (AX), Z14, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z15
+	VPTERNLOGQ        $0x96, Z12, Z10, Z15
+	VPXORQ            Z5, Z0, Z0
+	VPCLMULQDQ        $0x00, Z15, Z0, Z9
+	VPCLMULQDQ        $0x11, Z15, Z0, Z10
+	VPCLMULQDQ        $0x01, Z15, Z0, Z11
+	VPCLMULQDQ        $0x10, Z15, Z0, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPCLMULQDQ        $0x00, (AX), Z1, Z12
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x11, (AX), Z1, Z12
+	VPXORQ            Z12, Z10, Z10
+	VPCLMULQDQ        $0x01, (AX), Z1, Z12
+	VPCLMULQDQ        $0x10, (AX), Z1, Z13
+	VPTERNLOGQ        $0x96, Z12, Z13, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z5
+	VPTERNLOGQ        $0x96, Z12, Z10, Z5
+	VEXTRACTI64X4     $0x01, Z5, Y12
+	VPXOR             Y12, Y5, Y5
+	VEXTRACTI128      $0x01, Y5, X12
+	VPXOR             X12, X5, X5
+	VMOVDQA64         Z2, Z0
+	VMOVDQA64         Z3, Z1
+	SUBQ              $0x08, CX
 
 last:
 	MOVL            $0x00000001, DX
 	LEAQ            (CX)(CX*1), BX
 	SHLXQ           BX, DX, DX
-	VPBROADCASTQ    R8, Z14
 	KMOVB           DX, K5
-	VPORQ           Z14, Z0, K5, Z0
 	SHRQ            $0x08, DX
 	KMOVB           DX, K6
+	VPBROADCASTQ    R8, Z14
+	VPORQ           Z14, Z0, K5, Z0
 	VPORQ           Z14, Z1, K6, Z1
 	VPXORQ          Z5, Z0, Z0
 	CMPQ            CX, $0x04
@@ -816,9 +868,8 @@ last:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z6
+	VPSHUFD         $0x4e, Z9, Z6
+	VPTERNLOGQ      $0x96, Z12, Z10, Z6
 	VPCLMULQDQ      $0x00, Z6, Z0, Z9
 	VPCLMULQDQ      $0x11, Z6, Z0, Z10
 	VPCLMULQDQ      $0x01, Z6, Z0, Z11
@@ -839,9 +890,8 @@ last:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
+	VPSHUFD         $0x4e, Z9, Z5
+	VPTERNLOGQ      $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4   $0x01, Z5, Y12
 	VPXOR           Y12, Y5, Y5
 	VEXTRACTI128    $0x01, Y5, X12
@@ -865,9 +915,8 @@ few:
 	VPSHUFD       $0x4e, Z9, Z9
 	VPXORQ        Z12, Z9, Z9
 	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z9, Z10, Z5
+	VPSHUFD       $0x4e, Z9, Z5
+	VPTERNLOGQ    $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4 $0x01, Z5, Y12
 	VPXOR         Y12, Y5, Y5
 	VEXTRACTI128  $0x01, Y5, X12
@@ -884,238 +933,225 @@ hashed:
 // func openAVX512(key *[384]byte, text *byte, data *byte, n int) (ok bool)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, BMI2, CMOV, VAES, VPCLMULQDQ
 TEXT ·openAVX512(SB), NOSPLIT, $0-33
-	MOVQ            key+0(FP), AX
-	MOVQ            text+8(FP), CX
-	MOVQ            data+16(FP), DX
-	MOVQ            n+24(FP), BX
-	VBROADCASTI32X4 turn<>+0(SB), Z31
-	VBROADCASTI32X4 polynomial<>+0(SB), Z8
-	CMPQ            BX, $0x30
-	JA              group
-	LEAQ            15(BX), SI
-	SHRQ            $0x04, SI
-	MOVQ            $-1, DI
-	BZHIQ           BX, DI, DI
-	KMOVQ           DI, K1
-	VMOVQ           (DX), X0
-	VPINSRD         $0x02, 8(DX), X0, X0
-	VSHUFI32X4      $0x00, Z0, Z0, Z0
-	VPORQ           countersBEShort<>+0(SB), Z0, Z0
-	VMOVDQU8.Z      28(DX), K1, Z2
-	VPSHUFB         Z31, Z2, Z3
-	SHLQ            $0x03, BX
-	MOVL            $0x00000001, DI
-	LEAQ            (SI)(SI*1), R8
-	SHLXQ           R8, DI, DI
-	VPBROADCASTQ    BX, Z14
-	KMOVB           DI, K5
-	VPORQ           Z14, Z3, K5, Z3
-	MOVQ            SI, BX
-	NEGQ            BX
-	SHLQ            $0x04, BX
-	VMOVDQU64       48(AX)(BX*1), Z6
-	VPCLMULQDQ      $0x00, Z6, Z3, Z9
-	VPCLMULQDQ      $0x11, Z6, Z3, Z10
-	VPCLMULQDQ      $0x01, Z6, Z3, Z11
-	VPCLMULQDQ      $0x10, Z6, Z3, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
-	VEXTRACTI64X4   $0x01, Z5, Y12
-	VPXOR           Y12, Y5, Y5
-	VEXTRACTI128    $0x01, Y5, X12
-	VPXOR           X12, X5, X5
-	VBROADCASTI32X4 128(AX), Z14
-	VPXORQ          Z14, Z0, Z0
-	VBROADCASTI32X4 144(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 160(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 176(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 192(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 208(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 224(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 240(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 256(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 272(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 288(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 304(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 320(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 336(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VBROADCASTI32X4 352(AX), Z14
-	VAESENCLAST     Z14, Z0, Z0
-	VPXORQ          Z0, Z2, Z2
-	VEXTRACTI32X4   $0x03, Z0, X14
-	VPSHUFB         X31, X5, X5
-	VPXOR           X14, X5, X5
-	VPCMPEQB        12(DX), X5, X5
-	VPMOVMSKB       X5, AX
-	CMPL            AX, $0x0000ffff
-	JNE             wrong
-	VMOVDQU8        Z2, K1, (CX)
-	JMP             right
+	MOVQ              key+0(FP), AX
+	MOVQ              text+8(FP), CX
+	MOVQ              data+16(FP), DX
+	MOVQ              n+24(FP), BX
+	VBROADCASTI32X4   turn<>+0(SB), Z31
+	VBROADCASTI32X4   polynomial<>+0(SB), Z8
+	CMPQ              BX, $0x30
+	JA                group
+	LEAQ              28(DX), SI
+	LEAQ              15(BX), DI
+	SHRQ              $0x04, DI
+	MOVL              $0x00007777, R8
+	KMOVW             R8, K7
+	VBROADCASTI32X4.Z (DX), K7, Z4
+	MOVQ              DI, R8
+	SHLQ              $0x06, R8
+	LEAQ              countersRegister<>+0(SB), R9
+	VPORQ             (R9)(R8*1), Z4, Z0
+	MOVL              $0x00000030, R8
+	SHLQ              $0x04, DI
+	SUBQ              DI, R8
+	MOVQ              $-1, DI
+	BZHIQ             BX, DI, DI
+	SHLXQ             R8, DI, DI
+	KMOVQ             DI, K1
+	SUBQ              R8, SI
+	SUBQ              R8, CX
+	SHLQ              $0x03, BX
+	VMOVDQU8.Z        (SI), K1, Z2
+	VPSHUFB           Z31, Z2, Z16
+	MOVL              $0x00000040, SI
+	KMOVB             SI, K5
+	VPBROADCASTQ      BX, K5, Z16
+	VPCLMULQDQ        $0x00, (AX), Z16, Z9
+	VPCLMULQDQ        $0x11, (AX), Z16, Z10
+	VPCLMULQDQ        $0x01, (AX), Z16, Z11
+	VPCLMULQDQ        $0x10, (AX), Z16, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z5
+	VPTERNLOGQ        $0x96, Z12, Z10, Z5
+	VEXTRACTI64X4     $0x01, Z5, Y12
+	VPXOR             Y12, Y5, Y5
+	VEXTRACTI128      $0x01, Y5, X12
+	VPXOR             X12, X5, X5
+	VBROADCASTI32X4   128(AX), Z14
+	VPXORQ            Z14, Z0, Z0
+	VBROADCASTI32X4   144(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   160(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   176(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   192(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   208(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   224(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   240(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   256(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   272(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   288(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   304(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   320(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   336(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VBROADCASTI32X4   352(AX), Z14
+	VAESENCLAST       Z14, Z0, Z0
+	VPXORQ            Z0, Z2, Z2
+	VEXTRACTI32X4     $0x03, Z0, X14
+	VPSHUFB           X31, X5, X5
+	VPXOR             X14, X5, X5
+	VPCMPEQB          12(DX), X5, X5
+	VPMOVMSKB         X5, AX
+	CMPL              AX, $0x0000ffff
+	JNE               wrong
+	VMOVDQU8          Z2, K1, (CX)
+	JMP               right
 
 group:
-	CMPQ            BX, $0x70
-	JA              long
-	LEAQ            15(BX), SI
-	SHRQ            $0x04, SI
-	MOVQ            $-1, DI
-	BZHIQ           BX, DI, DI
-	KMOVQ           DI, K1
-	MOVQ            $-1, R8
-	XORL            R9, R9
-	MOVQ            BX, DI
-	SUBQ            $0x00000040, DI
-	CMOVQLT         R9, DI
-	BZHIQ           DI, R8, R8
-	KMOVQ           R8, K2
-	VMOVQ           (DX), X4
-	VPINSRD         $0x02, 8(DX), X4, X4
-	VSHUFI32X4      $0x00, Z4, Z4, Z4
-	VPORQ           countersBE<>+0(SB), Z4, Z0
-	VPORQ           countersBETag<>+0(SB), Z4, Z1
-	MOVQ            SI, DI
-	NEGQ            DI
-	SHLQ            $0x04, DI
-	VMOVDQU64       112(AX)(DI*1), Z7
-	VBROADCASTI32X4 112(AX)(DI*1), Z14
-	VPCLMULQDQ      $0x00, (AX), Z14, Z9
-	VPCLMULQDQ      $0x11, (AX), Z14, Z10
-	VPCLMULQDQ      $0x01, (AX), Z14, Z11
-	VPCLMULQDQ      $0x10, (AX), Z14, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z6
-	VMOVDQU8.Z      28(DX), K1, Z2
-	VMOVDQU8.Z      92(DX), K2, Z3
-	VBROADCASTI32X4 128(AX), Z14
-	VPXORQ          Z14, Z0, Z0
-	VPXORQ          Z14, Z1, Z1
-	VBROADCASTI32X4 144(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 160(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 176(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 192(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 208(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 224(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 240(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 256(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 272(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 288(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 304(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 320(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 336(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VBROADCASTI32X4 352(AX), Z14
-	VAESENCLAST     Z14, Z0, Z0
-	VAESENCLAST     Z14, Z1, Z1
-	VPSHUFB         Z31, Z2, Z17
-	VPSHUFB         Z31, Z3, Z16
-	VPXORQ          Z0, Z2, Z2
-	VPXORQ          Z1, Z3, Z3
-	VMOVDQA64       Z17, Z0
-	MOVQ            BX, AX
-	SHLQ            $0x03, AX
-	MOVL            $0x00000001, BX
-	LEAQ            (SI)(SI*1), SI
-	SHLXQ           SI, BX, BX
-	VPBROADCASTQ    AX, Z14
-	KMOVB           BX, K5
-	VPORQ           Z14, Z0, K5, Z0
-	SHRQ            $0x08, BX
-	KMOVB           BX, K6
-	VPORQ           Z14, Z16, K6, Z16
-	VPCLMULQDQ      $0x00, Z6, Z0, Z9
-	VPCLMULQDQ      $0x11, Z6, Z0, Z10
-	VPCLMULQDQ      $0x01, Z6, Z0, Z11
-	VPCLMULQDQ      $0x10, Z6, Z0, Z12
-	VPXORQ          Z12, Z11, Z11
-	VPCLMULQDQ      $0x00, Z7, Z16, Z12
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x11, Z7, Z16, Z12
-	VPXORQ          Z12, Z10, Z10
-	VPCLMULQDQ      $0x01, Z7, Z16, Z12
-	VPCLMULQDQ      $0x10, Z7, Z16, Z13
-	VPTERNLOGQ      $0x96, Z12, Z13, Z11
-	VPSLLDQ         $0x08, Z11, Z12
-	VPSRLDQ         $0x08, Z11, Z11
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z11, Z10, Z10
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
-	VEXTRACTI64X4   $0x01, Z5, Y12
-	VPXOR           Y12, Y5, Y5
-	VEXTRACTI128    $0x01, Y5, X12
-	VPXOR           X12, X5, X5
-	VEXTRACTI32X4   $0x03, Z1, X14
-	VPSHUFB         X31, X5, X5
-	VPXOR           X14, X5, X5
-	VPCMPEQB        12(DX), X5, X5
-	VPMOVMSKB       X5, AX
-	CMPL            AX, $0x0000ffff
-	JNE             wrong
-	VMOVDQU8        Z2, K1, (CX)
-	VMOVDQU8        Z3, K2, 64(CX)
-	JMP             right
+	CMPQ              BX, $0x70
+	JA                long
+	LEAQ              28(DX), SI
+	LEAQ              15(BX), DI
+	SHRQ              $0x04, DI
+	MOVL              $0x00007777, R8
+	KMOVW             R8, K7
+	VBROADCASTI32X4.Z (DX), K7, Z4
+	MOVQ              DI, R8
+	SHLQ              $0x07, R8
+	LEAQ              countersGroup<>+0(SB), R9
+	VPORQ             -512(R9)(R8*1), Z4, Z0
+	VPORQ             -448(R9)(R8*1), Z4, Z1
+	MOVL              $0x00000070, R8
+	SHLQ              $0x04, DI
+	SUBQ              DI, R8
+	MOVQ              $-1, DI
+	SHLXQ             R8, DI, R9
+	KMOVQ             R9, K1
+	LEAQ              -64(R8)(BX*1), R9
+	BZHIQ             R9, DI, DI
+	KMOVQ             DI, K2
+	SUBQ              R8, SI
+	SUBQ              R8, CX
+	SHLQ              $0x03, BX
+	VMOVDQU8.Z        (SI), K1, Z2
+	VPSHUFB           Z31, Z2, Z16
+	VMOVDQU8.Z        64(SI), K2, Z3
+	VPSHUFB           Z31, Z3, Z17
+	MOVL              $0x00000040, SI
+	KMOVB             SI, K5
+	VPBROADCASTQ      BX, K5, Z17
+	VBROADCASTI32X4   (AX), Z14
+	VPCLMULQDQ        $0x00, Z14, Z16, Z9
+	VPCLMULQDQ        $0x11, Z14, Z16, Z10
+	VPCLMULQDQ        $0x01, Z14, Z16, Z11
+	VPCLMULQDQ        $0x10, Z14, Z16, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z5
+	VPTERNLOGQ        $0x96, Z12, Z10, Z5
+	VPXORQ            Z5, Z17, Z17
+	VPCLMULQDQ        $0x00, (AX), Z17, Z9
+	VPCLMULQDQ        $0x11, (AX), Z17, Z10
+	VPCLMULQDQ        $0x01, (AX), Z17, Z11
+	VPCLMULQDQ        $0x10, (AX), Z17, Z12
+	VPXORQ            Z12, Z11, Z11
+	VPSLLDQ           $0x08, Z11, Z12
+	VPSRLDQ           $0x08, Z11, Z11
+	VPXORQ            Z12, Z9, Z9
+	VPXORQ            Z11, Z10, Z10
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z9
+	VPXORQ            Z12, Z9, Z9
+	VPCLMULQDQ        $0x01, Z9, Z8, Z12
+	VPSHUFD           $0x4e, Z9, Z5
+	VPTERNLOGQ        $0x96, Z12, Z10, Z5
+	VEXTRACTI64X4     $0x01, Z5, Y12
+	VPXOR             Y12, Y5, Y5
+	VEXTRACTI128      $0x01, Y5, X12
+	VPXOR             X12, X5, X5
+	VBROADCASTI32X4   128(AX), Z14
+	VPXORQ            Z14, Z0, Z0
+	VPXORQ            Z14, Z1, Z1
+	VBROADCASTI32X4   144(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   160(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   176(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   192(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   208(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   224(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   240(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   256(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   272(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   288(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   304(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   320(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   336(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VBROADCASTI32X4   352(AX), Z14
+	VAESENCLAST       Z14, Z0, Z0
+	VAESENCLAST       Z14, Z1, Z1
+	VPXORQ            Z0, Z2, Z2
+	VPXORQ            Z1, Z3, Z3
+	VEXTRACTI32X4     $0x03, Z1, X14
+	VPSHUFB           X31, X5, X5
+	VPXOR             X14, X5, X5
+	VPCMPEQB          12(DX), X5, X5
+	VPMOVMSKB         X5, AX
+	CMPL              AX, $0x0000ffff
+	JNE               wrong
+	VMOVDQU8          Z2, K1, (CX)
+	VMOVDQU8          Z3, K2, 64(CX)
+	JMP               right
 
 long:
 	MOVQ            BX, SI
@@ -1139,9 +1175,8 @@ long:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z15
+	VPSHUFD         $0x4e, Z9, Z15
+	VPTERNLOGQ      $0x96, Z12, Z10, Z15
 	VSHUFI32X4      $0x00, Z15, Z15, Z14
 	VPCLMULQDQ      $0x00, Z14, Z15, Z9
 	VPCLMULQDQ      $0x11, Z14, Z15, Z10
@@ -1156,9 +1191,8 @@ long:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z6
+	VPSHUFD         $0x4e, Z9, Z6
+	VPTERNLOGQ      $0x96, Z12, Z10, Z6
 	VPCLMULQDQ      $0x00, (AX), Z14, Z9
 	VPCLMULQDQ      $0x11, (AX), Z14, Z10
 	VPCLMULQDQ      $0x01, (AX), Z14, Z11
@@ -1172,9 +1206,8 @@ long:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z7
+	VPSHUFD         $0x4e, Z9, Z7
+	VPTERNLOGQ      $0x96, Z12, Z10, Z7
 	CMPQ            BX, $0x00000100
 	JB              halfHash
 
@@ -1222,9 +1255,8 @@ loopHash:
 	VPSHUFD       $0x4e, Z9, Z9
 	VPXORQ        Z12, Z9, Z9
 	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z9, Z10, Z5
+	VPSHUFD       $0x4e, Z9, Z5
+	VPTERNLOGQ    $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4 $0x01, Z5, Y12
 	VPXOR         Y12, Y5, Y5
 	VEXTRACTI128  $0x01, Y5, X12
@@ -1262,9 +1294,8 @@ halfHash:
 	VPSHUFD       $0x4e, Z9, Z9
 	VPXORQ        Z12, Z9, Z9
 	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z9, Z10, Z5
+	VPSHUFD       $0x4e, Z9, Z5
+	VPTERNLOGQ    $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4 $0x01, Z5, Y12
 	VPXOR         Y12, Y5, Y5
 	VEXTRACTI128  $0x01, Y5, X12
@@ -1328,9 +1359,8 @@ tail:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z15
+	VPSHUFD         $0x4e, Z9, Z15
+	VPTERNLOGQ      $0x96, Z12, Z10, Z15
 	VPXORQ          Z5, Z0, Z0
 	VPCLMULQDQ      $0x00, Z15, Z0, Z9
 	VPCLMULQDQ      $0x11, Z15, Z0, Z10
@@ -1352,9 +1382,8 @@ tail:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
+	VPSHUFD         $0x4e, Z9, Z5
+	VPTERNLOGQ      $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4   $0x01, Z5, Y12
 	VPXOR           Y12, Y5, Y5
 	VEXTRACTI128    $0x01, Y5, X12
@@ -1367,11 +1396,11 @@ last:
 	MOVL            $0x00000001, R8
 	LEAQ            (BX)(BX*1), R9
 	SHLXQ           R9, R8, R8
-	VPBROADCASTQ    SI, Z14
 	KMOVB           R8, K5
-	VPORQ           Z14, Z0, K5, Z0
 	SHRQ            $0x08, R8
 	KMOVB           R8, K6
+	VPBROADCASTQ    SI, Z14
+	VPORQ           Z14, Z0, K5, Z0
 	VPORQ           Z14, Z1, K6, Z1
 	VPXORQ          Z5, Z0, Z0
 	CMPQ            BX, $0x04
@@ -1393,9 +1422,8 @@ last:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z6
+	VPSHUFD         $0x4e, Z9, Z6
+	VPTERNLOGQ      $0x96, Z12, Z10, Z6
 	VPCLMULQDQ      $0x00, Z6, Z0, Z9
 	VPCLMULQDQ      $0x11, Z6, Z0, Z10
 	VPCLMULQDQ      $0x01, Z6, Z0, Z11
@@ -1416,9 +1444,8 @@ last:
 	VPSHUFD         $0x4e, Z9, Z9
 	VPXORQ          Z12, Z9, Z9
 	VPCLMULQDQ      $0x01, Z9, Z8, Z12
-	VPSHUFD         $0x4e, Z9, Z9
-	VPXORQ          Z12, Z9, Z9
-	VPXORQ          Z9, Z10, Z5
+	VPSHUFD         $0x4e, Z9, Z5
+	VPTERNLOGQ      $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4   $0x01, Z5, Y12
 	VPXOR           Y12, Y5, Y5
 	VEXTRACTI128    $0x01, Y5, X12
@@ -1442,188 +1469,187 @@ few:
 	VPSHUFD       $0x4e, Z9, Z9
 	VPXORQ        Z12, Z9, Z9
 	VPCLMULQDQ    $0x01, Z9, Z8, Z12
-	VPSHUFD       $0x4e, Z9, Z9
-	VPXORQ        Z12, Z9, Z9
-	VPXORQ        Z9, Z10, Z5
+	VPSHUFD       $0x4e, Z9, Z5
+	VPTERNLOGQ    $0x96, Z12, Z10, Z5
 	VEXTRACTI64X4 $0x01, Z5, Y12
 	VPXOR         Y12, Y5, Y5
 	VEXTRACTI128  $0x01, Y5, X12
 	VPXOR         X12, X5, X5
 
 hashed:
-	VMOVQ           (DX), X4
-	VPINSRD         $0x02, 8(DX), X4, X4
-	VSHUFI32X4      $0x00, Z4, Z4, Z4
-	VPORQ           countersLE<>+0(SB), Z4, Z4
-	CMPQ            DI, $0x000000f0
-	JA              passes
-	VPSHUFB         turnLast<>+0(SB), Z4, Z0
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         turnLast<>+0(SB), Z4, Z1
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         turnLast<>+0(SB), Z4, Z2
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VPSHUFB         turnLast<>+0(SB), Z4, Z3
-	VPADDD          counterStep<>+0(SB), Z4, Z4
-	VMOVQ           (DX), X14
-	VPINSRD         $0x02, 8(DX), X14, X14
-	VSHUFI32X4      $0x00, Z14, Z14, Z14
-	VPORQ           countersBETag<>+0(SB), Z14, Z14
-	MOVL            $0x000000c0, BX
-	KMOVB           BX, K5
-	VMOVDQA64       Z14, K5, Z3
-	VBROADCASTI32X4 128(AX), Z14
-	VPXORQ          Z14, Z0, Z0
-	VPXORQ          Z14, Z1, Z1
-	VPXORQ          Z14, Z2, Z2
-	VPXORQ          Z14, Z3, Z3
-	VBROADCASTI32X4 144(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 160(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 176(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 192(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 208(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 224(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 240(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 256(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 272(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 288(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 304(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 320(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 336(AX), Z14
-	VAESENC         Z14, Z0, Z0
-	VAESENC         Z14, Z1, Z1
-	VAESENC         Z14, Z2, Z2
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 352(AX), Z14
-	VAESENCLAST     Z14, Z0, Z0
-	VAESENCLAST     Z14, Z1, Z1
-	VAESENCLAST     Z14, Z2, Z2
-	VAESENCLAST     Z14, Z3, Z3
-	VEXTRACTI32X4   $0x03, Z3, X14
-	VPSHUFB         X31, X5, X5
-	VPXOR           X14, X5, X5
-	VPCMPEQB        12(DX), X5, X5
-	VPMOVMSKB       X5, AX
-	CMPL            AX, $0x0000ffff
-	JNE             wrong
-	VPXORQ          Z16, Z0, Z0
-	VMOVDQU8        Z0, K1, (CX)
-	VPXORQ          Z17, Z1, Z1
-	VMOVDQU8        Z1, K2, 64(CX)
-	VPXORQ          Z18, Z2, Z2
-	VMOVDQU8        Z2, K3, 128(CX)
-	VPXORQ          Z19, Z3, Z3
-	VMOVDQU8        Z3, K4, 192(CX)
-	JMP             right
+	MOVL              $0x00007777, BX
+	KMOVW             BX, K7
+	VBROADCASTI32X4.Z (DX), K7, Z4
+	VPORQ             countersLE<>+0(SB), Z4, Z4
+	CMPQ              DI, $0x000000f0
+	JA                passes
+	VPSHUFB           turnLast<>+0(SB), Z4, Z0
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	VPSHUFB           turnLast<>+0(SB), Z4, Z1
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	VPSHUFB           turnLast<>+0(SB), Z4, Z2
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	VPSHUFB           turnLast<>+0(SB), Z4, Z3
+	VPADDD            counterStep<>+0(SB), Z4, Z4
+	MOVL              $0x00007777, BX
+	KMOVW             BX, K7
+	VBROADCASTI32X4.Z (DX), K7, Z14
+	VPORQ             countersRegister<>+0(SB), Z14, Z14
+	MOVL              $0x000000c0, BX
+	KMOVB             BX, K5
+	VMOVDQA64         Z14, K5, Z3
+	VBROADCASTI32X4   128(AX), Z14
+	VPXORQ            Z14, Z0, Z0
+	VPXORQ            Z14, Z1, Z1
+	VPXORQ            Z14, Z2, Z2
+	VPXORQ            Z14, Z3, Z3
+	VBROADCASTI32X4   144(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   160(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   176(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   192(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   208(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   224(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   240(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   256(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   272(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   288(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   304(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   320(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   336(AX), Z14
+	VAESENC           Z14, Z0, Z0
+	VAESENC           Z14, Z1, Z1
+	VAESENC           Z14, Z2, Z2
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   352(AX), Z14
+	VAESENCLAST       Z14, Z0, Z0
+	VAESENCLAST       Z14, Z1, Z1
+	VAESENCLAST       Z14, Z2, Z2
+	VAESENCLAST       Z14, Z3, Z3
+	VEXTRACTI32X4     $0x03, Z3, X14
+	VPSHUFB           X31, X5, X5
+	VPXOR             X14, X5, X5
+	VPCMPEQB          12(DX), X5, X5
+	VPMOVMSKB         X5, AX
+	CMPL              AX, $0x0000ffff
+	JNE               wrong
+	VPXORQ            Z16, Z0, Z0
+	VMOVDQU8          Z0, K1, (CX)
+	VPXORQ            Z17, Z1, Z1
+	VMOVDQU8          Z1, K2, 64(CX)
+	VPXORQ            Z18, Z2, Z2
+	VMOVDQU8          Z2, K3, 128(CX)
+	VPXORQ            Z19, Z3, Z3
+	VMOVDQU8          Z3, K4, 192(CX)
+	JMP               right
 
 passes:
-	VMOVQ           (DX), X3
-	VPINSRD         $0x02, 8(DX), X3, X3
-	VSHUFI32X4      $0x00, Z3, Z3, Z3
-	VPORQ           countersBETag<>+0(SB), Z3, Z3
-	VBROADCASTI32X4 128(AX), Z14
-	VPXORQ          Z14, Z3, Z3
-	VBROADCASTI32X4 144(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 160(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 176(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 192(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 208(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 224(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 240(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 256(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 272(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 288(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 304(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 320(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 336(AX), Z14
-	VAESENC         Z14, Z3, Z3
-	VBROADCASTI32X4 352(AX), Z14
-	VAESENCLAST     Z14, Z3, Z3
-	VEXTRACTI32X4   $0x03, Z3, X14
-	VPSHUFB         X31, X5, X5
-	VPXOR           X14, X5, X5
-	VPCMPEQB        12(DX), X5, X5
-	VPMOVMSKB       X5, BX
-	CMPL            BX, $0x0000ffff
-	JNE             wrong
-	VBROADCASTI32X4 128(AX), Z16
-	VBROADCASTI32X4 144(AX), Z17
-	VBROADCASTI32X4 160(AX), Z18
-	VBROADCASTI32X4 176(AX), Z19
-	VBROADCASTI32X4 192(AX), Z20
-	VBROADCASTI32X4 208(AX), Z21
-	VBROADCASTI32X4 224(AX), Z22
-	VBROADCASTI32X4 240(AX), Z23
-	VBROADCASTI32X4 256(AX), Z24
-	VBROADCASTI32X4 272(AX), Z25
-	VBROADCASTI32X4 288(AX), Z26
-	VBROADCASTI32X4 304(AX), Z27
-	VBROADCASTI32X4 320(AX), Z28
-	VBROADCASTI32X4 336(AX), Z29
-	VBROADCASTI32X4 352(AX), Z30
-	LEAQ            28(DX), R8
-	CMPQ            DI, $0x00000100
-	JB              halfOpen
+	MOVL              $0x00007777, BX
+	KMOVW             BX, K7
+	VBROADCASTI32X4.Z (DX), K7, Z3
+	VPORQ             countersRegister<>+0(SB), Z3, Z3
+	VBROADCASTI32X4   128(AX), Z14
+	VPXORQ            Z14, Z3, Z3
+	VBROADCASTI32X4   144(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   160(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   176(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   192(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   208(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   224(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   240(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   256(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   272(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   288(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   304(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   320(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   336(AX), Z14
+	VAESENC           Z14, Z3, Z3
+	VBROADCASTI32X4   352(AX), Z14
+	VAESENCLAST       Z14, Z3, Z3
+	VEXTRACTI32X4     $0x03, Z3, X14
+	VPSHUFB           X31, X5, X5
+	VPXOR             X14, X5, X5
+	VPCMPEQB          12(DX), X5, X5
+	VPMOVMSKB         X5, BX
+	CMPL              BX, $0x0000ffff
+	JNE               wrong
+	VBROADCASTI32X4   128(AX), Z16
+	VBROADCASTI32X4   144(AX), Z17
+	VBROADCASTI32X4   160(AX), Z18
+	VBROADCASTI32X4   176(AX), Z19
+	VBROADCASTI32X4   192(AX), Z20
+	VBROADCASTI32X4   208(AX), Z21
+	VBROADCASTI32X4   224(AX), Z22
+	VBROADCASTI32X4   240(AX), Z23
+	VBROADCASTI32X4   256(AX), Z24
+	VBROADCASTI32X4   272(AX), Z25
+	VBROADCASTI32X4   288(AX), Z26
+	VBROADCASTI32X4   304(AX), Z27
+	VBROADCASTI32X4   320(AX), Z28
+	VBROADCASTI32X4   336(AX), Z29
+	VBROADCASTI32X4   352(AX), Z30
+	LEAQ              28(DX), R8
+	CMPQ              DI, $0x00000100
+	JB                halfOpen
 
 loopOpen:
 	VPSHUFB     turnLast<>+0(SB), Z4, Z0

@@ -7,13 +7,17 @@
 // for Computing the GCM Mode"), so that a product needs no shift and is reduced by
 // two multiplications.
 //
-// A message is hashed in groups of at most eight blocks, each multiplied by the
-// power that its distance from the group's end asks for, and reduced once a group.
-// The powers H^4..H^1 lie in the key block in this order, so the powers of a group
-// of k blocks, up to four, begin k blocks before the table's end. The four of a longer
-// group that come first are those in the table times H^(k-4), which does not wait for the
-// data. Messages beyond two groups are hashed sixteen blocks at a time: H^16 to H^5 are
-// made when one begins.
+// A short message stands at the end of one or two registers, with zeros before it, which
+// change no hash, and the block of lengths in the last lane, where the counter block
+// that masks the tag is, too. The lanes are multiplied by the powers H^4..H^1, which lie
+// in the key block in this order, those of the first of two registers by H^4 before.
+//
+// A longer one is hashed in groups of at most eight blocks, each multiplied by the
+// power that its distance from the group's end asks for, and reduced once a group: the
+// powers of a group of k blocks, up to four, begin k blocks before the table's end, and
+// the four of a longer group that come first are those in the table times H^(k-4).
+// Messages beyond two groups are hashed sixteen blocks at a time: H^16 to H^5 are made
+// when one begins.
 //
 // Register plan, the same in all kernels:
 //
@@ -28,6 +32,7 @@
 //	Z31      shuffle that turns each lane round
 //	K1-K4    the octets of Z0-Z3 that are in the message
 //	K5, K6   where the block of lengths goes
+//	K7       the dwords of an IV
 package main
 
 import (
@@ -37,8 +42,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Lengths up to which a message with its block of lengths is one register of blocks, one
-// group, and two.
+// Lengths up to which a message with its block of lengths is one register of blocks, two
+// (which is a group), and two groups.
 const (
 	oneRegister = 48
 	oneGroup    = 112
@@ -62,11 +67,11 @@ var residentKeys = [parts.Rounds + 1]VecPhysical{Z16, Z17, Z18, Z19, Z20, Z21, Z
 func xmm(z VecPhysical) VecPhysical { return z.AsX().(VecPhysical) }
 func ymm(z VecPhysical) VecPhysical { return z.AsY().(VecPhysical) }
 
-var tables struct{ turn, turnLast, poly, oneRegister, first, oneGroup, le, step Mem }
+var tables struct{ turn, turnLast, poly, oneRegister, oneGroup, le, step Mem }
 
-func lanes(name string, lane func(i int) [16]byte) Mem {
+func lanes(name string, n int, lane func(i int) [16]byte) Mem {
 	m := GLOBL(name, RODATA|NOPTR)
-	for i := range 4 {
+	for i := range n {
 		b := lane(i)
 		for k := range 2 {
 			var v uint64
@@ -93,13 +98,23 @@ func same(name string, b [16]byte) Mem {
 }
 
 // counterTable adds to a block whose last dword is zero. n(i) is lane i's counter,
-// big-endian or little-endian in that dword.
-func counterTable(name string, bigEndian bool, n func(i int) byte) Mem {
-	return lanes(name, func(i int) (b [16]byte) {
-		if bigEndian {
-			b[15] = n(i)
-		} else {
-			b[12] = n(i)
+// little-endian in that dword.
+func counterTable(name string, n func(i int) byte) Mem {
+	return lanes(name, 4, func(i int) [16]byte { return [16]byte{12: n(i)} })
+}
+
+// endTable has four rows, of so many lanes, for messages of least blocks and one, two
+// and three more, that stand at the end before the last lane: their counters, from 2 on,
+// big-endian in the last dword, and in the last lane that of the tag, which is 1.
+func endTable(name string, width, least int) Mem {
+	return lanes(name, 4*width, func(i int) (b [16]byte) {
+		row, lane := i/width, i%width
+		before := width - 1 - (least + row) // lanes without a block
+		switch {
+		case lane == width-1:
+			b[15] = 1
+		case lane >= before:
+			b[15] = byte(2 + lane - before)
 		}
 		return b
 	})
@@ -108,15 +123,12 @@ func counterTable(name string, bigEndian bool, n func(i int) byte) Mem {
 func main() {
 	ConstraintExpr("amd64,!purego,gc")
 	tables.turn = same("turn", [16]byte{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0})
-	tables.turnLast = lanes("turnLast", func(int) [16]byte { return [16]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 14, 13, 12} })
+	tables.turnLast = lanes("turnLast", 4, func(int) [16]byte { return [16]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 14, 13, 12} })
 	tables.poly = same("polynomial", [16]byte{0: 1, 15: 0xc2})
-	// The first four data blocks have counters 2 to 5; the tag is masked with that of
-	// counter 1, which is the last lane of a register, a group or two.
-	tables.oneRegister = counterTable("countersBEShort", true, func(i int) byte { return []byte{2, 3, 4, 1}[i] })
-	tables.first = counterTable("countersBE", true, func(i int) byte { return byte(2 + i) })
-	tables.oneGroup = counterTable("countersBETag", true, func(i int) byte { return []byte{6, 7, 8, 1}[i] })
-	tables.le = counterTable("countersLE", false, func(i int) byte { return byte(2 + i) })
-	tables.step = counterTable("counterStep", false, func(int) byte { return 4 })
+	tables.oneRegister = endTable("countersRegister", 4, 0)
+	tables.oneGroup = endTable("countersGroup", 8, 4)
+	tables.le = counterTable("countersLE", func(i int) byte { return byte(2 + i) })
+	tables.step = counterTable("counterStep", func(int) byte { return 4 })
 
 	seal()
 	open()
@@ -131,11 +143,13 @@ func constants() {
 	VBROADCASTI32X4(tables.poly, poly)
 }
 
-// nonce loads the IV into every lane of z, with a zero last dword.
+// nonce loads the IV into every lane of z, with a zero last dword: what is behind the IV
+// is not read.
 func nonce(iv Register, z VecPhysical) {
-	VMOVQ(Mem{Base: iv}, xmm(z))
-	VPINSRD(Imm(2), Mem{Base: iv, Disp: 8}, xmm(z), xmm(z))
-	VSHUFI32X4(Imm(0), z, z, z)
+	three := GP32()
+	MOVL(U32(0x7777), three)
+	KMOVW(three, K7)
+	VBROADCASTI32X4_Z(Mem{Base: iv}, K7, z)
 }
 
 // encrypt runs AES-256 over the states, with keys from the block.
@@ -184,24 +198,29 @@ func maskFor(n Register, at int, k OpmaskPhysical) {
 	KMOVQ(ones, k)
 }
 
-// lengths adds the block of lengths to the block after the data: lane m of the
-// registers, one or two, which is zero. The block is 64 zero bits (there is no additional
-// data) and the number of bits; turned round it is the number in its low half.
-func lengths(bits, m Register, blocks ...VecPhysical) {
+// lengths adds the block of lengths to the block after the data: lane m of a and b,
+// which is zero. The block is 64 zero bits (there is no additional data) and the
+// number of bits; turned round it is the number in its low half.
+func lengths(bits, m Register, a, b VecPhysical) {
 	one, t := GP64(), Z14
 	MOVL(U32(1), one.As32())
 	twice := GP64()
 	LEAQ(Mem{Base: m, Index: m, Scale: 1}, twice)
 	SHLXQ(twice, one, one)
+	KMOVB(one.As32(), K5)
+	SHRQ(Imm(8), one)
+	KMOVB(one.As32(), K6)
 	VPBROADCASTQ(bits, t)
-	for i, b := range blocks {
-		k := []OpmaskPhysical{K5, K6}[i]
-		if i > 0 {
-			SHRQ(Imm(8), one)
-		}
-		KMOVB(one.As32(), k)
-		VPORQ(t, b, k, b)
-	}
+	VPORQ(t, a, K5, a)
+	VPORQ(t, b, K6, b)
+}
+
+// lengthsLast makes the block of lengths the last lane of z.
+func lengthsLast(bits Register, z VecPhysical) {
+	half := GP32()
+	MOVL(U32(1<<6), half)
+	KMOVB(half, K5)
+	VPBROADCASTQ(bits, K5, z)
 }
 
 // Sums of products, not reduced yet, and temporaries.
@@ -229,7 +248,16 @@ func product(first bool, blocks VecPhysical, power Op) {
 
 // reduce reduces the sums, lane by lane.
 func reduce(to VecPhysical) {
-	parts.Reduce(func(ops ...Op) { VPXORQ(ops...) }, lo, mid, hi, tmp, poly, to)
+	VPSLLDQ(Imm(8), mid, tmp)
+	VPSRLDQ(Imm(8), mid, mid)
+	VPXORQ(tmp, lo, lo)
+	VPXORQ(mid, hi, hi)
+	VPCLMULQDQ(Imm(0x01), lo, poly, tmp)
+	VPSHUFD(Imm(0x4e), lo, lo)
+	VPXORQ(tmp, lo, lo)
+	VPCLMULQDQ(Imm(0x01), lo, poly, tmp)
+	VPSHUFD(Imm(0x4e), lo, to)
+	VPTERNLOGQ(Imm(0x96), tmp, hi, to)
 }
 
 // fold leaves the sum of hash's lanes in its first, and zeros in the others.

@@ -38,51 +38,15 @@ func open() {
 	constants()
 	iv := g.in // the IV is in front of the envelope
 	tagAt := Mem{Base: iv, Disp: 12}
-	const body = 28
 
 	CMPQ(g.n, Imm(oneRegister))
 	JA(LabelRef("group"))
-	{
-		m := blocksOf(g.n)
-		maskFor(g.n, 0, K1)
-		nonce(iv, Z0)
-		VPORQ(tables.oneRegister, Z0, Z0)
-		VMOVDQU8_Z(Mem{Base: g.in, Disp: body}, K1, Z2)
-		turned(Z2, Z3)
-		lengths(bitsOf(g.n), m, Z3)
-		VMOVDQU64(powersBefore(g.key, m, 0), powers[0])
-		multiply(Z3, powers[0])
-		encrypt(g.key, state[:1])
-		VPXORQ(Z0, Z2, Z2)
-		refuse(compare(Z0, tagAt))
-		VMOVDQU8(Z2, K1, Mem{Base: g.out})
-		JMP(LabelRef("right"))
-	}
+	openShort(g, iv, tagAt, state[:1], state[2:3], tables.oneRegister)
 
 	Label("group")
 	CMPQ(g.n, Imm(oneGroup))
 	JA(LabelRef("long"))
-	{
-		m := blocksOf(g.n)
-		maskFor(g.n, 0, K1)
-		maskFor(g.n, 64, K2)
-		shortCounters(iv)
-		loadPowers(g.key, m)
-		VMOVDQU8_Z(Mem{Base: g.in, Disp: body}, K1, Z2)
-		VMOVDQU8_Z(Mem{Base: g.in, Disp: body + 64}, K2, Z3)
-		encrypt(g.key, state[:2])
-		turned(Z2, Z17)
-		turned(Z3, Z16)
-		VPXORQ(Z0, Z2, Z2)
-		VPXORQ(Z1, Z3, Z3)
-		VMOVDQA64(Z17, Z0)
-		lengths(bitsOf(g.n), m, Z0, Z16)
-		multiplyTwo(Z0, Z16, powers[0], powers[1])
-		refuse(compare(Z1, tagAt))
-		VMOVDQU8(Z2, K1, Mem{Base: g.out})
-		VMOVDQU8(Z3, K2, Mem{Base: g.out, Disp: 64})
-		JMP(LabelRef("right"))
-	}
+	openShort(g, iv, tagAt, state[:2], state[2:4], tables.oneGroup)
 
 	Label("long")
 	bits, all := bitsOf(g.n), GP64()
@@ -131,7 +95,7 @@ func open() {
 	{
 		// The mask of the tag alone.
 		nonce(iv, Z3)
-		VPORQ(tables.oneGroup, Z3, Z3)
+		VPORQ(tables.oneRegister, Z3, Z3)
 		encrypt(g.key, state[3:])
 		refuse(compare(Z3, tagAt))
 		// Second pass: decrypt.
@@ -168,4 +132,29 @@ func open() {
 	Store(no, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
+}
+
+// body is where the ciphertext begins in an envelope.
+const body = 28
+
+// openShort is the kernel for a message that is one register, or two.
+func openShort(g gp, iv Register, tagAt Mem, keystream, data []VecPhysical, table Mem) {
+	from := GP64()
+	LEAQ(Mem{Base: g.in, Disp: body}, from)
+	s := shortOf(g, iv, keystream, table, from, g.out)
+	blocks := []VecPhysical{Z16, Z17}[:len(data)]
+	for i, d := range data {
+		VMOVDQU8_Z(Mem{Base: from, Disp: 64 * i}, masks[i], d)
+		turned(d, blocks[i])
+	}
+	s.hash(g.key, blocks)
+	encrypt(g.key, keystream)
+	for i, d := range data {
+		VPXORQ(keystream[i], d, d)
+	}
+	refuse(compare(keystream[len(keystream)-1], tagAt))
+	for i, d := range data {
+		VMOVDQU8(d, masks[i], Mem{Base: g.out, Disp: 64 * i})
+	}
+	JMP(LabelRef("right"))
 }

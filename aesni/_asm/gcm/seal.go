@@ -60,11 +60,62 @@ func loadUpper(key Register) {
 	raise(low(key), Z14, upper)
 }
 
-// shortCounters makes the counter blocks of a message of one group.
-func shortCounters(iv Register) {
+// short is a message that stands at the end of registers: where in their memory it
+// begins, and the counter blocks in states. K1 and K2 say which octets are its.
+type short struct {
+	bits   Register
+	states []VecPhysical
+}
+
+// shortOf takes a message of n octets at pointers, which are moved back to where the
+// first register begins. What is before the message is neither read nor written.
+func shortOf(g gp, iv Register, states []VecPhysical, table Mem, pointers ...Register) short {
+	width := 4 * len(states)
+	blocks, at := blocksOf(g.n), GP64()
 	nonce(iv, Z4)
-	VPORQ(tables.first, Z4, Z0)
-	VPORQ(tables.oneGroup, Z4, Z1)
+	row := GP64()
+	MOVQ(blocks, row)
+	SHLQ(Imm(uint64(5+len(states))), row)
+	counters := GP64()
+	LEAQ(table, counters)
+	least := 4 * (len(states) - 1)
+	for i, s := range states {
+		VPORQ(Mem{Base: counters, Index: row, Scale: 1, Disp: 64*i - 16*width*least}, Z4, s)
+	}
+	// It begins behind so many octets.
+	MOVL(U32(uint32(16*(width-1))), at.As32())
+	SHLQ(Imm(4), blocks)
+	SUBQ(blocks, at)
+	ones := GP64()
+	MOVQ(I32(-1), ones)
+	if len(states) == 1 {
+		BZHIQ(g.n, ones, ones)
+		SHLXQ(at, ones, ones)
+		KMOVQ(ones, K1)
+	} else {
+		first, end := GP64(), GP64()
+		SHLXQ(at, ones, first)
+		KMOVQ(first, K1)
+		LEAQ(Mem{Base: at, Index: g.n, Scale: 1, Disp: -64}, end)
+		BZHIQ(end, ones, ones)
+		KMOVQ(ones, K2)
+	}
+	for _, p := range pointers {
+		SUBQ(at, p)
+	}
+	return short{bits: bitsOf(g.n), states: states}
+}
+
+// hash hashes the message, turned round in blocks, with its lengths.
+func (s short) hash(key Register, blocks []VecPhysical) {
+	last := blocks[len(blocks)-1]
+	lengthsLast(s.bits, last)
+	if len(blocks) == 2 {
+		VBROADCASTI32X4(low(key), Z14) // H^4
+		raise(Z14, blocks[0], hash)
+		VPXORQ(hash, last, last)
+	}
+	multiply(last, low(key))
 }
 
 // counters prepares Z4 for nextCounters, with counter 2 in its first lane.
@@ -84,7 +135,7 @@ func nextCounters(states []VecPhysical) {
 func tagCounter(iv Register, z VecPhysical) {
 	k, t := GP32(), Z14
 	nonce(iv, t)
-	VPORQ(tables.oneGroup, t, t)
+	VPORQ(tables.oneRegister, t, t)
 	MOVL(U32(0xc0), k)
 	KMOVB(k, K5)
 	VMOVDQA64(t, K5, z)
@@ -116,51 +167,12 @@ func seal() {
 
 	CMPQ(g.n, Imm(oneRegister))
 	JA(LabelRef("group"))
-	{
-		m := blocksOf(g.n)
-		maskFor(g.n, 0, K1)
-		nonce(iv, Z0)
-		VPORQ(tables.oneRegister, Z0, Z0)
-		VMOVDQU8_Z(Mem{Base: g.in}, K1, Z2)
-		VMOVDQU64(powersBefore(g.key, m, 0), powers[0])
-		encrypt(g.key, state[:1])
-		VPXORQ(Z0, Z2, Z2)
-		VMOVDQU8(Z2, K1, Mem{Base: g.out})
-		VMOVDQU8_Z(Z2, K1, Z2)
-		turned(Z2, Z2)
-		lengths(bitsOf(g.n), m, Z2)
-		multiply(Z2, powers[0])
-		storeTag(Z0, tagAt)
-		VZEROUPPER()
-		RET()
-	}
+	sealShort(g, iv, tagAt, state[:1], state[2:3], tables.oneRegister)
 
 	Label("group")
 	CMPQ(g.n, Imm(oneGroup))
 	JA(LabelRef("long"))
-	{
-		m := blocksOf(g.n)
-		maskFor(g.n, 0, K1)
-		maskFor(g.n, 64, K2)
-		shortCounters(iv)
-		loadPowers(g.key, m)
-		VMOVDQU8_Z(Mem{Base: g.in}, K1, Z2)
-		VMOVDQU8_Z(Mem{Base: g.in, Disp: 64}, K2, Z3)
-		encrypt(g.key, state[:2])
-		VPXORQ(Z0, Z2, Z2)
-		VPXORQ(Z1, Z3, Z3)
-		VMOVDQU8(Z2, K1, Mem{Base: g.out})
-		VMOVDQU8(Z3, K2, Mem{Base: g.out, Disp: 64})
-		VMOVDQU8_Z(Z2, K1, Z2)
-		VMOVDQU8_Z(Z3, K2, Z3)
-		turned(Z2, Z2)
-		turned(Z3, Z3)
-		lengths(bitsOf(g.n), m, Z2, Z3)
-		multiplyTwo(Z2, Z3, powers[0], powers[1])
-		storeTag(Z1, tagAt)
-		VZEROUPPER()
-		RET()
-	}
+	sealShort(g, iv, tagAt, state[:2], state[2:4], tables.oneGroup)
 
 	Label("long")
 	tag, bits := GP64(), bitsOf(g.n)
@@ -201,6 +213,27 @@ func seal() {
 		VZEROUPPER()
 		RET()
 	}
+}
+
+// sealShort is the kernel for a message that is one register, or two.
+func sealShort(g gp, iv Register, tagAt Mem, keystream, text []VecPhysical, table Mem) {
+	tag := GP64()
+	LEAQ(tagAt, tag)
+	s := shortOf(g, iv, keystream, table, g.in, g.out)
+	for i, t := range text {
+		VMOVDQU8_Z(Mem{Base: g.in, Disp: 64 * i}, masks[i], t)
+	}
+	encrypt(g.key, keystream)
+	for i, t := range text {
+		VPXORQ(keystream[i], t, t)
+		VMOVDQU8(t, masks[i], Mem{Base: g.out, Disp: 64 * i})
+		VMOVDQU8_Z(t, masks[i], t)
+		turned(t, t)
+	}
+	s.hash(g.key, text)
+	storeTag(keystream[len(keystream)-1], Mem{Base: tag})
+	VZEROUPPER()
+	RET()
 }
 
 // inChunks does a message in pieces of 256 octets, and perhaps one of 128, until no
