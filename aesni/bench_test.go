@@ -20,9 +20,15 @@ import (
 
 const benchLen = 100
 
-// chainLengths are plaintexts of a prepare and of its reply: one with some frames, and one
-// with the money of one stream, which most packets of the machine's benchmarks are.
-var chainLengths = []struct{ text, reply int }{{17, 28}, {benchLen, 40}}
+// chainLength are the plaintexts of a prepare and of its reply.
+type chainLength struct{ text, reply int }
+
+var (
+	oneStream  = chainLength{17, 28} // with the money of one stream: nearly all of the machine's benchmarks
+	someFrames = chainLength{benchLen, 40}
+
+	chainLengths = []chainLength{oneStream, someFrames}
+)
 
 var (
 	benchVectors = []int{1, 32}
@@ -150,7 +156,7 @@ func BenchmarkColdChain(b *testing.B) {
 			}
 			order := coldOrder()
 			ivs := NewIVSource(ivSeed(1))
-			replies := benchReplies(n, chainLengths[1].reply)
+			replies := benchReplies(n, someFrames.reply)
 			b.ReportAllocs()
 			for done, at := 0, 0; b.Loop(); done++ {
 				if done%n != 0 {
@@ -278,12 +284,12 @@ type stdlibChain struct {
 	condition              [32]byte
 }
 
-func newStdlibChain(peer *stdlibPeer, text, reply int) *stdlibChain {
+func newStdlibChain(peer *stdlibPeer, length chainLength) *stdlibChain {
 	c := &stdlibChain{
-		ivs: NewIVSource(ivSeed(1)), requestIV: make([]byte, 12), replyIV: new([12]byte), data: make([]byte, text+Overhead),
-		reply: pattern(reply, 1), text: make([]byte, 0, 256), fulfillment: make([]byte, 0, 32), out: make([]byte, 0, 256),
+		ivs: NewIVSource(ivSeed(1)), requestIV: make([]byte, 12), replyIV: new([12]byte), data: make([]byte, length.text+Overhead),
+		reply: pattern(length.reply, 1), text: make([]byte, 0, 256), fulfillment: make([]byte, 0, 32), out: make([]byte, 0, 256),
 	}
-	c.sealed = peer.aead.Seal(nil, c.requestIV, pattern(text, 1), nil)
+	c.sealed = peer.aead.Seal(nil, c.requestIV, pattern(length.text, 1), nil)
 	return c
 }
 
@@ -304,7 +310,7 @@ func BenchmarkStdlibReceiveChain(b *testing.B) {
 	for _, length := range chainLengths {
 		b.Run(fmt.Sprintf("B=%d/n=1", length.text), func(b *testing.B) {
 			peer := newStdlibPeer(b, secret(1))
-			c := newStdlibChain(&peer, length.text, length.reply)
+			c := newStdlibChain(&peer, length)
 			b.ReportAllocs()
 			for b.Loop() {
 				c.do(b, &peer)
@@ -321,7 +327,7 @@ func BenchmarkStdlibColdChain(b *testing.B) {
 			peers[i].mac.Reset() // the first saves the midstates
 		}
 		order := coldOrder()
-		c := newStdlibChain(&peers[0], benchLen, chainLengths[1].reply)
+		c := newStdlibChain(&peers[0], someFrames)
 		b.ReportAllocs()
 		for at := 0; b.Loop(); {
 			c.do(b, &peers[order[at]])

@@ -39,3 +39,20 @@ func TestSelfTestFindsWhatIsWrong(t *testing.T) {
 	initial[3]++
 	selfTest(implementation{gcmStdlib, sha2})
 }
+
+// TestLongPacketsAreNotProvedAsTheyStand: sixteen of them at once would be long.
+func TestLongPacketsAreNotProvedAsTheyStand(t *testing.T) {
+	if best.sha != sha16 {
+		t.Skip("this machine does not prove in sixteen lanes")
+	}
+	keys := twoSlots(NewKeys)
+	for octets, want := range map[int]bool{1: true, 45: true, 64*maxAlikeBlocks + 55: true, 64*maxAlikeBlocks + 56: false, 1 << 20: false} {
+		var ops [maxLanes]Op
+		for i := range ops {
+			ops[i].Data = make([]byte, octets)
+		}
+		if done := keys.proveAlike(&ops); done != want {
+			t.Errorf("sixteen packets of %d octets are proved as they stand: %t", octets, done)
+		}
+	}
+}

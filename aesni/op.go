@@ -231,7 +231,7 @@ func (k *Keys) ProveVector(ops []Op) {
 func (k *Keys) proveAlike(ops *[maxLanes]Op) bool {
 	var p [maxLanes]proof
 	blocks := (len(ops[0].Data) + 8) / 64
-	if blocks > maxAlike/64 {
+	if blocks > maxAlikeBlocks {
 		return false
 	}
 	for i := range ops {
@@ -239,8 +239,8 @@ func (k *Keys) proveAlike(ops *[maxLanes]Op) bool {
 		if op.Data == nil || (len(op.Data)+8)/64 != blocks {
 			return false
 		}
-		b := k.blockOf(op.Key)
-		if b.has&hasFulfillment == 0 {
+		b := k.holder(op.Key, hasFulfillment)
+		if b == nil {
 			return false
 		}
 		p[i] = proof{b, unsafe.SliceData(op.Data), len(op.Data), &op.Fulfillment}
@@ -249,8 +249,9 @@ func (k *Keys) proveAlike(ops *[maxLanes]Op) bool {
 	return true
 }
 
-// maxAlike is how long packets are at most that proveAlike takes, in octets.
-const maxAlike = 1024
+// maxAlikeBlocks is how many blocks of 64 octets, but for the last, packets have at most
+// that proveAlike takes: no kernel can be preempted.
+const maxAlikeBlocks = 16
 
 // A batch has no more packets and no more octets than these: no kernel can be
 // preempted, and many lanes are the longest calls there are.

@@ -124,8 +124,8 @@ func PutPrepare(dst []byte, amount Amount, expiry *Timestamp, dest []byte, dataL
 	return condition, data
 }
 
-// PutPrepareTo is PutPrepare for a destination of destLen octets, which it leaves out,
-// too, and returns as a region.
+// PutPrepareTo is PutPrepare that leaves the destination, of destLen octets, to the caller
+// as well: it returns that region, too.
 func PutPrepareTo(dst []byte, amount Amount, expiry *Timestamp, destLen, dataLen int) (condition, destination, data []byte) {
 	dst[0] = byte(TypePrepare)
 	at := 1 + oer.PutLength(dst[1:], destinationAt+varLen(destLen)+varLen(dataLen))

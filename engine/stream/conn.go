@@ -69,10 +69,10 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	// Nine random octets name our end in our address.
 	var random [9]byte
 	m.ivs.Fill(random[:])
-	local := append(append(m.scratch.local[:0], l.address...), '.')
+	local := append(append(m.scratch.made[:0], l.address...), '.') // Destination may stand in the others
 	n := len(local)
 	local = tokenEncoding.AppendEncode(local, random[:])
-	m.scratch.local = local
+	m.scratch.made = local
 	if len(local) > ilp.MaxAddress {
 		return 0, ilp.CheckAddress(local)
 	}
@@ -274,18 +274,19 @@ func (m *Machine) buryDead() {
 		c := m.conns.At(i)
 		m.freeKeys(c)
 		c.secret = [32]byte{}
-		m.entomb(c)
+		m.entomb(i, c)
 		m.connTimers.Clear(i)
 	}
 	m.dead = m.dead[:0]
 	m.freeConns()
 }
 
-func (m *Machine) entomb(c *conn) {
+func (m *Machine) entomb(i uint32, c *conn) {
 	if m.graves.Len() >= m.cfg.MaxTombstones && m.oldGrave() {
 		m.openGrave()
 	}
 	token := m.tokenOf(c)
+	invariant(m.tokens.Get(token) == i, "the token of another connection leads to a tombstone")
 	g, t, ok := m.graves.Alloc()
 	if !ok || m.plant.unburied() {
 		m.tokens.Delete(token)

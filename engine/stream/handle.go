@@ -25,11 +25,12 @@ type marks struct {
 	woken     uint32 // the connection that the look-up of an answer has woken, or 0
 	found     uint32 // what the token is known for
 	token     uint64
-	scratch   int8 // the scratch key block of a newcomer or a sleeper, or -1
-	refuse    bool // decided by look-up: answer with code
-	unchecked bool // the address is not checked yet
-	answers   bool // the fulfillment is the one we expect
-	forged    bool // nobody issued the token
+	tokenAt   uint16 // where in the destination the segment is
+	scratch   int8   // the scratch key block of a newcomer or a sleeper, or -1
+	refuse    bool   // decided by look-up: answer with code
+	unchecked bool   // the address is not checked yet
+	answers   bool   // the fulfillment is the one we expect
+	forged    bool   // nobody issued the token
 	code      ilp.Code
 }
 
@@ -58,8 +59,9 @@ type scratch struct {
 	out       []byte // plaintexts of what goes out
 	parts     [maxParts]part
 	receipt   []byte
-	local     []byte // addresses that are made
-	peer      []byte
+	made      []byte     // the address of a connection that is opened
+	local     []byte     // see localOf
+	peer      []byte     // see peerOf
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
 	many      bool       // the vector has more than one packet
@@ -177,9 +179,11 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		w.refuse, w.code = true, ilp.F02
 		return
 	}
-	segment, whole, ok := segmentBelow(p.Destination(), l.address)
+	own := l.address
+	segment, whole, ok := segmentBelow(p.Destination(), own)
 	if !ok {
-		segment, whole, ok = segmentBelow(p.Destination(), l.former)
+		own = l.former
+		segment, whole, ok = segmentBelow(p.Destination(), own)
 	}
 	// An address that is the token of a connection behind our own is valid.
 	w.unchecked = ok && whole
@@ -193,7 +197,7 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		}
 		return
 	}
-	w.token, w.segment = m.tokenHash(segment), segment
+	w.token, w.segment, w.tokenAt = m.tokenHash(segment), segment, uint16(len(own)+1)
 	if m.scratch.many {
 		m.tokens.Prefetch(w.token)
 	}
@@ -227,14 +231,6 @@ func (m *Machine) prefetchStream(c *conn, lines int) {
 	if c.firstStream != 0 {
 		m.streams.Prefetch(c.firstStream, lines)
 	}
-}
-
-// tokenAt is where in an address below a link's own the token begins.
-func (l *link) tokenAt(address []byte) int {
-	if _, _, ok := segmentBelow(address, l.address); ok {
-		return len(l.address) + 1
-	}
-	return len(l.former) + 1
 }
 
 // lookUp finds what a packet belongs to and readies its opening. It changes no

@@ -30,8 +30,8 @@ const _ = uint(slab.MaxOctets - namesHeadLen - 2*ilp.MaxAddress - maxTag)
 func (m *Machine) setNames(c *conn, peer, local []byte, token int, tag []byte) {
 	var head namesHead
 	var peerRest, localRest []byte
-	head.peerPrefix, peerRest = m.prefixes.split(peer, bytes.LastIndexByte(peer, '.')+1)
-	head.localPrefix, localRest = m.prefixes.split(local, token)
+	head.peerPrefix, peerRest = m.prefixes.split(peer, bytes.LastIndexByte(peer, '.')+1, maxPeerPrefixes)
+	head.localPrefix, localRest = m.prefixes.split(local, token, maxPrefixes)
 	head.token = uint16(token - (len(local) - len(localRest)))
 	head.peer, head.local, head.tag = uint16(len(peerRest)), uint16(len(localRest)), uint16(len(tag))
 	number, b := m.names.Alloc(namesHeadLen + len(peerRest) + len(localRest) + len(tag))
@@ -59,8 +59,9 @@ func (m *Machine) peerParts(c *conn) (prefix string, rest []byte) {
 	return m.prefixes.at(head.peerPrefix), names[:head.peer:head.peer]
 }
 
-// peerOf is the same in one, localOf our address of the connection, and tagOf the tag of
-// its credentials. They are good until they are asked for again, of any connection.
+// peerOf is the same in one, and localOf our address of the connection: each is good until
+// it is asked for again, of any connection. tagOf is the tag of its credentials, and good
+// until the names are set anew.
 func (m *Machine) peerOf(c *conn) []byte {
 	prefix, rest := m.peerParts(c)
 	m.scratch.peer = append(append(m.scratch.peer[:0], prefix...), rest...)
@@ -110,9 +111,9 @@ func (m *Machine) freeNames(c *conn) {
 	c.names = 0
 }
 
-// prefixTable holds what addresses begin with, from 1; 0 is nothing. A peer chooses its
-// own address, so there are never more than maxPrefixes: what finds no room is kept
-// with its connection.
+// prefixTable holds what addresses begin with, from 1; 0 is nothing. There are never more
+// than maxPrefixes: what finds no room is kept with its connection. Peers choose their
+// own addresses, and leave room for ours.
 type prefixTable struct {
 	entries []prefixEntry
 	free    []uint16
@@ -124,19 +125,23 @@ type prefixEntry struct {
 	users  uint32
 }
 
-const maxPrefixes = 4096
+const (
+	maxPrefixes     = 4096
+	maxPeerPrefixes = maxPrefixes / 2
+)
 
 // split is the number of an address's first n octets, which has one more user, and the
-// rest; or 0 and all of it.
-func (t *prefixTable) split(address []byte, n int) (prefix uint16, rest []byte) {
+// rest; or 0 and all of it, where they are new and there are most already.
+func (t *prefixTable) split(address []byte, n, most int) (prefix uint16, rest []byte) {
 	if n == 0 {
 		return 0, address
 	}
 	i, known := t.index[string(address[:n])]
 	if !known {
-		if i = t.add(string(address[:n])); i == 0 {
+		if len(t.index) >= most {
 			return 0, address
 		}
+		i = t.add(string(address[:n]))
 	}
 	t.entries[i].users++
 	return i, address[n:]
@@ -148,12 +153,9 @@ func (t *prefixTable) add(octets string) uint16 {
 		t.entries = make([]prefixEntry, 1)
 	}
 	var i uint16
-	switch n := len(t.free); {
-	case n > 0:
+	if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
-	case len(t.entries) > maxPrefixes:
-		return 0
-	default:
+	} else {
 		t.entries = append(t.entries, prefixEntry{})
 		i = uint16(len(t.entries) - 1)
 	}

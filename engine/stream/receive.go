@@ -135,10 +135,11 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 		m.ownCold(c).receipts = &receiptKeys{[16]byte(n.opened.receiptNonce), [32]byte(n.opened.receiptSecret)}
 		c.flags |= flagReceipts
 	}
-	m.setNames(c, nil, w.packet.Destination(), m.linkOf(e.Link).tokenAt(w.packet.Destination()), n.opened.tag)
+	m.setNames(c, nil, w.packet.Destination(), int(w.tokenAt), n.opened.tag)
 	m.setExpiry(c, s.expiry)
 	c.key = m.keys.Alloc()
 	m.keys.Move(c.key, scratchKey(int(w.scratch)))
+	invariant(m.tokenOf(c) == w.token, "a connection has the name of another token")
 	m.enter(i, w.token)
 	m.armConn(i, c)
 	m.connEvent(EventAccepted, i)

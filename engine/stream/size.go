@@ -7,21 +7,21 @@ type packetSize struct {
 	test  Amount // what the next packets try
 	limit Amount // the path's maximum as far as known; all ones while unknown
 
-	full     uint32 // packets of the limit's size fulfilled
-	patience uint8  // 2 to the power of it are how many of them until more is tried
-	raised   bool   // the limit is a trial
+	full         uint32 // packets of the limit's size fulfilled
+	patienceLog2 uint8  // of how many of them until more is tried
+	raised       bool   // the limit is a trial
 }
 
 const (
-	// firstPatience is after how many full packets a limit is doubted, 256: a connector
+	// firstPatienceLog2 is after how many full packets a limit is doubted: a connector
 	// may have told one that was only of the moment, or none of its own.
-	firstPatience = 8
-	maxPatience   = 30
+	firstPatienceLog2 = 8 // 256
+	maxPatienceLog2   = 30
 )
 
 func (p *packetSize) init(most Amount) {
 	p.test, p.limit = most, maxAmount
-	p.full, p.patience = 0, firstPatience
+	p.full, p.patienceLog2 = 0, firstPatienceLog2
 }
 
 // ceiling is the largest amount that may be tried.
@@ -51,9 +51,9 @@ func (p *packetSize) doubtLimit(most Amount) {
 		return
 	}
 	if p.raised { // it has arrived: there may be much more room
-		p.raised, p.patience = false, 0
+		p.raised, p.patienceLog2 = false, 0
 	}
-	if p.full++; p.full < 1<<p.patience {
+	if p.full++; p.full < 1<<p.patienceLog2 {
 		return
 	}
 	p.full, p.raised = 0, true
@@ -66,7 +66,7 @@ func (p *packetSize) doubtLimit(most Amount) {
 func (p *packetSize) tooLarge(amount Amount, data []byte, most Amount) bool {
 	if p.raised {
 		p.raised, p.full = false, 0
-		p.patience = min(max(p.patience+2, firstPatience), maxPatience)
+		p.patienceLog2 = min(max(p.patienceLog2+2, firstPatienceLog2), maxPatienceLog2)
 	}
 	if limit, ok := tooLargeMax(amount, data); ok {
 		p.limit = limit

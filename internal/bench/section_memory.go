@@ -47,7 +47,7 @@ func pureSection(ctx context.Context, r *runner) (*report, error) {
 		rows = append(rows, row)
 	}
 	rep.table([]string{"path", "ns a packet", "without the profile", "allocations", "of it cryptography", "the rest", "rest by the standard library's chain"}, rows)
-	rep.text("The standard library's chain (`" + stdlibChain + "`): " + std.String() + " ns. The cryptography is that of packets as long as these: 17 octets of plaintext in a prepare, 28 in its reply (`ReceiveChain/B=17`). What a sender seals, proves and opens of a packet is taken to cost as much as what its receiver opens, proves and seals, in vectors of 32: n is how many answers come at once, and what goes out is sealed and proved in vectors either way.")
+	rep.text("The standard library's chain (`" + stdlibChain + "`): " + std.String() + " ns. The cryptography is that of packets as long as these: 17 octets of plaintext in a prepare, 28 in its reply (`ReceiveChain/B=17`); what is left is told by the chain that the whole engine is told by, of 100 and 40 octets. What a sender seals, proves and opens of a packet is taken to cost as much as what its receiver opens, proves and seals, in vectors of 32: n is how many answers come at once, and what goes out is sealed and proved in vectors either way.")
 	return rep, nil
 }
 

@@ -57,7 +57,7 @@ var (
 	hash    = Z5
 	powers  = [2]VecPhysical{Z6, Z7}
 	poly    = Z8
-	upper   = Z15
+	high    = Z15
 	turn    = Z31
 )
 

@@ -54,10 +54,10 @@ func loadPowers(key, m Register) {
 	raise(low(key), Z14, powers[0])
 }
 
-// loadUpper makes H^8 to H^5.
-func loadUpper(key Register) {
+// loadHigh makes H^8 to H^5.
+func loadHigh(key Register) {
 	VBROADCASTI32X4(low(key), Z14)
-	raise(low(key), Z14, upper)
+	raise(low(key), Z14, high)
 }
 
 // short is a message that stands at the end of registers: where in their memory it
@@ -262,9 +262,9 @@ func advance(registers int, pointers ...Register) {
 
 // raisePowers makes H^16 to H^5 of the powers in the key block.
 func raisePowers(key Register) {
-	loadUpper(key)
-	VSHUFI32X4(Imm(0), upper, upper, Z14) // H^8
-	raise(Z14, upper, powers[0])
+	loadHigh(key)
+	VSHUFI32X4(Imm(0), high, high, Z14) // H^8
+	raise(Z14, high, powers[0])
 	raise(low(key), Z14, powers[1])
 }
 
@@ -272,12 +272,12 @@ func raisePowers(key Register) {
 func hashChunk(key Register, states []VecPhysical) {
 	VPXORQ(hash, states[0], states[0])
 	if len(states) == 2 {
-		multiplyTwo(states[0], states[1], upper, low(key))
+		multiplyTwo(states[0], states[1], high, low(key))
 		return
 	}
 	product(true, states[0], powers[0])
 	product(false, states[1], powers[1])
-	product(false, states[2], upper)
+	product(false, states[2], high)
 	product(false, states[3], low(key))
 	reduce(hash)
 	fold()
@@ -301,9 +301,9 @@ func hashTail(g gp, bits Register) {
 	m := blocksOf(g.n)
 	CMPQ(m, Imm(8))
 	JB(LabelRef("last"))
-	loadUpper(g.key)
+	loadHigh(g.key)
 	VPXORQ(hash, Z0, Z0)
-	multiplyTwo(Z0, Z1, upper, low(g.key))
+	multiplyTwo(Z0, Z1, high, low(g.key))
 	VMOVDQA64(Z2, Z0)
 	VMOVDQA64(Z3, Z1)
 	SUBQ(Imm(8), m)
