@@ -165,19 +165,27 @@ TEXT ·sealAVX512(SB), NOSPLIT, $0-40
 	MOVL              $0x00007777, R9
 	KMOVW             R9, K7
 	VBROADCASTI32X4.Z (CX), K7, Z4
-	MOVQ              R8, CX
-	SHLQ              $0x06, CX
-	LEAQ              countersRegister<>+0(SB), R9
-	VPORQ             (R9)(CX*1), Z4, Z0
-	MOVL              $0x00000030, CX
+	MOVQ              R8, R9
+	SHLQ              $0x06, R9
+	LEAQ              countersRegister<>+0(SB), R10
+	VPORQ             (R10)(R9*1), Z4, Z0
+	MOVL              $0x00000030, R9
 	SHLQ              $0x04, R8
-	SUBQ              R8, CX
-	MOVQ              $-1, R8
-	BZHIQ             SI, R8, R8
-	SHLXQ             CX, R8, R8
-	KMOVQ             R8, K1
-	SUBQ              CX, BX
-	SUBQ              CX, DX
+	SUBQ              R8, R9
+	MOVQ              BX, R8
+	ANDL              $0x00000fff, R8
+	CMPQ              R8, R9
+	JB                long
+	MOVQ              DX, R8
+	ANDL              $0x00000fff, R8
+	CMPQ              R8, R9
+	JB                long
+	MOVQ              $-1, CX
+	BZHIQ             SI, CX, CX
+	SHLXQ             R9, CX, CX
+	KMOVQ             CX, K1
+	SUBQ              R9, BX
+	SUBQ              R9, DX
 	MOVQ              SI, CX
 	SHLQ              $0x03, CX
 	VMOVDQU8.Z        (BX), K1, Z2
@@ -253,22 +261,30 @@ group:
 	MOVL              $0x00007777, R9
 	KMOVW             R9, K7
 	VBROADCASTI32X4.Z (CX), K7, Z4
-	MOVQ              R8, CX
-	SHLQ              $0x07, CX
-	LEAQ              countersGroup<>+0(SB), R9
-	VPORQ             -512(R9)(CX*1), Z4, Z0
-	VPORQ             -448(R9)(CX*1), Z4, Z1
-	MOVL              $0x00000070, CX
+	MOVQ              R8, R9
+	SHLQ              $0x07, R9
+	LEAQ              countersGroup<>+0(SB), R10
+	VPORQ             -512(R10)(R9*1), Z4, Z0
+	VPORQ             -448(R10)(R9*1), Z4, Z1
+	MOVL              $0x00000070, R9
 	SHLQ              $0x04, R8
-	SUBQ              R8, CX
-	MOVQ              $-1, R8
-	SHLXQ             CX, R8, R9
-	KMOVQ             R9, K1
-	LEAQ              -64(CX)(SI*1), R9
-	BZHIQ             R9, R8, R8
-	KMOVQ             R8, K2
-	SUBQ              CX, BX
-	SUBQ              CX, DX
+	SUBQ              R8, R9
+	MOVQ              BX, R8
+	ANDL              $0x00000fff, R8
+	CMPQ              R8, R9
+	JB                long
+	MOVQ              DX, R8
+	ANDL              $0x00000fff, R8
+	CMPQ              R8, R9
+	JB                long
+	MOVQ              $-1, CX
+	SHLXQ             R9, CX, R8
+	KMOVQ             R8, K1
+	LEAQ              -64(R9)(SI*1), R8
+	BZHIQ             R8, CX, CX
+	KMOVQ             CX, K2
+	SUBQ              R9, BX
+	SUBQ              R9, DX
 	MOVQ              SI, CX
 	SHLQ              $0x03, CX
 	VMOVDQU8.Z        (BX), K1, Z2
@@ -954,6 +970,14 @@ TEXT ·openAVX512(SB), NOSPLIT, $0-33
 	MOVL              $0x00000030, R8
 	SHLQ              $0x04, DI
 	SUBQ              DI, R8
+	MOVQ              SI, DI
+	ANDL              $0x00000fff, DI
+	CMPQ              DI, R8
+	JB                long
+	MOVQ              CX, DI
+	ANDL              $0x00000fff, DI
+	CMPQ              DI, R8
+	JB                long
 	MOVQ              $-1, DI
 	BZHIQ             BX, DI, DI
 	SHLXQ             R8, DI, DI
@@ -1043,6 +1067,14 @@ group:
 	MOVL              $0x00000070, R8
 	SHLQ              $0x04, DI
 	SUBQ              DI, R8
+	MOVQ              SI, DI
+	ANDL              $0x00000fff, DI
+	CMPQ              DI, R8
+	JB                long
+	MOVQ              CX, DI
+	ANDL              $0x00000fff, DI
+	CMPQ              DI, R8
+	JB                long
 	MOVQ              $-1, DI
 	SHLXQ             R8, DI, R9
 	KMOVQ             R9, K1

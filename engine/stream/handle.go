@@ -77,10 +77,14 @@ type proof struct {
 	slot      uint32
 }
 
+// beforeText is a cache line.
+const beforeText = 64
+
 func (s *scratch) init() {
 	s.newcomers = make([]newcomer, 0, 4)
-	s.text = make([]byte, 0, maxVectorOctets+ilp.MaxData)
-	s.out = make([]byte, 0, maxVectorOctets+frame.MaxPlaintext)
+	// Not at the beginning of a page, where short packets are slow to be sealed and opened.
+	s.text = make([]byte, beforeText, beforeText+maxVectorOctets+ilp.MaxData)[beforeText:]
+	s.out = make([]byte, beforeText, beforeText+maxVectorOctets+frame.MaxPlaintext)[beforeText:]
 	s.receipt = make([]byte, 0, receipt.Len)
 }
 

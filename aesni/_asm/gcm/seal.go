@@ -60,6 +60,8 @@ func loadHigh(key Register) {
 	raise(low(key), Z14, high)
 }
 
+const pageLen = 4096
+
 // short is a message that stands at the end of registers: where in their memory it
 // begins, and the counter blocks in states. K1 and K2 say which octets are its.
 type short struct {
@@ -68,7 +70,9 @@ type short struct {
 }
 
 // shortOf takes a message of n octets at pointers, which are moved back to where the
-// first register begins. What is before the message is neither read nor written.
+// first register begins. What is before the message is neither read nor written; but where
+// that is in the page before, which may be none, processors take hundreds of cycles to see
+// it, and such a message goes the way of long ones.
 func shortOf(g gp, iv Register, states []VecPhysical, table Mem, pointers ...Register) short {
 	width := 4 * len(states)
 	blocks, at := blocksOf(g.n), GP64()
@@ -86,6 +90,13 @@ func shortOf(g gp, iv Register, states []VecPhysical, table Mem, pointers ...Reg
 	MOVL(U32(uint32(16*(width-1))), at.As32())
 	SHLQ(Imm(4), blocks)
 	SUBQ(blocks, at)
+	for _, p := range pointers {
+		within := GP64()
+		MOVQ(p, within)
+		ANDL(U32(pageLen-1), within.As32())
+		CMPQ(within, at)
+		JB(LabelRef("long"))
+	}
 	ones := GP64()
 	MOVQ(I32(-1), ones)
 	if len(states) == 1 {
