@@ -162,7 +162,7 @@ func checkPage(page string) error {
 // publish writes the block of a section and its plots. The page is read anew, so that
 // what somebody has written meanwhile stays.
 func publish(page string, r *runner, name string, rep *report, dry bool, stdout io.Writer) error {
-	block := rep.block(r.heading())
+	block := rep.block(r.heading(rep))
 	if dry {
 		_, err := fmt.Fprintf(stdout, "%s\n%s%s\n\n", opening(name), block, closing)
 		return err

@@ -7,6 +7,7 @@ const plotDir = "docs/plots"
 
 // report is what a section found.
 type report struct {
+	turns    int // if not as many as asked for
 	commands []string
 	parts    []string // paragraphs and tables
 	plots    []plot

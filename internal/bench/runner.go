@@ -125,10 +125,13 @@ func (r *runner) describeCommit(ctx context.Context) string {
 }
 
 // heading is the line above a section's tables.
-func (r *runner) heading() string {
-	turns := "one run"
-	if r.count > 1 {
-		turns = fmt.Sprintf("medians of %d, what they lie between in brackets", r.count)
+func (r *runner) heading(rep *report) string {
+	turns, count := "one run", r.count
+	if rep.turns > 0 {
+		count = rep.turns
+	}
+	if count > 1 {
+		turns = fmt.Sprintf("medians of %d, what they lie between in brackets", count)
 	}
 	quick := ""
 	if r.quick {

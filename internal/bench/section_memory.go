@@ -62,7 +62,7 @@ func cryptoSection(ctx context.Context, r *runner) (*report, error) {
 		r.count = max(r.count, cryptoTurns)
 	}
 	benchtime := r.pick("300ms", "2ms")
-	rep := new(report)
+	rep := &report{turns: r.count}
 	rep.command(goBenchCommand(".", benchtime, r.times(), "./aesni"))
 	var f figures
 	err := r.turns(func() error { return r.goBench(ctx, &f, "aesni", ".", benchtime) })
