@@ -107,19 +107,24 @@ func BenchmarkReceiveChain(b *testing.B) {
 					if done%n != 0 {
 						continue
 					}
-					keys.OpenVector(ops)
-					keys.ProveVector(ops)
-					for i := range replies {
-						if !ops[i].OK {
-							b.Fatal("not genuine")
-						}
-						ivs.Next(&replies[i].IV)
-					}
-					keys.SealVector(replies)
+					serve(b, keys, ivs, ops, replies)
 				}
 			})
 		}
 	}
+}
+
+// serve does the chain for a vector of packets and of their replies.
+func serve(b *testing.B, keys *Keys, ivs *IVSource, ops, replies []Op) {
+	keys.OpenVector(ops)
+	keys.ProveVector(ops)
+	for i := range replies {
+		if !ops[i].OK {
+			b.Fatal("not genuine")
+		}
+		ivs.Next(&replies[i].IV)
+	}
+	keys.SealVector(replies)
 }
 
 // benchReplies returns n packets to be sealed.
@@ -169,15 +174,7 @@ func BenchmarkColdChain(b *testing.B) {
 						at = 0
 					}
 				}
-				keys.OpenVector(ops)
-				keys.ProveVector(ops)
-				for i := range replies {
-					if !ops[i].OK {
-						b.Fatal("not genuine")
-					}
-					ivs.Next(&replies[i].IV)
-				}
-				keys.SealVector(replies)
+				serve(b, keys, ivs, ops, replies)
 			}
 		})
 	}

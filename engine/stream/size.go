@@ -1,8 +1,8 @@
 package stream
 
 // packetSize finds the largest source amount that one packet may have on the
-// path, as the reference library does.
-// Options.MaxPacketAmount, most, bounds it.
+// path, as the reference library does. Its methods are told Options.MaxPacketAmount, in
+// our units, as most.
 type packetSize struct {
 	test  Amount // what the next packets try
 	limit Amount // the path's maximum as far as known; all ones while unknown

@@ -89,7 +89,7 @@ func multiply(a, b, to VecPhysical) {
 	VPCLMULQDQ(Imm(0x10), a, b, t)
 	VPCLMULQDQ(Imm(0x11), a, b, to)
 	VPXOR(t, mid, mid)
-	parts.Reduce(func(ops ...Op) { VPXOR(ops[0], ops[1], ops[2]) }, lo, mid, to, t, X15, to)
+	parts.Reduce(lo, mid, to, t, X15, to)
 }
 
 func prefetch() {

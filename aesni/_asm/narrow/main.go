@@ -158,7 +158,7 @@ func product(power Mem, first bool) {
 
 // reduce leaves the reduced sum in acc.
 func reduce() {
-	parts.Reduce(func(ops ...Op) { VPXOR(ops[0], ops[1], ops[2]) }, lo, mid, hi, t, X15, acc)
+	parts.Reduce(lo, mid, hi, t, X15, acc)
 }
 
 func hashBegin() (key, hash, data, n Register) {
