@@ -9,8 +9,8 @@ import "unsafe"
 type block struct {
 	// powers of the hash key, H^4 first, multiplied by x and turned round. What hashes
 	// k blocks begins k powers before the end; 64-octet loads that begin there may run
-	// on into the midstates, whose products are with zeros. Higher powers, which packets
-	// of 49 octets and more need, are made on the way: that costs less than to keep them.
+	// on into the midstates, whose products are with zeros. Higher powers, which longer
+	// packets need, are made on the way: they would be one more line of every connection.
 	powers [4 * 16]byte
 	// inner and outer are SHA-256 states after the key's block, in the order of the SHA
 	// extensions.

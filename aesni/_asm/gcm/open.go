@@ -141,13 +141,13 @@ const body = 28
 func openShort(g gp, iv Register, tagAt Mem, keystream, data []VecPhysical, table Mem) {
 	from := GP64()
 	LEAQ(Mem{Base: g.in, Disp: body}, from)
-	s := shortOf(g, iv, keystream, table, from, g.out)
+	bits := shortOf(g, iv, keystream, table, from, g.out)
 	blocks := []VecPhysical{Z16, Z17}[:len(data)]
 	for i, d := range data {
 		VMOVDQU8_Z(Mem{Base: from, Disp: 64 * i}, masks[i], d)
 		turned(d, blocks[i])
 	}
-	s.hash(g.key, blocks)
+	hashShort(g.key, bits, blocks)
 	encrypt(g.key, keystream)
 	for i, d := range data {
 		VPXORQ(keystream[i], d, d)

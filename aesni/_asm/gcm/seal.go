@@ -62,18 +62,12 @@ func loadHigh(key Register) {
 
 const pageLen = 4096
 
-// short is a message that stands at the end of registers: where in their memory it
-// begins, and the counter blocks in states. K1 and K2 say which octets are its.
-type short struct {
-	bits   Register
-	states []VecPhysical
-}
-
-// shortOf takes a message of n octets at pointers, which are moved back to where the
-// first register begins. What is before the message is neither read nor written; but where
+// shortOf has a message of n octets at pointers stand at the end of registers: the pointers
+// are moved back to where the first register begins, K1 and K2 say which octets are the
+// message's, and states get its counter blocks. bits are its length. What is before the message is neither read nor written; but where
 // that is in the page before, which may be none, processors take hundreds of cycles to see
 // it, and such a message goes the way of long ones.
-func shortOf(g gp, iv Register, states []VecPhysical, table Mem, pointers ...Register) short {
+func shortOf(g gp, iv Register, states []VecPhysical, table Mem, pointers ...Register) (bits Register) {
 	width := 4 * len(states)
 	blocks, at := blocksOf(g.n), GP64()
 	nonce(iv, Z4)
@@ -114,13 +108,13 @@ func shortOf(g gp, iv Register, states []VecPhysical, table Mem, pointers ...Reg
 	for _, p := range pointers {
 		SUBQ(at, p)
 	}
-	return short{bits: bitsOf(g.n), states: states}
+	return bitsOf(g.n)
 }
 
-// hash hashes the message, turned round in blocks, with its lengths.
-func (s short) hash(key Register, blocks []VecPhysical) {
+// hashShort hashes such a message, turned round in blocks, with its lengths.
+func hashShort(key, bits Register, blocks []VecPhysical) {
 	last := blocks[len(blocks)-1]
-	lengthsLast(s.bits, last)
+	lengthsLast(bits, last)
 	if len(blocks) == 2 {
 		VBROADCASTI32X4(low(key), Z14) // H^4
 		raise(Z14, blocks[0], hash)
@@ -230,7 +224,7 @@ func seal() {
 func sealShort(g gp, iv Register, tagAt Mem, keystream, text []VecPhysical, table Mem) {
 	tag := GP64()
 	LEAQ(tagAt, tag)
-	s := shortOf(g, iv, keystream, table, g.in, g.out)
+	bits := shortOf(g, iv, keystream, table, g.in, g.out)
 	for i, t := range text {
 		VMOVDQU8_Z(Mem{Base: g.in, Disp: 64 * i}, masks[i], t)
 	}
@@ -241,7 +235,7 @@ func sealShort(g gp, iv Register, tagAt Mem, keystream, text []VecPhysical, tabl
 		VMOVDQU8_Z(t, masks[i], t)
 		turned(t, t)
 	}
-	s.hash(g.key, text)
+	hashShort(g.key, bits, text)
 	storeTag(keystream[len(keystream)-1], Mem{Base: tag})
 	VZEROUPPER()
 	RET()
