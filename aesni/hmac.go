@@ -53,9 +53,9 @@ func Equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 
 // Equal32 is Equal for fulfillments and conditions.
 func Equal32(a, b *[32]byte) bool {
-	var diff uint64
-	for i := 0; i < 32; i += 8 {
-		diff |= binary.NativeEndian.Uint64(a[i:]) ^ binary.NativeEndian.Uint64(b[i:])
-	}
+	diff := binary.NativeEndian.Uint64(a[:]) ^ binary.NativeEndian.Uint64(b[:])
+	diff |= binary.NativeEndian.Uint64(a[8:]) ^ binary.NativeEndian.Uint64(b[8:])
+	diff |= binary.NativeEndian.Uint64(a[16:]) ^ binary.NativeEndian.Uint64(b[16:])
+	diff |= binary.NativeEndian.Uint64(a[24:]) ^ binary.NativeEndian.Uint64(b[24:])
 	return diff == 0
 }

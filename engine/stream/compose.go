@@ -107,7 +107,7 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 	if !c.flags.has(flagReady) || m.paysOneByOne(c) {
 		return 0
 	}
-	limit := m.packetRoom(c)
+	limit := m.packetRoom(c, m.links.At(c.link))
 	var total Amount
 	streams := 0
 	first := m.coldOf(c).turn
@@ -137,9 +137,9 @@ func (m *Machine) takeMoney(c *conn, s *slot) Amount {
 }
 
 // packetRoom is the most that the next packet may have.
-func (m *Machine) packetRoom(c *conn) Amount {
+func (m *Machine) packetRoom(c *conn, l *link) Amount {
 	// The connection's own totals must fit 64 bits, whatever its streams may send.
-	limit := min(c.size.test, c.size.ceiling(m.optionsOf(c).MaxPacketAmount), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c))
+	limit := min(c.size.test, c.size.ceiling(m.optionsOf(c).MaxPacketAmount), maxAmount-satAdd(c.totalSent, c.heldOut), m.moneyRoom(c, l))
 	if c.rate.num > c.rate.den {
 		// What arrives must fit 64 bits.
 		most, _ := mulDiv(maxAmount, c.rate.den, c.rate.num)

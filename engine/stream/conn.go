@@ -115,7 +115,7 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	if !ok {
 		return 0, nil, false
 	}
-	o := &m.options.entries[options]
+	o := m.options.entries[options]
 	o.users++
 	*c = conn{
 		link: link, options: options, nextSequence: 1,

@@ -67,7 +67,7 @@ func (m *Machine) answerEcho(e *Entry, p ilp.Prepare, out Output) {
 	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(e.Link).Index(), slotPeer|slotEcho, m.now, expires
 	s.amount, s.octets, s.sequence = p.Amount(), uint32(echo.ResponseLen), Sequence(e.Request)
 	copy(s.expect[:], p.Condition())
-	m.track(i, s)
+	m.track(l, i, s)
 	m.slotTimers.Within(i, int64(m.deadlineOf(s)))
 }
 

@@ -1,9 +1,6 @@
 package stream
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // load is what is in flight, and limits are the windows that bound it: in
 // packets, in money and in octets, of a connection and of a link.
@@ -17,15 +14,19 @@ type load struct {
 func (l *load) add(s *slot) {
 	l.packets++
 	l.octets += uint64(s.octets)
-	sum, carry := bits.Add64(uint64(l.money), uint64(s.amount), 0)
-	l.money, l.above = Amount(sum), l.above+uint32(carry)
+	l.money += s.amount
+	if l.money < s.amount {
+		l.above++
+	}
 }
 
 func (l *load) remove(s *slot) {
 	l.packets--
 	l.octets -= uint64(s.octets)
-	rest, borrow := bits.Sub64(uint64(l.money), uint64(s.amount), 0)
-	l.money, l.above = Amount(rest), l.above-uint32(borrow)
+	if l.money < s.amount {
+		l.above--
+	}
+	l.money -= s.amount
 }
 
 // full says whether windows of so much leave no room for another packet.
@@ -57,19 +58,18 @@ func (m *Machine) flightFull(c *conn) bool {
 }
 
 // moneyRoom is how much money the windows let into the next packet.
-func (m *Machine) moneyRoom(c *conn) Amount {
-	l := m.links.At(c.link)
+func (m *Machine) moneyRoom(c *conn, l *link) Amount {
 	return min(c.flight.room(m.optionsOf(c).MaxInFlightAmount), l.flight.room(l.windowMoney))
 }
 
 // enterFlight counts a packet that is written, and leaveFlight one that is
 // answered or given up.
-func (m *Machine) enterFlight(i uint32, s *slot, c *conn) {
+func (m *Machine) enterFlight(i uint32, s *slot, c *conn, l *link) {
 	c.flight.add(s)
 	c.window.reached(c.flight.packets)
-	m.track(i, s)
+	m.track(l, i, s)
 	m.slotTimers.Within(i, int64(m.deadlineOf(s)))
-	if l := m.links.At(s.link); l.sizesItself {
+	if l.sizesItself {
 		l.sizer.reached(l.flight.packets)
 	}
 	if pace := m.optionsOf(c).PacketsPerSecond; pace > 0 {
@@ -87,8 +87,9 @@ func (m *Machine) deadlineOf(s *slot) Instant {
 }
 
 func (m *Machine) leaveFlight(s *slot) {
-	m.untrack(s)
-	m.linkReady(s.link)
+	l := m.links.At(s.link)
+	m.untrack(l, s)
+	m.linkReady(s.link, l)
 	if s.conn != 0 {
 		m.conns.At(s.conn).flight.remove(s)
 	}
@@ -106,8 +107,12 @@ func (m *Machine) roundTrip(s *slot, c *conn) {
 	if s.flags.has(slotUnknown) {
 		return // its link has a new socket, or none
 	}
-	if l := m.links.At(s.link); l.sizesItself {
-		l.sizer.fulfilled(m.now, s.sentAt)
+	m.links.At(s.link).roundTrip(m.now, s.sentAt)
+}
+
+func (l *link) roundTrip(now, sentAt Instant) {
+	if l.sizesItself {
+		l.sizer.fulfilled(now, sentAt)
 		l.window = l.sizer.size
 	}
 }

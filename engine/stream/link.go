@@ -152,7 +152,7 @@ func (m *Machine) LinkUp(now Instant, h LinkHandle) {
 	}
 	m.now = now
 	l.up = true
-	m.linkReady(slab.Handle(h).Index())
+	m.linkReady(slab.Handle(h).Index(), l)
 	for c := m.conns.Next(0); c != 0; c = m.conns.Next(c) {
 		if m.conns.At(c).link == slab.Handle(h).Index() {
 			m.wakeConn(c, m.conns.At(c))
@@ -185,8 +185,7 @@ func (m *Machine) LinkIdle(h LinkHandle) bool {
 }
 
 // track adds a slot to its link's list; untrack takes it out.
-func (m *Machine) track(i uint32, s *slot) {
-	l := m.links.At(s.link)
+func (m *Machine) track(l *link, i uint32, s *slot) {
 	s.prev, s.next = l.last, 0
 	if l.last != 0 {
 		m.slots.At(l.last).next = i
@@ -205,8 +204,7 @@ func (l *link) loadOf(s *slot) *load {
 	return &l.flight
 }
 
-func (m *Machine) untrack(s *slot) {
-	l := m.links.At(s.link)
+func (m *Machine) untrack(l *link, s *slot) {
 	if s.prev != 0 {
 		m.slots.At(s.prev).next = s.next
 	} else {
@@ -237,12 +235,12 @@ func (m *Machine) AskConfig(now Instant, h LinkHandle, out Output) error {
 	m.asking++
 	request := ildcp.AppendRequest(nil, m.expiry.at(expires))
 	s.link, s.flags, s.sentAt, s.expiresMs = slab.Handle(h).Index(), slotPeer|slotCanFulfil, now, expires
-	m.track(i, s)
+	m.track(l, i, s)
 	m.slotTimers.Within(i, int64(m.deadlineOf(s)))
 	id := m.requestID(m.slots.Handle(i))
 	region := out.Request(h, id, len(request))
 	if region == nil {
-		m.untrack(s)
+		m.untrack(l, s)
 		s.answered = true
 		m.freeSlot(i, s)
 		return ErrGone

@@ -12,14 +12,13 @@ const maxAmount = ^Amount(0)
 
 // addAmount is a+b; ok is false when it would pass 2^64-1.
 func addAmount(a, b Amount) (sum Amount, ok bool) {
-	s, carry := bits.Add64(uint64(a), uint64(b), 0)
-	return Amount(s), carry == 0
+	sum = a + b
+	return sum, sum >= a
 }
 
 // subAmount is a-b; ok is false when it would fall below zero.
 func subAmount(a, b Amount) (diff Amount, ok bool) {
-	d, borrow := bits.Sub64(uint64(a), uint64(b), 0)
-	return Amount(d), borrow == 0
+	return a - b, a >= b
 }
 
 // floorSub is a-b, or zero when b is larger.

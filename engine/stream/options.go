@@ -10,7 +10,7 @@ type connOptions struct {
 
 // optionTable holds the options in use.
 type optionTable struct {
-	entries []connOptions
+	entries []*connOptions
 	free    []uint32
 	index   map[Options]uint32
 
@@ -20,7 +20,7 @@ type optionTable struct {
 	answers bool
 }
 
-func (m *Machine) optionsOf(c *conn) *connOptions { return &m.options.entries[c.options] }
+func (m *Machine) optionsOf(c *conn) *connOptions { return m.options.entries[c.options] }
 
 // use is the entry of options, which has one more user; letGo takes it back.
 func (t *optionTable) use(o Options) (uint32, error) {
@@ -47,18 +47,18 @@ func (t *optionTable) add(o Options) uint32 {
 		i, t.free = t.free[n-1], t.free[:n-1]
 	} else {
 		i = uint32(len(t.entries))
-		t.entries = append(t.entries, connOptions{})
+		t.entries = append(t.entries, nil)
 	}
 	if t.index == nil {
 		t.index = make(map[Options]uint32)
 	}
-	t.entries[i] = connOptions{Options: o, slippage: uint32(o.SlippagePPM)}
+	t.entries[i] = &connOptions{Options: o, slippage: uint32(o.SlippagePPM)}
 	t.index[o] = i
 	return i
 }
 
 func (t *optionTable) letGo(i uint32) {
-	e := &t.entries[i]
+	e := t.entries[i]
 	if e.users--; e.users == 0 {
 		t.answers = t.answers && t.answer != i
 		delete(t.index, e.Options)

@@ -114,26 +114,28 @@ func (m *Machine) roomFor(h LinkHandle, n int, out Output) bool {
 	return w.room >= n
 }
 
-// plainBuild writes the next packet of a connection whose only stream has money for
-// more than one. It says false when the general path has to.
-func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
+// plainBuild writes the next packet of a connection whose only stream has money. It says
+// false when the general path has to; and more, when it is done, that the connection has
+// more to send at once. That it has not says canSend.
+func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Output) (done, more bool) {
 	k := c.firstStream
 	if c.flags&(flagReady|flagPeerAddress|unplainOut) != flagReady|flagPeerAddress || k == 0 || k != c.lastStream ||
 		c.firstDoubt != 0 || c.nextSequence >= maxSequence-1 || m.general() {
-		return false
+		return false, false
 	}
 	s, o := m.streams.At(k), m.optionsOf(c)
 	if s.flags.has(streamOver) || s.data != 0 || o.Padding || o.PacketsPerSecond > 0 ||
 		c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
-		return false
+		return false, false
 	}
-	amount := c.portion(m.sendableMoney(c, s), m.packetRoom(c))
+	sendable := m.sendableMoney(c, s)
+	amount := c.portion(sendable, m.packetRoom(c, l))
 	if amount == 0 {
-		return false
+		return false, false
 	}
 	id, slot, ok := m.newSlot()
 	if !ok {
-		return false
+		return false, false
 	}
 	dest := c.rate.dest(amount)
 	least := leastOf(dest, o.slippage)
@@ -150,7 +152,7 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	if region == nil {
 		slot.answered = true // it was never written
 		m.slots.Free(id)
-		return false
+		return false, false
 	}
 	m.plainPackets++
 	w.room -= size + framing
@@ -174,19 +176,15 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, out Output) bool {
 	w.seals++
 	op.Key, op.Text, op.Data = m.keyOf(c), b[from:len(b):len(b)], data
 	m.ivs.Next(&op.IV)
-	m.enterFlight(id, slot, c)
+	m.enterFlight(id, slot, c, l)
 	m.countSequence(i, c)
-	return true
-}
-
-// plainGoesOn says, after plainBuild, that the connection has more to send at once. That
-// it has not says canSend.
-func (m *Machine) plainGoesOn(c *conn) bool {
-	o := m.optionsOf(c)
 	if c.nextSequence >= maxSequence-1 || c.flags.has(flagCloseDue) || c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
-		return false
+		return true, false
 	}
-	return m.sendableMoney(c, m.streams.At(c.firstStream)) > 0
+	if !s.remoteLimited() && !s.flags.has(streamDeliverMax) { // it is less by what was sent
+		return true, sendable > amount && sendable-amount >= c.leastSource()
+	}
+	return true, m.sendableMoney(c, s) > 0
 }
 
 // plainFulfill takes the fulfill of a plain packet whose reply tells the stream's
@@ -229,10 +227,12 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	m.arrives(c, amount >= c.size.test)
 	c.size.fulfilled(amount, o.MaxPacketAmount)
 	m.trips.record(int64(m.now - s.sentAt))
-	m.roundTrip(s, c)
+	c.window.fulfilled(m.now, s.sentAt)
+	l := m.links.At(s.link)
+	l.roundTrip(m.now, s.sentAt)
 
-	m.untrack(s)
-	m.linkReady(s.link)
+	m.untrack(l, s)
+	m.linkReady(s.link, l)
 	c.flight.remove(s)
 	rec.refs--
 	c.refs--

@@ -15,8 +15,8 @@ func (m *Machine) wakeConn(i uint32, c *conn) {
 	if c.flags.has(flagQueued) || !m.canSend(c) {
 		return
 	}
-	if m.links.At(c.link).queue(i, c) {
-		m.linkReady(c.link)
+	if l := m.links.At(c.link); l.queue(i, c) {
+		m.linkReady(c.link, l)
 	}
 }
 
@@ -29,9 +29,8 @@ func (l *link) queue(i uint32, c *conn) bool {
 	return true
 }
 
-// linkReady notes that Transmit has something to do for a link.
-func (m *Machine) linkReady(i uint32) {
-	l := m.links.At(i)
+// linkReady notes that Transmit may have something to do for a link.
+func (m *Machine) linkReady(i uint32, l *link) {
 	if l.marked || !l.up || l.ready.Len() == 0 || l.full() {
 		return
 	}
@@ -111,7 +110,7 @@ func (m *Machine) sendableMoney(c *conn, s *streamRec) Amount {
 	if left < c.leastSource() {
 		return 0
 	}
-	if left == 0 || !s.flags.has(streamRemoteLimit) || s.remoteMax == maxAmount {
+	if left == 0 || !s.remoteLimited() {
 		return left
 	}
 	// What is in flight counts as arrived: the limit is the receiver's.
@@ -122,6 +121,11 @@ func (m *Machine) sendableMoney(c *conn, s *streamRec) Amount {
 		most-- // where a unit of ours is many of theirs, rounding up is too much
 	}
 	return min(left, most)
+}
+
+// remoteLimited says that the peer's receive maximum counts.
+func (s *streamRec) remoteLimited() bool {
+	return s.flags.has(streamRemoteLimit) && s.remoteMax != maxAmount
 }
 
 // unsent is how much a stream has yet to send, by its send maximum and by what
@@ -180,8 +184,8 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			continue // it is no more; or it has moved to another link, and waits there
 		}
 		c.flags &^= flagQueued
-		if m.plainBuild(h, i, c, out) {
-			if m.plainGoesOn(c) {
+		if built, more := m.plainBuild(h, i, c, l, out); built {
+			if more {
 				l.queue(i, c)
 			} else {
 				m.wakeConn(i, c)
@@ -200,7 +204,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			m.starve(index, l)
 			break
 		}
-		if !m.build(h, i, c, out) {
+		if !m.build(h, i, c, l, out) {
 			if m.crowds(l, c) && l.queue(i, c) {
 				l.crowded = true
 			}
@@ -272,7 +276,7 @@ func (m *Machine) starve(i uint32, l *link) {
 }
 
 // build writes one packet of a connection.
-func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
+func (m *Machine) build(h LinkHandle, i uint32, c *conn, l *link, out Output) bool {
 	if !c.flags.has(flagReady | flagProbing | flagClient | flagEnding) {
 		m.probeIfNeeded(i, c)
 	}
@@ -327,7 +331,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, out Output) bool {
 	op.Key, op.Text, op.Data = m.keyOf(c), text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV)
 	c.nextSequence += m.plant.step()
-	m.enterFlight(id, s, c)
+	m.enterFlight(id, s, c, l)
 	m.countSequence(i, c)
 	if m.paced(c) {
 		m.armConn(i, c)

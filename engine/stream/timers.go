@@ -103,7 +103,7 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 	if len(m.starved) > 0 && now >= m.starvedAt+starvedRetry {
 		for _, l := range m.starved {
 			m.links.At(l).starved = false
-			m.linkReady(l)
+			m.linkReady(l, m.links.At(l))
 		}
 		m.starved = m.starved[:0]
 	}

@@ -3,13 +3,10 @@ package slab
 import "unsafe"
 
 // Prefetch asks the processor to load the first lines cache lines of the item at index i,
-// at least one, and its generation; the index was given out at some time. It waits for
-// nothing: whoever uses the item some hundred nanoseconds later finds it in the cache.
-// Where there is no such instruction it does nothing.
-func (s *Slab[T]) Prefetch(i uint32, lines int) {
-	seg := s.segments[i>>segmentShift]
-	prefetchBoth(unsafe.Pointer(&seg.items[i&segmentMask]), lines, unsafe.Pointer(&seg.generations[i&segmentMask]))
-}
+// at least one; the index was given out at some time. It waits for nothing: whoever uses
+// the item some hundred nanoseconds later finds it in the cache. Where there is no such
+// instruction it does nothing.
+func (s *Slab[T]) Prefetch(i uint32, lines int) { prefetch(unsafe.Pointer(s.Any(i)), lines) }
 
 // Prefetch is the same for the place where key stands if it is in the table.
 func (t *Table) Prefetch(key uint64) {

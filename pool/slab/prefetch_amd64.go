@@ -6,6 +6,3 @@ import "unsafe"
 
 //go:noescape
 func prefetch(p unsafe.Pointer, lines int)
-
-//go:noescape
-func prefetchBoth(p unsafe.Pointer, lines int, q unsafe.Pointer)

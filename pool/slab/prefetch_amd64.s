@@ -9,21 +9,13 @@ TEXT ·prefetch(SB), NOSPLIT, $0-16
 
 next:
 	PREFETCHT0 (AX)
-	ADDQ $64, AX
-	DECQ CX
-	JNZ  next
-	RET
+	DECQ       CX
+	JZ         done
+	PREFETCHT0 64(AX)
+	DECQ       CX
+	JZ         done
+	ADDQ       $128, AX
+	JMP        next
 
-// func prefetchBoth(p unsafe.Pointer, lines int, q unsafe.Pointer)
-TEXT ·prefetchBoth(SB), NOSPLIT, $0-24
-	MOVQ       p+0(FP), AX
-	MOVQ       lines+8(FP), CX
-	MOVQ       q+16(FP), DX
-	PREFETCHT0 (DX)
-
-next:
-	PREFETCHT0 (AX)
-	ADDQ $64, AX
-	DECQ CX
-	JNZ  next
+done:
 	RET

@@ -5,5 +5,3 @@ package slab
 import "unsafe"
 
 func prefetch(unsafe.Pointer, int) {}
-
-func prefetchBoth(unsafe.Pointer, int, unsafe.Pointer) {}

@@ -112,18 +112,25 @@ func (s *Slab[T]) Any(i uint32) *T { return &s.segments[i>>segmentShift].items[i
 // since two owners of one slot would be worse. The first Free among 1,024 items takes
 // memory for the list that they are in then.
 func (s *Slab[T]) Free(i uint32) {
-	s.mustLive(i, "Free")
-	k := i >> segmentShift
-	s.segments[k].generations[i&segmentMask]++
+	k, at := i>>segmentShift, i&segmentMask
+	if k >= uint32(len(s.segments)) || s.segments[k].generations[at]&1 == 0 {
+		s.mustLive(i, "Free")
+	}
+	if k >= uint32(len(s.next)) || s.next[k] == nil {
+		s.listIn(k)
+	}
+	s.segments[k].generations[at]++
+	s.next[k][at] = s.free
+	s.free = i
+	s.live--
+}
+
+// listIn makes room in the list of freed indexes for those of a segment.
+func (s *Slab[T]) listIn(k uint32) {
 	for int(k) >= len(s.next) {
 		s.next = append(s.next, nil)
 	}
-	if s.next[k] == nil {
-		s.next[k] = new([segmentLen]uint32)
-	}
-	s.next[k][i&segmentMask] = s.free
-	s.free = i
-	s.live--
+	s.next[k] = new([segmentLen]uint32)
 }
 
 // Generation returns how often slot i changed hands: it is odd while the item
