@@ -165,8 +165,17 @@ func (k *Keys) OpenVector(ops []Op) {
 // SealVector does Seal for each op. Ops with nil Data are passed over.
 func (k *Keys) SealVector(ops []Op) {
 	k.fetch(ops)
+	k.sealVector(ops, ahead)
+}
+
+// SealWarm is SealVector for keys that are in the cache, since packets were opened with
+// them just now.
+func (k *Keys) SealWarm(ops []Op) { k.sealVector(ops, len(ops)) }
+
+// sealVector seals, and fetches the keys of the packets so many ahead.
+func (k *Keys) sealVector(ops []Op, ahead int) {
 	for i := range ops {
-		if k.gcm != gcmStdlib && i+ahead < len(ops) {
+		if i+ahead < len(ops) && k.gcm != gcmStdlib {
 			k.fetchOne(&ops[i+ahead])
 		}
 		op := &ops[i]

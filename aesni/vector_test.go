@@ -86,7 +86,7 @@ func TestAnyPartitionIntoVectorsIsTheSame(t *testing.T) {
 			parts := mixedOps(64, 1)
 			for from := 0; from < len(parts); from += size {
 				part := parts[from:min(from+size, len(parts))]
-				keys.SealVector(part)
+				keys.SealWarm(part)
 				keys.ProveVector(part)
 			}
 			if !reflect.DeepEqual(parts, whole) {

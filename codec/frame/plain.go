@@ -78,16 +78,16 @@ func parsePlain(b []byte, t Type, pt *ilp.PacketType, sequence *uint64, amount *
 	if n-1 > 7 {
 		return 0, false
 	}
-	*sequence = binary.BigEndian.Uint64(b[3:11]) >> (64 - 8*n)
+	*sequence = binary.BigEndian.Uint64(b[3:11]) >> (-(8 * n) & 63)
 	at = 3 + int(n)
 	n = uint(b[at])
 	if n-1 > 7 || at+9+int(n) > len(b) {
 		return 0, false
 	}
-	*amount = ilp.Amount(binary.BigEndian.Uint64(b[at+1:at+9]) >> (64 - 8*n))
+	*amount = ilp.Amount(binary.BigEndian.Uint64(b[at+1:at+9]) >> (-(8 * n) & 63))
 	at += 1 + int(n)
 	// Count 1 in one octet, the frame's type, a length of one octet that reaches the end.
-	head := binary.BigEndian.Uint32(b[at:])
+	head := binary.BigEndian.Uint32(b[at : at+4])
 	at += 4
 	return at, head == 0x01010000|uint32(t)<<8|uint32(len(b)-at) && len(b)-at < 0x80
 }
@@ -99,12 +99,13 @@ func uintAt(b []byte, at int) (v uint64, next int) {
 	if uint(at) >= uint(len(b)) {
 		return 0, 0
 	}
-	n := int(b[at])
-	next = at + 1 + n
-	if uint(n-1) > 7 || next > len(b) || next < 8 {
+	n := uint(b[at])
+	next = at + 1 + int(n)
+	if n-1 > 7 || next > len(b) || next < 8 {
 		return 0, 0
 	}
-	return binary.BigEndian.Uint64(b[next-8:next]) & (1<<(8*uint(n)&63) - 1 | -uint64(n>>3)), next
+	above := -(8 * n) & 63 // bits of what precedes it
+	return binary.BigEndian.Uint64(b[next-8:next]) << above >> above, next
 }
 
 // plainRoom is more than a plain packet takes, with what the stores of putUint

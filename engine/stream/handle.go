@@ -114,35 +114,36 @@ func (m *Machine) vector(in []Entry, out Output) {
 	w.newcomers, w.roomOf = w.newcomers[:0], 0
 	w.many = len(in) > 1
 	m.fetchSlots(in)
+	work, open := w.work[:len(in)], w.open[:len(in)]
 	for i := range in {
-		m.view(&in[i], &w.work[i], &w.open[i])
+		m.view(&in[i], &work[i], &open[i])
 	}
-	m.find(w.work[:len(in)])
+	m.find(work)
 	for i := range in {
-		m.lookUp(&in[i], &w.work[i], &w.open[i], out)
+		m.lookUp(&in[i], &work[i], &open[i], out)
 	}
-	m.keys.OpenVector(w.open[:len(in)])
+	m.keys.OpenVector(open)
 	for i := range in {
-		if in[i].Kind != Prepare || !w.open[i].OK {
-			w.open[i].Data = nil
-		} else if s := w.work[i].scratch; s >= 0 {
+		if in[i].Kind != Prepare || !open[i].OK {
+			open[i].Data = nil
+		} else if s := work[i].scratch; s >= 0 {
 			m.proveNewcomer(int(s))
 		}
 	}
-	m.keys.ProveVector(w.open[:len(in)])
+	m.keys.ProveVector(open)
 	for i := range in {
-		if k := w.work[i].woken; k != 0 {
+		e, packet, op := &in[i], &work[i], &open[i]
+		if k := packet.woken; k != 0 {
 			m.armConn(k, m.conns.At(k)) // in its turn: timers of one tick fire in order of arming
 		}
-		switch in[i].Kind {
-		case Prepare:
-			m.stats.PreparesIn++
-			if w.work[i].conn == 0 || !w.open[i].OK || !m.plainPrepare(&in[i], &w.work[i], &w.open[i], out) {
-				w.roomOf = 0
-				m.decidePrepare(&in[i], &w.work[i], &w.open[i], out)
-			}
-		default:
-			m.decideAnswer(&in[i], &w.work[i], &w.open[i], out)
+		if e.Kind != Prepare {
+			m.decideAnswer(e, packet, op, out)
+			continue
+		}
+		m.stats.PreparesIn++
+		if packet.conn == 0 || !op.OK || !m.plainPrepare(e, packet, op, out) {
+			w.roomOf = 0
+			m.decidePrepare(e, packet, op, out)
 		}
 	}
 	m.sealReplies()
@@ -442,6 +443,6 @@ func (m *Machine) keyOf(c *conn) uint32 {
 
 func (m *Machine) sealReplies() {
 	w := &m.scratch
-	m.keys.SealVector(w.seal[:w.seals])
+	m.keys.SealWarm(w.seal[:w.seals]) // what they answer was opened with the same keys
 	w.seals = 0
 }
