@@ -4,7 +4,6 @@ import (
 	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
-	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // slotOfAnswer is the slot of the request that an answer belongs to and its connection,
@@ -26,7 +25,7 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	s := m.slots.At(i)
-	if _, ok := m.links.Get(slab.Handle(e.Link)); !ok || s.link != m.linkIndex(e.Link) {
+	if m.linkIn(e.Link) == nil || s.link != m.linkIndex(e.Link) {
 		return
 	}
 	w.slot = i

@@ -62,6 +62,8 @@ type scratch struct {
 	made      []byte     // the address of a connection that is opened
 	local     []byte     // see localOf
 	peer      []byte     // see peerOf
+	link      *link      // that the packet before came in on
+	linkOf    LinkHandle // the same, or 0
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
 	many      bool       // the vector has more than one packet
@@ -111,7 +113,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 	m.stats.PacketsIn += uint64(len(in))
 	w := &m.scratch
 	w.text, w.out, w.seals = w.text[:0], w.out[:0], 0
-	w.newcomers, w.roomOf = w.newcomers[:0], 0
+	w.newcomers, w.linkOf, w.roomOf = w.newcomers[:0], 0, 0
 	w.many = len(in) > 1
 	m.fetchSlots(in)
 	work, open := w.work[:len(in)], w.open[:len(in)]
@@ -179,8 +181,8 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		w.refuse, w.code = true, ilp.F01
 		return
 	}
-	l, ok := m.links.Get(slab.Handle(e.Link))
-	if !ok {
+	l := m.linkIn(e.Link)
+	if l == nil {
 		w.refuse, w.code = true, ilp.F02
 		return
 	}
@@ -236,6 +238,20 @@ func (m *Machine) prefetchStream(c *conn, lines int) {
 	if c.firstStream != 0 {
 		m.streams.Prefetch(c.firstStream, lines)
 	}
+}
+
+// linkIn is the link that a packet of the vector came in on, or nil: mostly that of the
+// one before.
+func (m *Machine) linkIn(h LinkHandle) *link {
+	w := &m.scratch
+	if w.linkOf != h || h == 0 {
+		l, ok := m.links.Get(slab.Handle(h))
+		if !ok {
+			return nil
+		}
+		w.linkOf, w.link = h, l
+	}
+	return w.link
 }
 
 // lookUp finds what a packet belongs to and readies its opening. It changes no
@@ -423,14 +439,14 @@ func (m *Machine) rejectTo(h LinkHandle, request uint32, code ilp.Code, out Outp
 
 // sealReply queues the encryption of a reply's plaintext into its place in the
 // output. The IV is drawn here, in packet order.
-func (m *Machine) sealReply(conn uint32, text, region []byte) {
+func (m *Machine) sealReply(c *conn, text, region []byte) {
 	w := &m.scratch
 	if w.seals == MaxVector {
 		m.sealReplies()
 	}
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = m.keyOf(m.conns.At(conn)), text, region
+	op.Key, op.Text, op.Data = m.keyOf(c), text, region
 	m.ivs.Next(&op.IV)
 	m.plant.iv(&op.IV)
 }

@@ -37,7 +37,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	}
 	var p frame.MoneyPacket
 	k := c.firstStream
-	if !p.Parse(op.Text) || k == 0 || !m.links.At(c.link).up {
+	if !p.Parse(op.Text) || k == 0 || !m.linkIn(e.Link).up {
 		return false
 	}
 	s, o := m.streams.At(k), m.optionsOf(c)
@@ -78,7 +78,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	if region := out.Reply(e.Link, e.Request, size); region != nil {
 		fulfillment, data := ilp.PutFulfill(region, n)
 		*(*[32]byte)(fulfillment) = op.Fulfillment
-		m.sealReply(w.conn, b[from:len(b):len(b)], data)
+		m.sealReply(c, b[from:len(b):len(b)], data)
 	}
 	if s.next != 0 || c.flags.has(wantsOut) || s.flags.has(streamPays) || s.data != 0 {
 		m.wakeConn(w.conn, c)
