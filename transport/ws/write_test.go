@@ -13,15 +13,18 @@ func testKeys() *rand.ChaCha8 { return rand.NewChaCha8([32]byte{1, 2, 3}) }
 
 func TestMaskXorsTheKeyFromItsFirstOctetOn(t *testing.T) {
 	key := uint32(0x3d21fa37) // testKey, first octet lowest
-	for n := range 200 {
+	for n := range 300 {
 		for off := range 9 {
-			b := octets(n + off)[off:]
-			want := bytes.Clone(b)
-			for i := range want {
-				want[i] ^= testKey[i&3]
+			// What stands before and behind is not touched.
+			whole := octets(off + n + 65)
+			want := bytes.Clone(whole)
+			for i := range n {
+				want[off+i] ^= testKey[i&3]
 			}
-			Mask(b, key)
-			if !bytes.Equal(b, want) {
+			words := bytes.Clone(whole)
+			Mask(whole[off:off+n], key)
+			maskWords(words[off:off+n], key)
+			if !bytes.Equal(whole, want) || !bytes.Equal(words, want) {
 				t.Fatalf("%d octets at offset %d", n, off)
 			}
 		}
