@@ -156,7 +156,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 // fetchSlots asks the memory for the requests that answers are to. It need not be right:
 // who looks for them compares generations.
 func (m *Machine) fetchSlots(in []Entry) {
-	if len(in) == 1 {
+	if len(in) == 1 || m.slots.Len() < slotsNear {
 		return
 	}
 	for i := range in {
@@ -165,6 +165,9 @@ func (m *Machine) fetchSlots(in []Entry) {
 		}
 	}
 }
+
+// slotsNear is how many requests in flight stand in a processor's second cache anyway.
+const slotsNear = 4096
 
 // view parses a packet and finds out by what name to look up what it belongs to.
 func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {

@@ -16,10 +16,10 @@ type Machine struct {
 	keys *aesni.Keys
 	ivs  *aesni.IVSource
 
-	links       *slab.Slab[link]
-	conns       *slab.Slab[conn]
-	streams     *slab.Slab[streamRec]
-	slots       *slab.Slab[slot]
+	links       slab.Slab[link]
+	conns       slab.Slab[conn]
+	streams     slab.Slab[streamRec]
+	slots       slab.Slab[slot]
 	parts       *slab.Slab[morePart]
 	pieces      *slab.Slab[piece]
 	holds       *slab.Slab[hold]
@@ -128,10 +128,10 @@ func New(cfg Config) *Machine {
 		cfg:         cfg,
 		keys:        aesni.NewKeysIn(cfg.Memory),
 		ivs:         aesni.NewIVSource(&cfg.Seed),
-		links:       slab.New[link](1 << 16),
-		conns:       slab.NewIn[conn](cfg.MaxConnections, cfg.Memory),
-		streams:     slab.NewIn[streamRec](cfg.MaxStreams, cfg.Memory),
-		slots:       slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
+		links:       *slab.New[link](1 << 16),
+		conns:       *slab.NewIn[conn](cfg.MaxConnections, cfg.Memory),
+		streams:     *slab.NewIn[streamRec](cfg.MaxStreams, cfg.Memory),
+		slots:       *slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
 		parts:       slab.New[morePart](cfg.MaxRequests),
 		pieces:      slab.New[piece](4 * cfg.MaxRequests),
 		holds:       slab.New[hold](cfg.MaxHolds),

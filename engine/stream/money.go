@@ -97,14 +97,6 @@ func (r rate) dest(source Amount) Amount {
 	return q
 }
 
-// least is the least source amount of which anything arrives.
-func (r rate) least() Amount {
-	if r.num >= r.den && r.known() {
-		return 1 // without a division
-	}
-	return r.source(1)
-}
-
 // source is the least source amount of which dest arrives, at most 2^64-1.
 func (r rate) source(dest Amount) Amount {
 	if r.num == 0 {

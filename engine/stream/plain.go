@@ -116,7 +116,7 @@ func (m *Machine) roomFor(h LinkHandle, n int, out Output) bool {
 
 // plainBuild writes the next packet of a connection whose only stream has money. It says
 // false when the general path has to; and more, when it is done, that the connection has
-// more to send at once. That it has not says canSend.
+// more to send at once. If not, canSend says the same, unless flagCloseDue is set.
 func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Output) (done, more bool) {
 	k := c.firstStream
 	if c.flags&(flagReady|flagPeerAddress|unplainOut) != flagReady|flagPeerAddress || k == 0 || k != c.lastStream ||
@@ -238,7 +238,15 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	c.refs--
 	m.slots.Free(i)
 	rec.remoteReceived = max(rec.remoteReceived, p.Frame.TotalReceived)
-	m.noteMoneyBlocked(rec)
-	m.wakeConn(ci, c)
+	if !c.idle(rec) {
+		m.noteMoneyBlocked(rec)
+		m.wakeConn(ci, c)
+	}
 	return true
+}
+
+// idle says that a connection has nothing to send, whatever its windows and its pauses
+// allow: its only stream has sent all money that it may.
+func (c *conn) idle(s *streamRec) bool {
+	return c.flags&(flagReady|wantsOut) == flagReady && c.firstStream == c.lastStream && s.data == 0 && s.sendMax <= satAdd(s.sent, s.heldOut)
 }

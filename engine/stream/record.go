@@ -92,10 +92,13 @@ type conn struct {
 
 // leastSource is the least amount of which anything arrives, 0 while the rate is not known.
 func (c *conn) leastSource() Amount {
-	if !c.rate.known() {
+	switch {
+	case !c.rate.known():
 		return 0
+	case c.rate.num >= c.rate.den:
+		return 1 // without a division
 	}
-	return c.rate.least()
+	return c.rate.source(1)
 }
 
 // coldConn holds what most connections never need. One that has none counts as

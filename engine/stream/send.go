@@ -185,9 +185,10 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 		}
 		c.flags &^= flagQueued
 		if built, more := m.plainBuild(h, i, c, l, out); built {
-			if more {
+			switch {
+			case more:
 				l.queue(i, c)
-			} else {
+			case c.flags.has(flagCloseDue):
 				m.wakeConn(i, c)
 			}
 			continue
