@@ -141,11 +141,14 @@ func (k *Keys) Prove(op *Op) {
 // ahead is how many packets before its turn a packet's keys are fetched.
 const ahead = 10
 
+// nearSegments of keys stand in a processor's second cache beside what else a packet needs.
+const nearSegments = 2
+
 // OpenVector does Open for each op. Ops with nil Data get OK false.
 func (k *Keys) OpenVector(ops []Op) {
-	k.fetch(ops)
+	ahead := k.fetch(ops)
 	for i := range ops {
-		if k.gcm != gcmStdlib && i+ahead < len(ops) {
+		if i+ahead < len(ops) {
 			k.fetchOne(&ops[i+ahead])
 		}
 		op := &ops[i]
@@ -164,8 +167,7 @@ func (k *Keys) OpenVector(ops []Op) {
 
 // SealVector does Seal for each op. Ops with nil Data are passed over.
 func (k *Keys) SealVector(ops []Op) {
-	k.fetch(ops)
-	k.sealVector(ops, ahead)
+	k.sealVector(ops, k.fetch(ops))
 }
 
 // SealWarm is SealVector for keys that are in the cache, since packets were opened with
@@ -175,7 +177,7 @@ func (k *Keys) SealWarm(ops []Op) { k.sealVector(ops, len(ops)) }
 // sealVector seals, and fetches the keys of the packets so many ahead.
 func (k *Keys) sealVector(ops []Op, ahead int) {
 	for i := range ops {
-		if i+ahead < len(ops) && k.gcm != gcmStdlib {
+		if i+ahead < len(ops) {
 			k.fetchOne(&ops[i+ahead])
 		}
 		op := &ops[i]
@@ -200,14 +202,16 @@ func (k *Keys) blockOf(slot uint32) *block {
 	return &k.segments[slot>>segmentShift].blocks[slot&segmentMask]
 }
 
-// fetch begins to load the keys of the first ops, unless they are needed at once.
-func (k *Keys) fetch(ops []Op) {
-	if k.gcm == gcmStdlib || len(ops) == 1 {
-		return
+// fetch begins to load the keys of the first ops, and says how far ahead those of the
+// others are to be loaded: not at all where they are needed at once, or near anyway.
+func (k *Keys) fetch(ops []Op) (distance int) {
+	if k.gcm == gcmStdlib || len(ops) == 1 || len(k.segments) <= nearSegments {
+		return len(ops)
 	}
 	for i := range ops[:min(ahead, len(ops))] {
 		k.fetchOne(&ops[i])
 	}
+	return ahead
 }
 
 func (k *Keys) fetchOne(op *Op) {

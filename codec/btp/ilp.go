@@ -28,11 +28,10 @@ func PutILP(dst []byte, t Type, requestID uint32, ilpLen int) (ilp []byte) {
 	_ = dst[headerLen]
 	dst[0] = byte(t)
 	binary.BigEndian.PutUint32(dst[1:], requestID)
-	at := headerLen + oer.PutLength(dst[headerLen:], ilpEntryLen+varLen(ilpLen))
+	at := oer.PutLength(dst, headerLen, ilpEntryLen+varLen(ilpLen))
 	// The entry and the first octet of the length behind it, in one store.
 	binary.BigEndian.PutUint64(dst[at:], ilpEntryBE<<8)
-	at += ilpEntryLen
-	at += oer.PutLength(dst[at:], ilpLen)
+	at = oer.PutLength(dst, at+ilpEntryLen, ilpLen)
 	return dst[at : at+ilpLen : at+ilpLen]
 }
 

@@ -152,8 +152,8 @@ func putPlainHead(b *[plainRoom]byte, t ilp.PacketType, sequence uint64, amount 
 // putUint writes what oer.AppendVarUint does at b[at:], and up to seven octets more
 // that the next field overwrites.
 func putUint(b *[plainRoom]byte, at int, v uint64) int {
-	n := (bits.Len64(v|1) + 7) / 8
+	n := uint(bits.Len64(v|1)+7) / 8
 	b[at] = byte(n)
-	binary.BigEndian.PutUint64(b[at+1:], v<<((64-8*uint(n))&63))
-	return at + 1 + n
+	binary.BigEndian.PutUint64(b[at+1:at+9], v<<(-(8*n)&63))
+	return at + 1 + int(n)
 }

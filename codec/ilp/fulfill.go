@@ -55,10 +55,9 @@ func FulfillLen(dataLen int) int { return envelopeLen(32 + varLen(dataLen)) }
 // the caller to fill. It does not check dataLen (MaxData).
 func PutFulfill(dst []byte, dataLen int) (fulfillment, data []byte) {
 	dst[0] = byte(TypeFulfill)
-	at := 1 + oer.PutLength(dst[1:], 32+varLen(dataLen))
-	c := dst[at:]
-	at = 32 + oer.PutLength(c[32:], dataLen)
-	return c[:32:32], c[at : at+dataLen : at+dataLen]
+	from := oer.PutLength(dst, 1, 32+varLen(dataLen))
+	at := oer.PutLength(dst, from+32, dataLen)
+	return dst[from : from+32 : from+32], dst[at : at+dataLen : at+dataLen]
 }
 
 // AppendFulfill appends a Fulfill. It returns dst unchanged with ErrDataLength

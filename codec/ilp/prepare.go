@@ -128,16 +128,14 @@ func PutPrepare(dst []byte, amount Amount, expiry *Timestamp, dest []byte, dataL
 // as well: it returns that region, too.
 func PutPrepareTo(dst []byte, amount Amount, expiry *Timestamp, destLen, dataLen int) (condition, destination, data []byte) {
 	dst[0] = byte(TypePrepare)
-	at := 1 + oer.PutLength(dst[1:], destinationAt+varLen(destLen)+varLen(dataLen))
-	c := dst[at:]
-	_ = c[destinationAt]
-	binary.BigEndian.PutUint64(c, uint64(amount))
-	*(*Timestamp)(c[expiryAt:]) = *expiry
-	at = destinationAt + oer.PutLength(c[destinationAt:], destLen)
-	destination = c[at : at+destLen : at+destLen]
-	at += destLen
-	at += oer.PutLength(c[at:], dataLen)
-	return c[conditionAt:destinationAt:destinationAt], destination, c[at : at+dataLen : at+dataLen]
+	from := oer.PutLength(dst, 1, destinationAt+varLen(destLen)+varLen(dataLen))
+	fixed := (*[destinationAt]byte)(dst[from : from+destinationAt])
+	binary.BigEndian.PutUint64(fixed[:], uint64(amount))
+	*(*Timestamp)(fixed[expiryAt:]) = *expiry
+	from = oer.PutLength(dst, from+destinationAt, destLen)
+	to := from + destLen
+	at := oer.PutLength(dst, to, dataLen)
+	return fixed[conditionAt:], dst[from:to:to], dst[at : at+dataLen : at+dataLen]
 }
 
 // PrepareFields are the fields of a Prepare to be written.

@@ -82,15 +82,14 @@ func RejectLen(triggeredByLen, messageLen, dataLen int) int {
 // length of message (MaxMessage) nor dataLen (MaxData).
 func PutReject(dst []byte, code Code, triggeredBy, message []byte, dataLen int) (data []byte) {
 	dst[0] = byte(TypeReject)
-	at := 1 + oer.PutLength(dst[1:], 3+varLen(len(triggeredBy))+varLen(len(message))+varLen(dataLen))
-	c := dst[at:]
-	*(*Code)(c) = code
-	at = 3 + oer.PutLength(c[3:], len(triggeredBy))
-	at += copy(c[at:], triggeredBy)
-	at += oer.PutLength(c[at:], len(message))
-	at += copy(c[at:], message)
-	at += oer.PutLength(c[at:], dataLen)
-	return c[at : at+dataLen : at+dataLen]
+	at := oer.PutLength(dst, 1, 3+varLen(len(triggeredBy))+varLen(len(message))+varLen(dataLen))
+	*(*Code)(dst[at:]) = code
+	at = oer.PutLength(dst, at+3, len(triggeredBy))
+	at += copy(dst[at:], triggeredBy)
+	at = oer.PutLength(dst, at, len(message))
+	at += copy(dst[at:], message)
+	at = oer.PutLength(dst, at, dataLen)
+	return dst[at : at+dataLen : at+dataLen]
 }
 
 // AppendReject appends a Reject. It returns dst unchanged with ErrCode,

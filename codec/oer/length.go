@@ -42,23 +42,23 @@ func AppendLength(dst []byte, n int) []byte {
 	return dst
 }
 
-// PutLength writes the length determinant of n at the start of dst and returns
-// how many octets that took. It panics if dst is shorter than LengthLen(n).
-func PutLength(dst []byte, n int) int {
+// PutLength writes the length determinant of n at dst[at:] and returns the offset
+// behind it. It panics if dst has no room for LengthLen(n) octets there.
+func PutLength(dst []byte, at, n int) (next int) {
 	switch {
 	case n < 0x80:
-		dst[0] = byte(n)
-		return 1
+		dst[at] = byte(n)
+		return at + 1
 	case n < 1<<8:
-		_ = dst[1]
-		dst[0], dst[1] = 0x81, byte(n)
-		return 2
+		_ = dst[at+1]
+		dst[at], dst[at+1] = 0x81, byte(n)
+		return at + 2
 	case n < 1<<16:
-		_ = dst[2]
-		dst[0], dst[1], dst[2] = 0x82, byte(n>>8), byte(n)
-		return 3
+		_ = dst[at+2]
+		dst[at], dst[at+1], dst[at+2] = 0x82, byte(n>>8), byte(n)
+		return at + 3
 	}
-	return len(AppendLength(dst[:0:LengthLen(n)], n))
+	return at + len(AppendLength(dst[at:at:at+LengthLen(n)], n))
 }
 
 // Length reads the length determinant at b[off:]. It returns the length n and

@@ -31,10 +31,12 @@ func TestLengthsHaveOneShortestForm(t *testing.T) {
 		if n := LengthLen(length); n != len(c.want)/2 {
 			t.Errorf("LengthLen(%d) = %d, want %d", length, n, len(c.want)/2)
 		}
-		// PutLength writes that and nothing behind it.
-		put := bytes.Repeat([]byte{0xee}, 12)
-		n := PutLength(put, length)
-		if hex.EncodeToString(put[:n]) != c.want || !bytes.Equal(put[n:], bytes.Repeat([]byte{0xee}, 12-n)) {
+		// PutLength writes that, and nothing before it and behind it.
+		const at = 3
+		rest := bytes.Repeat([]byte{0xee}, 15)
+		put := bytes.Clone(rest)
+		n := PutLength(put, at, length)
+		if hex.EncodeToString(put[at:n]) != c.want || !bytes.Equal(put[:at], rest[:at]) || !bytes.Equal(put[n:], rest[n:]) {
 			t.Errorf("PutLength(%d) = %d, %x", length, n, put)
 		}
 	}

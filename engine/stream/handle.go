@@ -66,7 +66,8 @@ type scratch struct {
 	linkOf    LinkHandle // the same, or 0
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
-	many      bool       // the vector has more than one packet
+	far       bool       // connections do not stand near: the memory is asked for them
+	many      bool       // and the vector has more than one packet
 	fulfill   ilp.Fulfill
 	money     frame.MoneyPacket
 	limit     frame.MaxMoneyPacket
@@ -114,7 +115,8 @@ func (m *Machine) vector(in []Entry, out Output) {
 	w := &m.scratch
 	w.text, w.out, w.seals = w.text[:0], w.out[:0], 0
 	w.newcomers, w.linkOf, w.roomOf = w.newcomers[:0], 0, 0
-	w.many = len(in) > 1
+	w.far = m.conns.Len() > connsNear
+	w.many = w.far && len(in) > 1
 	m.fetchSlots(in)
 	work, open := w.work[:len(in)], w.open[:len(in)]
 	for i := range in {
@@ -165,9 +167,6 @@ func (m *Machine) fetchSlots(in []Entry) {
 		}
 	}
 }
-
-// slotsNear is how many requests in flight stand in a processor's second cache anyway.
-const slotsNear = 4096
 
 // view parses a packet and finds out by what name to look up what it belongs to.
 func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
@@ -222,7 +221,7 @@ func (m *Machine) find(w []work) {
 			continue
 		}
 		w[i].found = m.tokens.Get(w[i].token)
-		if w[i].found != 0 && w[i].found&graveBit == 0 {
+		if m.scratch.far && w[i].found != 0 && w[i].found&graveBit == 0 {
 			m.conns.Prefetch(w[i].found, linesIn)
 		}
 	}
@@ -236,9 +235,16 @@ const (
 	streamLinesIn, streamLinesOut = 1, 2
 )
 
+// connsNear connections, with all that is theirs, stand in half of a processor's second
+// cache of a MiB, and slotsNear requests: there is no need to ask for them.
+const (
+	connsNear = 512
+	slotsNear = 4096
+)
+
 // prefetchStream asks for the first stream of a connection.
 func (m *Machine) prefetchStream(c *conn, lines int) {
-	if c.firstStream != 0 {
+	if m.scratch.far && c.firstStream != 0 {
 		m.streams.Prefetch(c.firstStream, lines)
 	}
 }

@@ -161,6 +161,7 @@ func (m *Machine) Transmit(now Instant, h LinkHandle, out Output) int {
 func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	w := &m.scratch
 	w.out, w.seals, w.roomOf = w.out[:0], 0, 0
+	w.far = m.conns.Len() > connsNear
 	index := slab.Handle(h).Index()
 	for k := range connAhead {
 		m.prefetchReady(l, k)
@@ -246,7 +247,7 @@ const (
 
 // prefetchReady asks for the connection whose turn is k from now.
 func (m *Machine) prefetchReady(l *link, k int) {
-	if k < l.ready.Len() {
+	if m.scratch.far && k < l.ready.Len() {
 		i := l.ready.Peek(k)
 		m.conns.Prefetch(i, linesOut)
 	}
@@ -255,7 +256,7 @@ func (m *Machine) prefetchReady(l *link, k int) {
 // prefetchNext asks for the stream and the address of the connection whose turn is k
 // from now, for which prefetchReady has asked before.
 func (m *Machine) prefetchNext(l *link, k int) {
-	if k >= l.ready.Len() {
+	if !m.scratch.far || k >= l.ready.Len() {
 		return
 	}
 	i := l.ready.Peek(k)

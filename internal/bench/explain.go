@@ -89,7 +89,6 @@ var explanations = map[string]string{
 
 	// The machine.
 	"engine/stream.(*Machine).plainBuild":     "the sender's next packet: sequence, amount, expiry and frames, and all that is noted of it; the first touch of the stream's record and of its request's slot",
-	"engine/stream.(*Machine).plainGoesOn":    "whether a connection has more to send at once",
 	"engine/stream.(*Machine).plainFulfill":   "the sender's books of a fulfilled packet: money from held to sent, round-trip time, window",
 	"engine/stream.(*Machine).plainPrepare":   "the receiver's decision over a packet: sequence, amount, limits; the credit, and its reply laid out",
 	"engine/stream.(*Machine).vector":         "the stages over a vector, one after the other",

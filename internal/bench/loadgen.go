@@ -29,9 +29,10 @@ type loadResult struct {
 		CPU              struct{ Total float64 } `json:"cpu_ns_per_mebibyte"`
 	}
 	Opening struct {
-		CPU    perEnd `json:"cpu_ns_per_connection"`
-		Pause  perEnd `json:"longest_pause_ns"`
-		Memory perEnd `json:"resident_octets_per_connection"`
+		Seconds float64
+		CPU     perEnd `json:"cpu_ns_per_connection"`
+		Pause   perEnd `json:"longest_pause_ns"`
+		Memory  perEnd `json:"resident_octets_per_connection"`
 	}
 	Profile struct {
 		Samples   float64

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // What runs over sockets beside the whole engine at full speed.
@@ -111,6 +112,7 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 			f.add(size, "reserved-ns", res.Opening.CPU.Total)
 			f.add(size, "reserved-sender-pause-ns", res.Opening.Pause.Sender)
 			f.add(size, "reserved-receiver-pause-ns", res.Opening.Pause.Receiver)
+			f.add(size, "gap-ns", float64(longestGap(time.Duration(res.Opening.Seconds*1e9))))
 			if n > 100_000 {
 				continue // the opening alone would take as long as all else
 			}
@@ -137,13 +139,15 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 		ms := func(unit string) string {
 			return at(unit+"sender-pause-ns").in(1e6).String() + " / " + at(unit+"receiver-pause-ns").in(1e6).String()
 		}
-		openings = append(openings, []string{number(float64(n)), at("opening-ns").String(), at("reserved-ns").String(), at("probed-ns").String(), ms(""), ms("reserved-")})
+		openings = append(openings, []string{number(float64(n)), at("opening-ns").String(), at("reserved-ns").String(), at("probed-ns").String(), ms(""), ms("reserved-"), at("gap-ns").in(1e6).String()})
 		cost.points = append(cost.points, pointOf(float64(n), at("cpu-ns")))
 	}
 	rep.table([]string{"connections", "round trips/s", "CPU per round trip, ns", "more than with 1,000", "resident octets a connection, sender", "receiver"}, rows)
 	rep.text("Connections are used in random order. Resident memory includes what the engine reserves at once, which few connections share.")
 	rep.table([]string{"connections", "CPU per opening, fixed rate, ns", "… into memory made ready before", "… with rate discovery",
-		"longest pause of a loop while opening, ms, sender / receiver", "… into memory made ready before"}, openings)
+		"longest pause of a loop while opening, ms, sender / receiver", "… into memory made ready before", "… of threads that do nothing, ms"}, openings)
+	rep.text("The last column is what the system takes: a thread for each processor looks at the clock, and does nothing else, for as long as the opening " +
+		"into memory made ready took; the longest that one of them did not come to it.")
 	c := chart{title: "CPU per round trip by number of connections", xTitle: "connections, used in random order", yTitle: "ns", xLog: true,
 		lines: []chartLine{cost}, xTicksAtData: true}
 	rep.plot("growth.svg", c.title, c.svg())
