@@ -141,8 +141,8 @@ func (k *Keys) Prove(op *Op) {
 // ahead is how many packets before its turn a packet's keys are fetched.
 const ahead = 10
 
-// nearSegments of keys stand in a processor's second cache beside what else a packet needs.
-const nearSegments = 2
+// nearSegments of keys are near enough, most of them in a processor's second cache.
+const nearSegments = 4
 
 // OpenVector does Open for each op. Ops with nil Data get OK false.
 func (k *Keys) OpenVector(ops []Op) {

@@ -235,10 +235,11 @@ const (
 	streamLinesIn, streamLinesOut = 1, 2
 )
 
-// connsNear connections, with all that is theirs, stand in half of a processor's second
-// cache of a MiB, and slotsNear requests: there is no need to ask for them.
+// So many connections, with all that is theirs, and requests are near enough, in a
+// processor's second cache of a MiB or not far beyond: asking for them costs more than it
+// spares.
 const (
-	connsNear = 512
+	connsNear = 1024
 	slotsNear = 4096
 )
 
