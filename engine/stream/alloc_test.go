@@ -109,17 +109,23 @@ func (l *lane) turn(vector int) int {
 // A turn is Transmit, Handle with prepares in and fulfills out, and Handle with
 // fulfills in, so one figure holds for all three.
 func TestHotPathDoesNotAllocate(t *testing.T) {
-	for _, vector := range []int{1, 32} {
-		l := newLane(t, 100, 32)
-		if n := l.turn(vector); n != 32 {
+	for _, c := range []struct{ connections, window, vector, turns int }{
+		{100, 32, 1, 200},
+		{100, 32, 32, 200},
+		{connsNear + 100, 32, 32, 200}, // the memory is asked for what is needed
+		{100, slotsNear + 96, 32, 5},   // for requests, too
+	} {
+		l := newLane(t, c.connections, c.window)
+		if n := l.turn(c.vector); n != c.window {
 			t.Fatalf("%d packets a turn", n)
 		}
 		before := l.a.Stats().SentPackets
-		if n := testing.AllocsPerRun(200, func() { l.turn(vector) }); n != 0 {
-			t.Errorf("vectors of %d: %v allocations a turn", vector, n)
+		if n := testing.AllocsPerRun(c.turns, func() { l.turn(c.vector) }); n != 0 {
+			t.Errorf("%+v: %v allocations a turn", c, n)
 		}
-		if l.a.Stats().SentPackets < before+200*32 {
-			t.Fatal("the path that was measured carried no money")
+		sent := l.a.Stats().SentPackets
+		if sent < before+uint64(c.turns*c.window) || l.b.Stats().ReleasedPackets != sent {
+			t.Fatal("the path that was measured carried no money, or not all of it arrived")
 		}
 	}
 }
