@@ -141,15 +141,12 @@ func (k *Keys) Prove(op *Op) {
 // ahead is how many packets before its turn a packet's keys are fetched.
 const ahead = 10
 
-// nearSegments of keys are near enough, most of them in a processor's second cache.
-const nearSegments = 4
-
 // OpenVector does Open for each op. Ops with nil Data get OK false.
 func (k *Keys) OpenVector(ops []Op) {
-	ahead := k.fetch(ops)
+	distance := k.fetch(ops)
 	for i := range ops {
-		if i+ahead < len(ops) {
-			k.fetchOne(&ops[i+ahead])
+		if i+distance < len(ops) {
+			k.fetchOne(&ops[i+distance])
 		}
 		op := &ops[i]
 		n := len(op.Data) - Overhead
@@ -175,10 +172,10 @@ func (k *Keys) SealVector(ops []Op) {
 func (k *Keys) SealWarm(ops []Op) { k.sealVector(ops, len(ops)) }
 
 // sealVector seals, and fetches the keys of the packets so many ahead.
-func (k *Keys) sealVector(ops []Op, ahead int) {
+func (k *Keys) sealVector(ops []Op, distance int) {
 	for i := range ops {
-		if i+ahead < len(ops) {
-			k.fetchOne(&ops[i+ahead])
+		if i+distance < len(ops) {
+			k.fetchOne(&ops[i+distance])
 		}
 		op := &ops[i]
 		n := len(op.Text)

@@ -73,7 +73,7 @@ var machineStage = []struct{ prefix, stage string }{
 	{"view", stageLookUp}, {"lookUp", stageLookUp}, {"openInto", stageLookUp}, {"touch", stageLookUp}, {"tokenHash", stageLookUp}, {"segmentBelow", stageLookUp},
 	{"proveNewcomer", stageLookUp}, {"sealRepl", stageSeal}, {"decide", stageDecide}, {"HandleTimeout", stageDecide},
 	{"Transmit", stageTransmit}, {"transmit", stageTransmit}, {"build", stageTransmit}, {"compose", stageTransmit},
-	{"plainBuild", stageTransmit}, {"plainGoesOn", stageTransmit}, {"plain", stageDecide},
+	{"plainBuild", stageTransmit}, {"plain", stageDecide},
 	{"PollReady", stageTransmit}, {"SetSendMax", stageTransmit}, {"Write", stageTransmit}, {"Handle", stageDecide},
 }
 

@@ -113,7 +113,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		{100, 32, 1, 200},
 		{100, 32, 32, 200},
 		{connsNear + 100, 32, 32, 200}, // the memory is asked for what is needed
-		{100, slotsNear + 96, 32, 5},   // for requests, too
+		{100, slotsNear + 96, 32, 50},  // for requests, too
 	} {
 		l := newLane(t, c.connections, c.window)
 		if n := l.turn(c.vector); n != c.window {

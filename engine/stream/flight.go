@@ -14,8 +14,8 @@ type load struct {
 func (l *load) add(s *slot) {
 	l.packets++
 	l.octets += uint64(s.octets)
-	l.money += s.amount
-	if l.money < s.amount {
+	sum, ok := addAmount(l.money, s.amount)
+	if l.money = sum; !ok {
 		l.above++
 	}
 }
@@ -23,10 +23,10 @@ func (l *load) add(s *slot) {
 func (l *load) remove(s *slot) {
 	l.packets--
 	l.octets -= uint64(s.octets)
-	if l.money < s.amount {
+	rest, ok := subAmount(l.money, s.amount)
+	if l.money = rest; !ok {
 		l.above--
 	}
-	l.money -= s.amount
 }
 
 // full says whether windows of so much leave no room for another packet.

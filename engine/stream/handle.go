@@ -67,7 +67,7 @@ type scratch struct {
 	roomOf    LinkHandle // for which room is reckoned, or 0
 	room      int        // octets
 	far       bool       // connections do not stand near: the memory is asked for them
-	many      bool       // and the vector has more than one packet
+	ahead     bool       // and the vector has more than one packet
 	fulfill   ilp.Fulfill
 	money     frame.MoneyPacket
 	limit     frame.MaxMoneyPacket
@@ -116,7 +116,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 	w.text, w.out, w.seals = w.text[:0], w.out[:0], 0
 	w.newcomers, w.linkOf, w.roomOf = w.newcomers[:0], 0, 0
 	w.far = m.conns.Len() > connsNear
-	w.many = w.far && len(in) > 1
+	w.ahead = w.far && len(in) > 1
 	m.fetchSlots(in)
 	work, open := w.work[:len(in)], w.open[:len(in)]
 	for i := range in {
@@ -173,7 +173,7 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 	w.marks, w.segment = marks{scratch: -1}, nil
 	op.Data, op.Text, op.OK = nil, nil, false
 	if e.Kind != Prepare {
-		if w.slot, w.conn = m.slotOfAnswer(e); w.conn != 0 && m.scratch.many {
+		if w.slot, w.conn = m.slotOfAnswer(e); w.conn != 0 && m.scratch.ahead {
 			m.conns.Prefetch(w.conn, linesOut)
 		}
 		return
@@ -207,7 +207,7 @@ func (m *Machine) view(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	w.token, w.segment, w.tokenAt = m.tokenHash(segment), segment, uint16(len(own)+1)
-	if m.scratch.many {
+	if m.scratch.ahead {
 		m.tokens.Prefetch(w.token)
 	}
 }
@@ -233,14 +233,6 @@ const (
 	linesIn, linesOut             = 1, 4
 	slotLines                     = 2
 	streamLinesIn, streamLinesOut = 1, 2
-)
-
-// So many connections, with all that is theirs, and requests are near enough, in a
-// processor's second cache of a MiB or not far beyond: asking for them costs more than it
-// spares.
-const (
-	connsNear = 1024
-	slotsNear = 4096
 )
 
 // prefetchStream asks for the first stream of a connection.

@@ -116,7 +116,8 @@ func (m *Machine) roomFor(h LinkHandle, n int, out Output) bool {
 
 // plainBuild writes the next packet of a connection whose only stream has money. It says
 // false when the general path has to; and more, when it is done, that the connection has
-// more to send at once. If not, canSend says the same, unless flagCloseDue is set.
+// more to send at once. If not, canSend says the same, or it waits to be closed already;
+// if so, its turn may still find nothing.
 func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Output) (done, more bool) {
 	k := c.firstStream
 	if c.flags&(flagReady|flagPeerAddress|unplainOut) != flagReady|flagPeerAddress || k == 0 || k != c.lastStream ||
@@ -178,11 +179,12 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Outpu
 	m.ivs.Next(&op.IV)
 	m.enterFlight(id, slot, c, l)
 	m.countSequence(i, c)
-	if c.nextSequence >= maxSequence-1 || c.flags.has(flagCloseDue) || c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
+	if c.nextSequence >= maxSequence-1 || c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
 		return true, false
 	}
 	if !s.remoteLimited() && !s.flags.has(streamDeliverMax) { // it is less by what was sent
-		return true, sendable > amount && sendable-amount >= c.leastSource()
+		left := floorSub(sendable, amount)
+		return true, left > 0 && left >= c.leastSource()
 	}
 	return true, m.sendableMoney(c, s) > 0
 }

@@ -161,7 +161,7 @@ func (m *Machine) Transmit(now Instant, h LinkHandle, out Output) int {
 func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 	w := &m.scratch
 	w.out, w.seals, w.roomOf = w.out[:0], 0, 0
-	w.far = m.conns.Len() > connsNear
+	w.far = m.conns.Len() > connsNear && l.flight.packets+1 < l.window // for one alone it is too late
 	index := slab.Handle(h).Index()
 	for k := range connAhead {
 		m.prefetchReady(l, k)
@@ -186,11 +186,8 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 		}
 		c.flags &^= flagQueued
 		if built, more := m.plainBuild(h, i, c, l, out); built {
-			switch {
-			case more:
+			if more {
 				l.queue(i, c)
-			case c.flags.has(flagCloseDue):
-				m.wakeConn(i, c)
 			}
 			continue
 		}

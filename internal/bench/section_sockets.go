@@ -146,7 +146,7 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 	rep.text("Connections are used in random order. Resident memory includes what the engine reserves at once, which few connections share.")
 	rep.table([]string{"connections", "CPU per opening, fixed rate, ns", "… into memory made ready before", "… with rate discovery",
 		"longest pause of a loop while opening, ms, sender / receiver", "… into memory made ready before", "… of threads that do nothing, ms"}, openings)
-	rep.text("The last column is what the system takes: a thread for each processor looks at the clock, and does nothing else, for as long as the opening " +
+	rep.text("The last column is what the system takes: a thread for each processor looks at the clock, and does nothing else, afterwards for as long as the opening " +
 		"into memory made ready took; the longest that one of them did not come to it.")
 	c := chart{title: "CPU per round trip by number of connections", xTitle: "connections, used in random order", yTitle: "ns", xLog: true,
 		lines: []chartLine{cost}, xTicksAtData: true}

@@ -31,18 +31,17 @@ func (s *Session) ilp(h *head, t btp.Type, id uint32, n int) []byte {
 		return nil
 	}
 	size := int(h.len) + n
-	if n != int(h.ilp) || n == 0 || !s.Out.fits(size) {
+	if n != int(h.ilp) || n == 0 {
 		return s.otherILP(h, t, id, n)
 	}
-	b := s.Out.extend(size)
+	b := s.Out.Reserve(size)
 	// Past its length head runs into the ILP packet, which is still to be filled.
 	*(*[headLen]byte)(b) = h.octets
 	binary.BigEndian.PutUint32(b[h.id:], id)
 	return b[h.len:]
 }
 
-// otherILP is ilp for another length than the last, which it notes, and for a new
-// chunk.
+// otherILP is ilp for another length than the last, which it notes.
 func (s *Session) otherILP(h *head, t btp.Type, id uint32, n int) []byte {
 	m := btp.ILPLen(n)
 	at := ws.HeaderLen(m, s.role)

@@ -24,17 +24,9 @@ type Output struct {
 // Reserve returns n octets at the end of the output, of unknown content, for a
 // frame. The caller fills them before anything is handed over.
 func (o *Output) Reserve(n int) []byte {
-	if !o.fits(n) {
+	if n > len(o.tail)-o.at {
 		o.grow(n)
 	}
-	return o.extend(n)
-}
-
-// fits says whether the last chunk has room for n octets.
-func (o *Output) fits(n int) bool { return n <= len(o.tail)-o.at }
-
-// extend is Reserve for what fits.
-func (o *Output) extend(n int) []byte {
 	at := o.at
 	o.at += n
 	o.frames++

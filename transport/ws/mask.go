@@ -3,10 +3,20 @@ package ws
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"unsafe"
 )
 
-// maskWords is Mask in words of the machine: eight a turn, and what is left without a
-// loop.
+// Mask applies a masking key to b in place; applied twice it is undone (RFC 6455
+// §5.3). key holds the four octets of the key with the first one lowest.
+func Mask(b []byte, key uint32) {
+	if wide && len(b) >= 64 {
+		maskWide(unsafe.SliceData(b), len(b), key)
+		return
+	}
+	maskWords(b, key)
+}
+
+// maskWords is Mask in words of eight octets, eight of them a turn.
 func maskWords(b []byte, key uint32) {
 	k := uint64(key)<<32 | uint64(key)
 	for len(b) >= 64 {

@@ -1,0 +1,8 @@
+//go:build debug
+
+package stream
+
+const (
+	connsNear = -1
+	slotsNear = 0
+)
