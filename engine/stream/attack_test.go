@@ -227,7 +227,7 @@ func TestConnectionsWaitForSlots(t *testing.T) {
 }
 
 func TestWriterWaitsForTheCommonBuffer(t *testing.T) {
-	w := newWorld(t, Options{StreamWindow: 1 << 20}, Config{MaxBuffered: 1 << 16})
+	w := newWorld(t, Options{StreamWindow: 1 << 20}, Config{MaxBuffered: 1 << 17})
 	c := w.connect(Options{})
 	w.run(second)
 	s1, _ := w.a.m.OpenStream(w.now, c)

@@ -1,17 +1,23 @@
 package stream
 
-// The memory of all rings of a machine stays within Config.MaxBuffered. A ring that
+// The memory of all rings of a machine stays within Config.MaxBuffered, and that of what is
+// to be sent within half of it: two machines whose memory was full of what each has for the
+// other could take nothing in, for ever. A ring that
 // holds little for its size is slack: it keeps its memory, for a stream in steady use
 // fills it again at once, until another ring needs it or all slack together is more than
 // a share of the bound. Then the ring that has been slack for longest gives back what it
 // has no use for.
 
-// slackShare is the share of Config.MaxBuffered that slack may be.
-const slackShare = 4
+// The shares of Config.MaxBuffered that slack may be, and what is to be sent.
+const (
+	slackShare = 4
+	outShare   = 2
+)
 
 // ringMemory is the account of a machine's rings.
 type ringMemory struct {
 	taken          int    // by all of them
+	out            int    // of that, by those of what is to be sent
 	slack          int    // of that, by those in the list
 	oldest, newest uint32 // the list of slack rings, by their numbers
 }
@@ -22,10 +28,11 @@ func (m *ringMemory) held() int { return m.taken - m.slack }
 // The numbers of the two rings of a stream, by the index of its data.
 func inRing(data uint32) uint32  { return data << 1 }
 func outRing(data uint32) uint32 { return data<<1 | 1 }
+func isOut(ring uint32) bool     { return ring&1 != 0 }
 
 func (m *Machine) ring(i uint32) *ring {
 	d := m.data.At(i >> 1)
-	if i&1 != 0 {
+	if isOut(i) {
 		return &d.out
 	}
 	return &d.in
@@ -35,7 +42,7 @@ func (m *Machine) ring(i uint32) *ring {
 func (m *Machine) roomIn(i uint32, n int) int {
 	r, most := m.ring(i), m.cfg.MaxBuffered
 	size := ringSize(r.n + n)
-	for size > len(r.buf) && m.rings.taken-len(r.buf)+size > most {
+	for size > len(r.buf) && (m.rings.taken-len(r.buf)+size > most || isOut(i) && m.rings.out-len(r.buf)+size > most/outShare) {
 		own := len(r.buf)
 		if r.slack {
 			own = 0 // it is not held
@@ -56,7 +63,7 @@ func (m *Machine) extendRing(i uint32, n int) {
 	m.firm(r)
 	before := len(r.buf)
 	r.extend(n)
-	m.rings.taken += len(r.buf) - before
+	m.takes(i, len(r.buf)-before)
 	m.slacken(i, r)
 }
 
@@ -78,7 +85,15 @@ func (m *Machine) tightenRing(i uint32) {
 	m.firm(r)
 	before := len(r.buf)
 	r.shrink()
-	m.rings.taken -= before - len(r.buf)
+	m.takes(i, len(r.buf)-before)
+}
+
+// takes accounts for so many octets more of a ring, or less.
+func (m *Machine) takes(i uint32, n int) {
+	m.rings.taken += n
+	if isOut(i) {
+		m.rings.out += n
+	}
 }
 
 // freeRing takes everything from a ring.
@@ -135,7 +150,10 @@ func (m *Machine) firm(r *ring) {
 
 // wakeWriters wakes streams that wait for memory with nothing of their own on its way.
 func (m *Machine) wakeWriters() {
-	if len(m.writers) == 0 || m.rings.held() > m.cfg.MaxBuffered-m.cfg.MaxBuffered/8 {
+	// More than slack alone may be, lest it keep them waiting.
+	const some = 8
+	most := m.cfg.MaxBuffered
+	if len(m.writers) == 0 || m.rings.held() > most-most/some || m.rings.out > most/outShare-most/some {
 		return
 	}
 	for _, h := range m.writers {

@@ -12,17 +12,20 @@ import (
 // ringsTake is the memory of all rings. The machine's account must say the same.
 func ringsTake(t *testing.T, m *Machine) (octets int) {
 	t.Helper()
-	slack := 0
+	slack, out := 0, 0
 	for i := m.data.Next(0); i != 0; i = m.data.Next(i) {
 		d := m.data.At(i)
 		for _, r := range [...]*ring{&d.in, &d.out} {
 			octets += len(r.buf)
+			if r == &d.out {
+				out += len(r.buf)
+			}
 			if r.slack {
 				slack += len(r.buf)
 			}
 		}
 	}
-	if m.rings.taken != octets || m.rings.slack != slack {
+	if m.rings.taken != octets || m.rings.slack != slack || m.rings.out != out {
 		t.Fatalf("%d octets of memory, %d of them slack; the account says %+v", octets, slack, m.rings)
 	}
 	return octets
