@@ -179,3 +179,62 @@ func TestRingOfAStreamInSteadyUseIsNotMovedAbout(t *testing.T) {
 		}
 	}
 }
+
+// Two machines have more for each other than their memory holds. Neither may be so full of
+// it that it can take nothing in.
+func TestMachinesFullOfOctetsForEachOtherTakeIn(t *testing.T) {
+	const bound, each = 1 << 18, 600_000
+	w := newWorld(t, Options{}, Config{MaxBuffered: bound})
+	c := w.connect(Options{})
+	w.run(second)
+	s, err := w.a.m.OpenStream(w.now, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.a.m.Write(w.now, s, []byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	w.run(second)
+	opened, ok := w.b.find(EventStreamOpened)
+	if !ok {
+		t.Fatal("no stream was opened")
+	}
+	want := pattern(each)
+	want[0] = 'a'
+	type end struct {
+		m       *Machine
+		s       StreamHandle
+		written int
+		got     []byte
+	}
+	ends := [...]*end{{m: w.a.m, s: s, written: 1}, {m: w.b.m, s: opened.Stream}}
+	for turns := 0; len(ends[0].got) < each || len(ends[1].got) < each; turns++ {
+		if turns > 5000 {
+			t.Fatalf("%d and %d octets have arrived of %d", len(ends[0].got), len(ends[1].got), each)
+		}
+		for _, e := range ends { // both write all that is taken before anything is read
+			n, err := e.m.Write(w.now, e.s, want[e.written:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.written += n
+		}
+		w.run(50 * ms)
+		for _, e := range ends {
+			p := make([]byte, 20_000)
+			n, err := e.m.Read(w.now, e.s, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.got = append(e.got, p[:n]...)
+		}
+		if a, b := ringsTake(t, w.a.m), ringsTake(t, w.b.m); a > bound || b > bound {
+			t.Fatalf("%d and %d octets of memory", a, b)
+		}
+	}
+	for i, e := range ends {
+		if !bytes.Equal(e.got, want) {
+			t.Fatalf("end %d: other octets than were written", i)
+		}
+	}
+}

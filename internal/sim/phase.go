@@ -11,7 +11,7 @@ const (
 const (
 	liveFor  = int64(900e9) // virtual ns within which everything has come to rest
 	slowFor  = int64(15e9)  // what still moves after that is slow, not stuck
-	closeFor = int64(200e9)
+	closeFor = int64(400e9) // three minutes in which a blocked sender asks, and the idle timeout after them
 	emptyFor = int64(800e9) // expiries, margins and tombstones included
 )
 
