@@ -461,6 +461,6 @@ func (m *Machine) keyOf(c *conn) uint32 {
 
 func (m *Machine) sealReplies() {
 	w := &m.scratch
-	m.keys.SealWarm(w.seal[:w.seals]) // what they answer was opened with the same keys
+	m.keys.SealWarm(w.seal[:w.seals]) // most answer what was opened with the same keys just now
 	w.seals = 0
 }
