@@ -54,7 +54,8 @@ var rules = []rule{
 	{packages: "pool", own: []string{"pool/slab"}, third: []string{"github.com/valyala/bytebufferpool"}},
 	{packages: "engine/stream/...", std: machineStd, own: []string{"codec/...", "aesni", "pool/slab"}},
 	{packages: "engine/forward/...", std: machineStd, own: []string{"codec/...", "aesni", "pool/slab"}},
-	{packages: "transport/ws/...", denyStd: impure, own: []string{"codec/...", "pool", "pool/slab"}},
+	// Which registers there are to mask with, it asks as aesni does.
+	{packages: "transport/ws/...", denyStd: impure, own: []string{"codec/...", "pool", "pool/slab"}, third: []string{"github.com/klauspost/cpuid/v2"}},
 	// A session is the peer of one framing: it builds its answers in place,
 	// inside frames, so that nothing is copied. The framing knows no session.
 	{packages: "transport/session/...", denyStd: impure, own: []string{"codec/...", "pool", "pool/slab", "transport/ws"}},

@@ -75,6 +75,7 @@ func TestCheckImportsFailsOnEachKindOfViolation(t *testing.T) {
 		{"transport/ws", own("codec/btp"), true},
 		{"transport/ws", own("pool"), true},
 		{"transport/ws", "unicode/utf8", true},
+		{"transport/ws", "github.com/klauspost/cpuid/v2", true},
 		{"transport/ws", gobwas, false},
 		{"transport/ws", "net", false},
 		{"transport/ws", own("transport"), false},
