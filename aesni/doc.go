@@ -94,8 +94,9 @@
 // # Vectors
 //
 // Packets of a vector may belong to different connections. OpenVector and SealVector
-// fetch the keys of packets ahead of their turn, where there are more than a cache holds, and SealWarm
-// does not; ProveVector hashes packets side by side that have equally many blocks. Neither waits for a vector to fill: one packet is a
-// vector of one. No kernel is given more than 128 KiB, less than 0.1 ms of work, so that
-// the goroutine can be preempted in between.
+// fetch the keys of packets ahead of their turn, where there are more than a cache holds;
+// SealWarm does not. ProveVector hashes packets side by side that have equally many
+// blocks. None waits for a vector to fill: one packet is a vector of one. No kernel is
+// given more than 128 KiB, less than 0.1 ms of work, so that the goroutine can be
+// preempted in between.
 package aesni

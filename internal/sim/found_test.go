@@ -34,9 +34,9 @@ var found = map[uint64]string{
 	450685:  "at a rate that nobody had told, a total was taken for more packets than had arrived",
 	463261:  "the same as 419171",
 	466144:  "the same as 402586",
+	510270:  "the minimum of a packet fulfilled after the end was taken for the rate of those in doubt",
 	7000730: "two machines that were full of octets for each other took nothing in",
 	7001674: "the same",
-	510270:  "the minimum of a packet fulfilled after the end was taken for the rate of those in doubt",
 }
 
 func TestSeedsThatOnceFoundABug(t *testing.T) {
