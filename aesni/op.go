@@ -146,7 +146,7 @@ func (k *Keys) OpenVector(ops []Op) {
 	distance := k.fetch(ops)
 	for i := range ops {
 		if i+distance < len(ops) {
-			k.fetchOne(&ops[i+distance])
+			k.Fetch(ops[i+distance].Key)
 		}
 		op := &ops[i]
 		n := len(op.Data) - Overhead
@@ -175,7 +175,7 @@ func (k *Keys) SealWarm(ops []Op) { k.sealVector(ops, len(ops)) }
 func (k *Keys) sealVector(ops []Op, distance int) {
 	for i := range ops {
 		if i+distance < len(ops) {
-			k.fetchOne(&ops[i+distance])
+			k.Fetch(ops[i+distance].Key)
 		}
 		op := &ops[i]
 		n := len(op.Text)
@@ -206,14 +206,16 @@ func (k *Keys) fetch(ops []Op) (distance int) {
 		return len(ops)
 	}
 	for i := range ops[:min(ahead, len(ops))] {
-		k.fetchOne(&ops[i])
+		k.Fetch(ops[i].Key)
 	}
 	return ahead
 }
 
-func (k *Keys) fetchOne(op *Op) {
-	if s := int(op.Key >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
-		prefetch(&k.segments[s].blocks[op.Key&segmentMask])
+// Fetch asks the memory for the keys of a slot, which need not have any, and waits for
+// nothing. Vectors do it for theirs; it is for who seals or opens one packet, some time before.
+func (k *Keys) Fetch(slot uint32) {
+	if s := int(slot >> segmentShift); s < len(k.segments) && k.segments[s].blocks != nil {
+		prefetch(&k.segments[s].blocks[slot&segmentMask])
 	}
 }
 

@@ -232,7 +232,22 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 		}
 	}
 	w.seals = 0
+	if n == 1 {
+		m.foresee(l)
+	}
 	return n
+}
+
+// foresee asks for what the next packet of a link takes that goes one at a time. The
+// connection after it is asked for, too: in its turn to be asked for this much, it is there.
+func (m *Machine) foresee(l *link) {
+	if m.conns.Len() <= connsNear || l.ready.Len() == 0 {
+		return
+	}
+	m.scratch.far = true
+	m.prefetchReady(l, 1)
+	m.prefetchNext(l, 0)
+	m.keys.Fetch(m.conns.Any(l.ready.Peek(0)).key)
 }
 
 // How many turns ahead a connection is asked for, and what can only be asked for once
