@@ -72,7 +72,7 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.StdNet {
 		backend = transport.StdNet
 	}
-	loops, err := transport.NewLoops(cfg.Loops, backend, transport.LoopConfig{Logger: cfg.Logger}, func(i int) transport.Handler {
+	loops, err := transport.NewLoops(cfg.Loops, backend, transport.LoopConfig{Logger: cfg.Logger, CPUs: cfg.CPUs}, func(i int) transport.Handler {
 		return e.shards[i]
 	})
 	if err != nil {

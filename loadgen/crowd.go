@@ -69,11 +69,11 @@ func (c *crowd) HandleEvents(lp *engine.OnLoop, events []stream.Event) {
 // eventsAhead is how many events before its turn a stream's target is asked for.
 const eventsAhead = 8
 
-// expect makes room for n more streams, so that none is made twice.
+// expect makes room for n streams before the first is opened: the loop would copy those
+// that it has.
 func (c *crowd) expect(n int) error {
-	return c.link.Do(func(*engine.OnLoop) {
-		c.streams = append(make([]stream.StreamHandle, 0, len(c.streams)+n), c.streams...)
-	})
+	room := make([]stream.StreamHandle, 0, n)
+	return c.link.Do(func(*engine.OnLoop) { c.streams = room })
 }
 
 func (c *crowd) connected(lp *engine.OnLoop, e *stream.Event) {

@@ -54,7 +54,7 @@ func TestMissingOctetsFail(t *testing.T) {
 	ends.octets.Store(5)
 	cfg := config{data: 10, stall: 20 * time.Millisecond}
 	cfg.profile.Connections, cfg.profile.Links = 1, 1
-	eng, err := newEngine(shape{Loops: 1, Connections: 1}, &bytes.Buffer{})
+	eng, err := newEngine(shape{Loops: 1, Connections: 1}, nil, &bytes.Buffer{})
 	if err != nil {
 		t.Fatal(err)
 	}

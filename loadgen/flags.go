@@ -27,6 +27,7 @@ type config struct {
 	probe       bool          // connections discover their rate
 	reserve     bool          // memory for them is made ready before
 	profileFile string        // of the CPU profile, or none
+	pin         bool          // each loop has a processor of its own
 	null        bool          // the null engine alone
 	rate        float64       // round trips a second that are due, or 0 for a closed loop
 	arrivals    string        // constant or poisson
@@ -86,6 +87,9 @@ Flags (what the profile says unless given):
                        all there, right and in order. It ends when they are: there is
                        no -duration then. Best with few connections: -size 1 -links 1
   -processes 1         2 runs sender and receiver apart, on half of the cores each
+  -pin=false           leaves the event loops to the system. Otherwise each has a processor
+                       of its own, which it never leaves, and those of the null engine
+                       likewise, where there are enough (Linux)
   -traffic default     the shape of traffic that the other flags start from
   -profile FILE        write a CPU profile of both ends, which go tool pprof reads and
                        go build -pgo takes, and add tables of CPU time by stage and by function
@@ -126,6 +130,7 @@ func parseFlags(args []string) (cfg config, err error) {
 	fs.IntVar(connections, "size", 0, "")
 	fs.BoolVar(&cfg.probe, "probe", false, "")
 	fs.BoolVar(&cfg.reserve, "reserve", false, "")
+	fs.BoolVar(&cfg.pin, "pin", true, "")
 	fs.BoolVar(&cfg.null, "null", false, "")
 	fs.Float64Var(&cfg.rate, "rate", 0, "")
 	fs.StringVar(&cfg.arrivals, "arrivals", constant, "")

@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/millrace-ilp/millrace/transport/affinity"
 )
 
 // machine is where a run took place.
@@ -22,6 +24,28 @@ func thisMachine() machine {
 
 // loopsPerEnd is how many event loops each end gets: half of the cores.
 func loopsPerEnd() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// cpus are the processors of so many loops, none where the system is to place them or has
+// too few.
+func (c config) cpus(loops int) []int {
+	all, err := affinity.Allowed()
+	if !c.pin || err != nil || len(all) < loops {
+		return nil
+	}
+	return all[:loops]
+}
+
+// senderCPUs and receiverCPUs are those of each end.
+func (s shape) senderCPUs() []int   { return s.CPUs[:len(s.CPUs)/2] }
+func (s shape) receiverCPUs() []int { return s.CPUs[len(s.CPUs)/2:] }
+
+// nullCPUs are those of the null engine's two ends.
+func (s shape) nullCPUs() []int {
+	if len(s.CPUs) == 0 {
+		return nil
+	}
+	return []int{s.senderCPUs()[0], s.receiverCPUs()[0]}
+}
 
 // cpuModel is the processor's name as Linux tells it.
 func cpuModel() string {

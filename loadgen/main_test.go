@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/millrace-ilp/millrace/transport/affinity"
 )
 
 // TestMain lets the test binary be the receiver's process, as loadgen's own
@@ -105,7 +108,7 @@ func TestHelpTeaches(t *testing.T) {
 	if code := run([]string{"-h"}, nil, &stdout, &stderr); code != exitDone || stderr.Len() > 0 {
 		t.Errorf("status %d, stderr %q", code, &stderr)
 	}
-	for _, name := range []string{"-duration", "-links", "-connections", "-window", "-processes", "-traffic", "-json", "-null", "-rate", "-arrivals", "-size", "-probe", "-delay", "-data", "-profile", "-order"} {
+	for _, name := range []string{"-duration", "-links", "-connections", "-window", "-processes", "-traffic", "-json", "-null", "-rate", "-arrivals", "-size", "-probe", "-delay", "-data", "-profile", "-order", "-pin=false"} {
 		if !strings.Contains(stdout.String(), "  "+name+" ") {
 			t.Errorf("-h does not explain %s", name)
 		}
@@ -136,5 +139,30 @@ func TestFlagsOverrideTheProfile(t *testing.T) {
 	s := cfg.shape()
 	if s.Profile != "default" || s.Connections != 50 || s.Links != 8 || s.Window != 256 || s.Processes != 2 || s.Loops < 1 {
 		t.Errorf("got %+v", s)
+	}
+}
+
+func TestEachLoopHasAProcessorUnlessThereAreTooFew(t *testing.T) {
+	all, err := affinity.Allowed()
+	if err != nil {
+		all = nil // as without -pin
+	}
+	cfg := config{pin: true, processes: 2}
+	if got, want := cfg.cpus(len(all)), all; !slices.Equal(got, want) {
+		t.Errorf("%d loops on processors %v, of %v", len(all), got, want)
+	}
+	if got := cfg.cpus(len(all) + 1); got != nil {
+		t.Errorf("%d loops on processors %v", len(all)+1, got)
+	}
+	s := shape{CPUs: []int{4, 5, 6, 7}}
+	if !slices.Equal(s.senderCPUs(), []int{4, 5}) || !slices.Equal(s.receiverCPUs(), []int{6, 7}) || !slices.Equal(s.nullCPUs(), []int{4, 6}) {
+		t.Errorf("of %v the sender has %v, the receiver %v, the null engine %v", s.CPUs, s.senderCPUs(), s.receiverCPUs(), s.nullCPUs())
+	}
+	without, err := parseFlags([]string{"-pin=false"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := without.shape(); s.CPUs != nil || len(s.senderCPUs())+len(s.receiverCPUs())+len(s.nullCPUs()) != 0 {
+		t.Errorf("-pin=false: %+v", s)
 	}
 }

@@ -56,6 +56,7 @@ func measureNull(ctx context.Context, cfg config, d time.Duration, rate float64)
 	p := cfg.profile
 	res, err := nullengine.Run(ctx, nullengine.Config{
 		Links: p.Links, Window: p.Window, Duration: d, Rate: rate, Poisson: cfg.arrivals == poisson, Latencies: p.Window == 1,
+		CPUs: cfg.shape().nullCPUs(),
 	})
 	switch {
 	case errors.Is(err, nullengine.ErrUnsupported):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -30,10 +31,11 @@ type receiver struct {
 	sink  *sink // of -data
 }
 
-// newEngine starts an engine of half of the cores, which complains to stderr.
-func newEngine(s shape, stderr io.Writer) (*engine.Engine, error) {
+// newEngine starts an engine of half of the cores, on these processors if there are any,
+// which complains to stderr.
+func newEngine(s shape, cpus []int, stderr io.Writer) (*engine.Engine, error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	cfg := engine.Config{Loops: s.Loops, Logger: log}
+	cfg := engine.Config{Loops: s.Loops, CPUs: cpus, Logger: log}
 	cfg.Machine.MaxConnections = max(1<<20, s.Connections+s.Connections/8)
 	cfg.Machine.MaxStreams = 2 * cfg.Machine.MaxConnections
 	if s.Reserve {
@@ -41,14 +43,17 @@ func newEngine(s shape, stderr io.Writer) (*engine.Engine, error) {
 	}
 	eng, err := engine.New(cfg)
 	if errors.Is(err, engine.ErrBackend) {
-		cfg.StdNet = true
+		cfg.StdNet, cfg.CPUs = true, nil
 		return engine.New(cfg)
+	}
+	if err != nil && len(cpus) > 0 {
+		err = fmt.Errorf("%w (-pin=false leaves the loops to the system)", err)
 	}
 	return eng, err
 }
 
 func startReceiver(s shape, stderr io.Writer) (*receiver, error) {
-	eng, err := newEngine(s, stderr)
+	eng, err := newEngine(s, s.receiverCPUs(), stderr)
 	if err != nil {
 		return nil, err
 	}

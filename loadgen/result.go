@@ -106,13 +106,17 @@ type shape struct {
 	Reserve      bool              `json:"reserve"`  // memory for them is made ready before
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
+	// CPUs are the processors of the sender's loops, then those of the receiver's; empty
+	// where the system places them.
+	CPUs []int `json:"cpus"`
 }
 
 func (c config) shape() shape {
 	p := c.profile
+	loops := loopsPerEnd()
 	return shape{
 		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
-		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Reserve: c.reserve, Processes: c.processes, Loops: loopsPerEnd(),
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Reserve: c.reserve, Processes: c.processes, Loops: loops, CPUs: c.cpus(2 * loops),
 	}
 }
 

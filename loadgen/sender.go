@@ -43,7 +43,7 @@ type sender struct {
 
 // startSender dials the links.
 func startSender(ctx context.Context, s shape, to ready, stderr io.Writer) (*sender, error) {
-	eng, err := newEngine(s, stderr)
+	eng, err := newEngine(s, s.senderCPUs(), stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +78,20 @@ func (snd *sender) connect(ctx context.Context, to ready) error {
 // open opens the connections, each with one stream. No money moves yet.
 func (snd *sender) open(ctx context.Context) error {
 	s := snd.shape
-	for i, link := range snd.links {
-		c := snd.crowds[i%s.Loops]
-		is, err := newIssuer(snd.to, &snd.issuing)
-		if err != nil {
+	share := func(link int) int { return (s.Connections - link + s.Links - 1) / s.Links }
+	for k, c := range snd.crowds {
+		n := 0
+		for i := k; i < s.Links; i += s.Loops {
+			n += share(i)
+		}
+		if err := c.expect(n); err != nil {
 			return err
 		}
-		share := (s.Connections - i + s.Links - 1) / s.Links
-		if err := c.expect(share); err != nil {
+	}
+	for i, link := range snd.links {
+		c, share := snd.crowds[i%s.Loops], share(i)
+		is, err := newIssuer(snd.to, &snd.issuing)
+		if err != nil {
 			return err
 		}
 		each := func(k int) (string, [32]byte) { return is.each(k, share) }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/millrace-ilp/millrace/pool"
+	"github.com/millrace-ilp/millrace/transport/affinity"
 )
 
 // gnetDriver drives one loop with a gnet client of one event loop. A client rather
@@ -40,7 +41,13 @@ type gnetDriver struct {
 
 // gnetBoot is the context of the socket that newGNetDriver enrolls: to learn the event
 // loop, and for the bell.
-type gnetBoot chan gnet.EventLoop
+type gnetBoot chan booted
+
+// booted is a loop that runs, on the processor where it has to; or why it does not.
+type booted struct {
+	el  gnet.EventLoop
+	err error
+}
 
 func newGNetDriver(lp *Loop) (driver, error) {
 	d := &gnetDriver{lp: lp}
@@ -87,8 +94,10 @@ func (d *gnetDriver) boot() error {
 		got := make(gnetBoot, 1)
 		if _, err = d.client.EnrollContext(conn, got); err == nil {
 			select {
-			case d.el = <-got:
-				return nil
+			case b := <-got:
+				if d.el, err = b.el, b.err; err == nil {
+					return nil
+				}
 			default:
 				err = errors.New("socket was not opened")
 			}
@@ -96,6 +105,14 @@ func (d *gnetDriver) boot() error {
 	}
 	_ = unix.Close(d.bell)
 	return err
+}
+
+// bind has the loop, which calls it, stay on its processor.
+func (d *gnetDriver) bind() error {
+	if cpus := d.lp.cfg.CPUs; len(cpus) > 0 {
+		return affinity.Bind(cpus[d.lp.index])
+	}
+	return nil
 }
 
 func (d *gnetDriver) enroll(l *Link, conn net.Conn) error {
@@ -137,7 +154,7 @@ func (d *gnetDriver) stop() {
 func (d *gnetDriver) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	switch x := c.Context().(type) {
 	case gnetBoot:
-		x <- c.EventLoop()
+		x <- booted{c.EventLoop(), d.bind()}
 		return nil, gnet.None
 	case *Link:
 		if d.lp.opened(x, &gnetSocket{d: d, c: c}) {

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	crand "crypto/rand"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -120,8 +121,13 @@ func NewLoops(n int, backend Backend, cfg LoopConfig, handlers func(i int) Handl
 		return nil, fmt.Errorf("transport: %d loops", n)
 	}
 	cfg, err := cfg.withDefaults()
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(cfg.CPUs) > 0 && len(cfg.CPUs) != n:
+		return nil, fmt.Errorf("transport: LoopConfig.CPUs has %d processors for %d loops", len(cfg.CPUs), n)
+	case len(cfg.CPUs) > 0 && backend != GNet:
+		return nil, fmt.Errorf("transport: LoopConfig.CPUs: %w of %v", errors.ErrUnsupported, backend)
 	}
 	loops := make([]*Loop, 0, n)
 	for i := range n {

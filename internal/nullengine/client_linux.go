@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/millrace-ilp/millrace/transport/affinity"
 )
 
 const clientSupported = true
@@ -41,10 +43,25 @@ type link struct {
 	writable bool   // EPOLLOUT is armed
 }
 
-func runClient(ctx context.Context, addr string, cfg Config) (Result, error) {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
+// runClient has a goroutine of its own, whose thread may be bound.
+func runClient(ctx context.Context, addr string, cfg Config) (res Result, err error) {
+	if cfg, err = cfg.withDefaults(); err != nil {
 		return Result{}, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		res, err = runLocked(ctx, addr, cfg)
+	}()
+	<-done
+	return res, err
+}
+
+func runLocked(ctx context.Context, addr string, cfg Config) (Result, error) {
+	if len(cfg.CPUs) > 0 {
+		if err := affinity.Bind(cfg.CPUs[0]); err != nil {
+			return Result{}, err
+		}
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -7,13 +7,20 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/millrace-ilp/millrace/transport/affinity"
 )
 
 func TestRunCountsBothEnds(t *testing.T) {
+	cpus, err := affinity.Allowed()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, cfg := range []Config{
 		{Links: 1, Window: 1, Duration: 30 * time.Millisecond},
 		{Links: 3, Window: 64, Duration: 30 * time.Millisecond},
 		{Links: 2, Window: 8192, Duration: 30 * time.Millisecond}, // more than the socket buffers take at once
+		{Links: 1, Window: 1, Duration: 30 * time.Millisecond, CPUs: []int{cpus[0], cpus[len(cpus)-1]}},
 	} {
 		r, err := Run(t.Context(), cfg)
 		if err != nil {

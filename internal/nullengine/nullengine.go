@@ -57,6 +57,9 @@ type Config struct {
 	// Poisson makes the arrivals of an open loop a Poisson process instead of
 	// evenly spaced.
 	Poisson bool
+	// CPUs are the processors that the client and, in Run, the server are bound to, in this
+	// order. Empty leaves it to the system.
+	CPUs []int
 	// Latencies has a closed loop measure latencies, too, each from the
 	// writing of its request. That costs some nanoseconds a message, so the
 	// figures of the yardstick are taken without.
@@ -84,6 +87,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%w: Window %d", ErrConfig, c.Window)
 	case c.Rate < 0 || c.Rate > 1e9 || c.Rate != c.Rate:
 		return c, fmt.Errorf("%w: Rate %v", ErrConfig, c.Rate)
+	case len(c.CPUs) > 0 && len(c.CPUs) != 2:
+		return c, fmt.Errorf("%w: CPUs %v: one of the client and one of the server", ErrConfig, c.CPUs)
 	case c.Duration < 0:
 		return c, fmt.Errorf("%w: Duration %s", ErrConfig, c.Duration)
 	}
@@ -155,7 +160,11 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if !clientSupported {
 		return Result{}, ErrUnsupported
 	}
-	srv, err := Serve(ctx, "127.0.0.1:0")
+	var cpus []int
+	if len(cfg.CPUs) == 2 {
+		cpus = cfg.CPUs[1:]
+	}
+	srv, err := Serve(ctx, "127.0.0.1:0", cpus...)
 	if err != nil {
 		return Result{}, err
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
+
+	"github.com/millrace-ilp/millrace/transport/affinity"
 )
 
 // Server is a running null server: one event loop, locked to its own thread.
@@ -26,14 +28,14 @@ type Server struct {
 }
 
 // Serve listens on addr ("127.0.0.1:0" picks a port) and answers until ctx ends
-// or Close is called.
-func Serve(ctx context.Context, addr string) (*Server, error) {
+// or Close is called. The loop is bound to the processor, if one is given.
+func Serve(ctx context.Context, addr string, cpu ...int) (*Server, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("nullengine: listen: %w", err)
 	}
-	l := &loop{out: make([]byte, 0, readBuffer)}
+	l := &loop{out: make([]byte, 0, readBuffer), cpu: cpu}
 	cli, err := gnet.NewClient(l,
 		gnet.WithNumEventLoop(1),
 		gnet.WithReadBufferCap(readBuffer),
@@ -104,6 +106,7 @@ type loop struct {
 	messages atomic.Uint64
 	writes   atomic.Uint64
 	thread   atomic.Int64
+	cpu      []int // to bind to
 }
 
 // tail holds the first octets of a request that a read has split. Keeping it
@@ -114,6 +117,12 @@ type tail struct {
 }
 
 func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
+	for _, cpu := range l.cpu {
+		if affinity.Bind(cpu) != nil {
+			return nil, gnet.Close
+		}
+	}
+	l.cpu = nil
 	l.thread.Store(threadID())
 	c.SetContext(&tail{})
 	return nil, gnet.None

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -133,13 +134,13 @@ func TestAnswersAllocateNothing(t *testing.T) {
 }
 
 func TestConfigIsRefusedByFieldName(t *testing.T) {
-	for _, c := range []Config{{Links: -1}, {Links: maxLinks + 1}, {Window: -1}, {Window: maxWindow + 1}, {Duration: -1}} {
+	for _, c := range []Config{{Links: -1}, {Links: maxLinks + 1}, {Window: -1}, {Window: maxWindow + 1}, {Duration: -1}, {CPUs: []int{0}}} {
 		if _, err := c.withDefaults(); !errors.Is(err, ErrConfig) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
 	c, err := Config{}.withDefaults()
-	if want := (Config{Links: 8, Window: 256, Duration: time.Second}); c != want || err != nil {
+	if want := (Config{Links: 8, Window: 256, Duration: time.Second}); !reflect.DeepEqual(c, want) || err != nil {
 		t.Errorf("defaults %+v, %v", c, err)
 	}
 }
