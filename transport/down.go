@@ -105,7 +105,11 @@ func (lp *Loop) tellDown(l *Link) {
 	for _, c := range l.kept {
 		c.Release()
 	}
-	l.kept, l.unsent, l.early = nil, nil, nil
+	if l.rest != nil {
+		lp.rested -= len(l.rest.B)
+		l.rest.Release()
+	}
+	l.kept, l.unsent, l.early, l.rest = nil, nil, nil, nil
 	l.s.Release()
 	close(l.done)
 	if l.gone != nil {

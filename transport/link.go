@@ -34,6 +34,7 @@ type Link struct {
 	server  bool
 	isDirty bool
 	waits   bool // in Loop.waiting
+	rests   bool // in Loop.resting
 	full    bool // its output reached the hard cap
 	closing bool // closeBy is set
 	slot    uint32
@@ -52,6 +53,7 @@ type Link struct {
 	unsent  []uint32    // of output that a panic made void
 	kept    []*pool.Buf // what the socket had not begun to send
 	early   []byte      // came in behind the credentials
+	rest    *pool.Buf   // came in and was not looked at yet
 	opened  atomic.Bool // the backend has opened the socket
 	ask     atomic.Pointer[error]
 	done    chan struct{}

@@ -24,6 +24,7 @@ const (
 	wakeClose                      // Loop.Close
 	wakeAbort                      // Loop.Close, out of patience
 	wakeFlush                      // Loop.flushDirty has left links for later
+	wakeRest                       // links have octets left for another slice
 )
 
 const (
@@ -63,6 +64,8 @@ type Loop struct {
 	last    *Link   // that was read last
 	alone   bool    // the same link was read before: its loop has nothing else to do
 	dirty   []*Link // written to and not flushed
+	resting []*Link // their input has not all been worked on
+	rested  int     // octets of it
 	waiting []*Link // their output has not all reached the kernel
 	downs   []*Link // ended; the handler is still to be told
 	call    uint64  // number of the handler call that is running or ran last

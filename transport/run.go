@@ -39,6 +39,9 @@ func (lp *Loop) finish() {
 		}
 		lp.tellDown(l)
 	}
+	if len(lp.resting) > 0 {
+		lp.post(wakeRest)
+	}
 	lp.rearm()
 	lp.publish()
 	lp.inside, lp.reading = false, nil
@@ -121,8 +124,17 @@ func (lp *Loop) take(l *Link, b []byte) {
 	if l.pending > 0 && l.sock != nil {
 		l.pending = l.sock.pending()
 	}
+	if l.rest != nil {
+		lp.goOn(l, b, true)
+		return
+	}
+	lp.work(l, b, true)
+}
+
+// work is take without what is counted once for each read.
+func (lp *Loop) work(l *Link, b []byte, sliced bool) {
 	before := l.s.FramesIn()
-	lp.deliver(l, b)
+	lp.deliver(l, b, sliced)
 	lp.stats.FramesIn += l.s.FramesIn() - before
 	if l.s.Out.Len() > 0 || l.s.State() >= session.Closing {
 		lp.markDirty(l)
@@ -130,7 +142,7 @@ func (lp *Loop) take(l *Link, b []byte) {
 }
 
 // deliver splits octets into vectors for the handler.
-func (lp *Loop) deliver(l *Link, b []byte) {
+func (lp *Loop) deliver(l *Link, b []byte, sliced bool) {
 	defer lp.caught(l)
 	l.s.Feed(lp.now, b)
 	for {
@@ -151,6 +163,10 @@ func (lp *Loop) deliver(l *Link, b []byte) {
 			if lp.flush(l); l.phase != linkUp {
 				return
 			}
+		}
+		if sliced && lp.sliceOver() {
+			lp.rest(l)
+			break
 		}
 	}
 	l.s.EndRead()
@@ -195,6 +211,12 @@ func (lp *Loop) lost(l *Link, err error) {
 		return
 	}
 	lp.begin()
+	if l.rest != nil {
+		lp.alone = false
+		if lp.goOn(l, nil, false); l.s.State() >= session.Closing {
+			lp.beginClosing(l) // which knows why
+		}
+	}
 	lp.drop(l, err)
 	lp.finish()
 }
@@ -223,6 +245,9 @@ func (lp *Loop) woken() {
 				lp.drop(l, ErrLoopClosed)
 			}
 		}
+	}
+	if bits&wakeRest != 0 {
+		lp.resume()
 	}
 	if bits&wakeHandler != 0 {
 		lp.handlerWake()

@@ -1,0 +1,73 @@
+package transport
+
+import (
+	"time"
+
+	"github.com/millrace-ilp/millrace/pool"
+)
+
+const (
+	// sliceTime is how long the packets of one read hold the loop up. What is left then
+	// waits until the sockets have had their turn: a peer whose packets are dear, a thousand
+	// connections to open, makes nobody wait but itself.
+	sliceTime = 200 * time.Microsecond
+	// maxRest bounds the octets of a link that wait so, and maxRested about those of all on
+	// a loop. Whoever sends on and on comes to them; then what waited and what came are
+	// worked on at once.
+	maxRest   = 1 << 20
+	maxRested = 16 << 20
+)
+
+// sliceOver says that others are due. It is asked after each vector.
+func (lp *Loop) sliceOver() bool { return lp.rested < maxRested && time.Since(lp.began) >= sliceTime }
+
+// rest keeps what a link's session has not looked at for another slice.
+func (lp *Loop) rest(l *Link) {
+	b := l.s.Rest()
+	if len(b) == 0 {
+		return
+	}
+	l.rest = pool.Get(len(b))
+	copy(l.rest.B, b)
+	lp.rested += len(b)
+	if !l.rests {
+		l.rests = true
+		lp.resting = append(lp.resting, l)
+	}
+}
+
+// resume gives the link that has rested longest its next slice.
+func (lp *Loop) resume() {
+	for len(lp.resting) > 0 {
+		l := lp.resting[0]
+		lp.resting[0] = nil
+		lp.resting = lp.resting[1:]
+		l.rests = false
+		if l.rest == nil || l.phase != linkUp {
+			continue
+		}
+		lp.alone = false
+		lp.goOn(l, nil, true)
+		return
+	}
+	lp.resting = nil
+}
+
+// goOn works on what a link has left, and then on b, which came after it: for one
+// slice, or until nothing is left.
+func (lp *Loop) goOn(l *Link, b []byte, sliced bool) {
+	waited := l.rest
+	l.rest = nil
+	n := len(waited.B)
+	if sliced && len(waited.B)+len(b) <= maxRest {
+		waited.B = append(waited.B, b...)
+		lp.work(l, waited.B, true)
+	} else {
+		lp.work(l, waited.B, false)
+		if l.phase == linkUp && len(b) > 0 {
+			lp.work(l, b, sliced)
+		}
+	}
+	waited.Release()
+	lp.rested -= n
+}
