@@ -167,13 +167,17 @@ func latencySection(ctx context.Context, r *runner) (*report, error) {
 	}
 	rep := new(report)
 	rep.command(loadgenCommand("-duration", duration, "-rate", "R") + "    # each R in turn")
+	rep.command(loadgenCommand("-duration", duration, "-rate", "R", "-pin=false") + "    # half of the maximum")
 	rep.command(loadgenCommand("-duration", duration, "-window", "1"))
 	var f figures
 	err = r.turns(func() error {
 		for _, share := range shares {
-			if err := r.offered(ctx, &f, share, roundedRate(share*most.RoundTripsPerSecond), duration); err != nil {
+			if err := r.offered(ctx, &f, shareName(share), roundedRate(share*most.RoundTripsPerSecond), duration); err != nil {
 				return err
 			}
+		}
+		if err := r.offered(ctx, &f, unpinned, roundedRate(most.RoundTripsPerSecond/2), duration, "-pin=false"); err != nil {
+			return err
 		}
 		one, err := r.loadgen(ctx, "-duration", duration, "-window", "1")
 		if err != nil {
@@ -190,18 +194,23 @@ func latencySection(ctx context.Context, r *runner) (*report, error) {
 	}
 	rep.text(fmt.Sprintf("Open loop: latencies run from when a round trip was due, µs. The maximum rate was %s round trips/s.", number(most.RoundTripsPerSecond)))
 	latencyTable(rep, &f, shares)
+	us := func(unit string) string { return f.get(unpinned, unit).in(1e3).String() }
+	rep.text(fmt.Sprintf("At half of the maximum with the loops where the system puts them (`-pin=false`), the null engine's too, µs: p50 %s, p99 %s, p99.9 %s; "+
+		"the null engine %s, %s, %s.", us("p50"), us("p99"), us("p999"), us("null-p50"), us("null-p99"), us("null-p999")))
 	p50, null := f.get("one", "p50").in(1e3), f.get("one", "null-p50").in(1e3)
 	rep.text(fmt.Sprintf("With a window of 1 on each link, p50: %s µs, the null engine %s µs: %s ×.", p50, null, p50.over(null)))
 	return rep, nil
 }
 
+// unpinned is what the figures are called of loops that no processor is kept for.
+const unpinned = "unpinned"
+
 // offered is one rate, of both engines.
-func (r *runner) offered(ctx context.Context, f *figures, share, rate float64, duration string) error {
-	res, err := r.loadgen(ctx, "-duration", duration, "-rate", strconv.FormatFloat(rate, 'f', -1, 64))
+func (r *runner) offered(ctx context.Context, f *figures, name string, rate float64, duration string, flags ...string) error {
+	res, err := r.loadgen(ctx, append([]string{"-duration", duration, "-rate", strconv.FormatFloat(rate, 'f', -1, 64)}, flags...)...)
 	if err != nil {
 		return err
 	}
-	name := shareName(share)
 	f.add(name, "rate", rate)
 	f.add(name, "p50", res.Latency.P50)
 	f.add(name, "p99", res.Latency.P99)
