@@ -94,13 +94,19 @@ func (d *driver) PollReady() (stream.LinkHandle, bool) {
 
 func (d *driver) Connect(now stream.Instant, cfg stream.ConnectConfig) (stream.ConnHandle, error) {
 	h, err := d.m.Connect(now, cfg)
-	d.quiet(func(m *stream.Machine) { _, _ = m.Connect(now, cfg) })
+	d.opens(uint64(h), err, func(m *stream.Machine) (uint64, error) {
+		h, err := m.Connect(now, cfg)
+		return uint64(h), err
+	})
 	return h, err
 }
 
 func (d *driver) OpenStream(now stream.Instant, h stream.ConnHandle) (stream.StreamHandle, error) {
 	s, err := d.m.OpenStream(now, h)
-	d.quiet(func(m *stream.Machine) { _, _ = m.OpenStream(now, h) })
+	d.opens(uint64(s), err, func(m *stream.Machine) (uint64, error) {
+		s, err := m.OpenStream(now, h)
+		return uint64(s), err
+	})
 	return s, err
 }
 
@@ -189,5 +195,12 @@ func (d *driver) record(from int, again func(*stream.Machine, stream.Output)) {
 func (d *driver) quiet(again func(*stream.Machine)) {
 	if d.tape != nil {
 		d.tape.call(0, nil, func(m *stream.Machine, _ stream.Output) { again(m) })
+	}
+}
+
+// opens notes a call that has answered with a handle.
+func (d *driver) opens(h uint64, err error, again func(*stream.Machine) (uint64, error)) {
+	if d.tape != nil {
+		d.tape.opened(h, err, again)
 	}
 }

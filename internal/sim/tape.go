@@ -23,7 +23,10 @@ type tapeStep struct {
 	in      []stream.Entry // for Handle
 	room    int
 	again   func(*stream.Machine, stream.Output) // for other calls
-	out     []uint64                             // hashes of the packets
+	open    func(*stream.Machine) (uint64, error)
+	handle  uint64   // that open answered with
+	failed  bool     // or that it did not
+	out     []uint64 // hashes of the packets
 	event   *stream.Event
 	noEvent bool
 	credits []stream.Credit
@@ -48,6 +51,12 @@ func (t *tape) handled(now stream.Instant, in []stream.Entry, n *node) {
 func (t *tape) call(room int, out []*message, again func(*stream.Machine, stream.Output)) {
 	if len(t.steps) < maxTape {
 		t.steps = append(t.steps, tapeStep{room: room, out: hashMessages(out), again: again})
+	}
+}
+
+func (t *tape) opened(h uint64, err error, open func(*stream.Machine) (uint64, error)) {
+	if len(t.steps) < maxTape {
+		t.steps = append(t.steps, tapeStep{open: open, handle: h, failed: err != nil})
 	}
 }
 
@@ -113,6 +122,14 @@ func (t *tape) play(r *rand.Rand) string {
 			}
 		case s.again != nil:
 			s.again(m, p)
+		case s.open != nil:
+			h, err := s.open(m)
+			if (err != nil) != s.failed {
+				return fmt.Sprintf("step %d opens with %v, and not so before", i, err)
+			}
+			if h != s.handle {
+				return "" // see play
+			}
 		case s.isStage:
 			got := m.Staged()
 			if !slices.Equal(got, s.credits) {
@@ -130,7 +147,7 @@ func (t *tape) play(r *rand.Rand) string {
 				return fmt.Sprintf("step %d polls %+v (%v), not %+v (%v)", i, e, ok, *s.event, !s.noEvent)
 			}
 		}
-		if s.isStage || s.event != nil {
+		if s.isStage || s.event != nil || s.open != nil {
 			continue
 		}
 		if got := hashMessages(p.out); !slices.Equal(got, s.out) {
