@@ -36,8 +36,9 @@ type Config struct {
 	// CPUs are the processors that the loops run on, one for each, by their numbers
 	// (affinity.Allowed tells those of the process): then two busy loops never wait for each
 	// other on one while another idles, as they do for milliseconds where the system places
-	// them. Give each loop, of other processes too, a processor of its own; nothing else
-	// keeps off it. Empty leaves it to the system. For Linux, without StdNet.
+	// them. Best each loop, of other processes too, has one of its own; nothing else keeps off
+	// it, and GOMAXPROCS has to be no less than the loops. Processes that a Handler starts run
+	// there, too. Empty leaves it to the system. For Linux, without StdNet: New fails elsewhere.
 	CPUs []int
 	// StdNet uses package net instead of gnet: slower, on every platform.
 	StdNet bool
@@ -69,8 +70,14 @@ func (c *Config) fill() error {
 	if c.Loops == 0 {
 		c.Loops = runtime.GOMAXPROCS(0)
 	}
-	if n := len(c.CPUs); n > 0 && (n != c.Loops || c.StdNet || slices.Min(c.CPUs) < 0) {
-		return fmt.Errorf("%w: CPUs %v for %d loops; there has to be one for each, and StdNet has none", ErrConfig, c.CPUs, c.Loops)
+	switch {
+	case len(c.CPUs) == 0:
+	case c.StdNet:
+		return fmt.Errorf("%w: CPUs: StdNet's loops are not bound to processors", ErrConfig)
+	case len(c.CPUs) != c.Loops:
+		return fmt.Errorf("%w: %d CPUs for %d Loops", ErrConfig, len(c.CPUs), c.Loops)
+	case slices.Min(c.CPUs) < 0:
+		return fmt.Errorf("%w: CPUs %v has a negative number", ErrConfig, c.CPUs)
 	}
 	most := c.Machine.MaxConnections
 	if most == 0 {

@@ -44,7 +44,8 @@ type Engine struct {
 }
 
 // New starts an engine. Errors: ErrConfig, ErrBackend where there is no gnet (set
-// Config.StdNet), those of the operating system.
+// Config.StdNet), errors.ErrUnsupported where Config.CPUs is not for the system, those of
+// the operating system, which a processor that is not allowed makes, too.
 func New(cfg Config) (*Engine, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err

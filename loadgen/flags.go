@@ -88,8 +88,10 @@ Flags (what the profile says unless given):
                        no -duration then. Best with few connections: -size 1 -links 1
   -processes 1         2 runs sender and receiver apart, on half of the cores each
   -pin=false           leaves the event loops to the system. Otherwise each has a processor
-                       of its own, which it never leaves, and those of the null engine
-                       likewise, where there are enough (Linux)
+                       of its own, which it never leaves, and so have those of the null
+                       engine, where there are enough (Linux, and GOMAXPROCS). Nothing else
+                       keeps off them, least of all another loadgen: better =false where
+                       other work runs
   -traffic default     the shape of traffic that the other flags start from
   -profile FILE        write a CPU profile of both ends, which go tool pprof reads and
                        go build -pgo takes, and add tables of CPU time by stage and by function

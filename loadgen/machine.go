@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/millrace-ilp/millrace/transport/affinity"
 )
@@ -26,13 +28,25 @@ func thisMachine() machine {
 func loopsPerEnd() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // cpus are the processors of so many loops, none where the system is to place them or has
-// too few.
+// too few, for the threads of Go, too: two that are bound would hand one of those over and back.
 func (c config) cpus(loops int) []int {
 	all, err := affinity.Allowed()
-	if !c.pin || err != nil || len(all) < loops {
+	if !c.pin || err != nil || len(all) < loops || runtime.GOMAXPROCS(0) < loops {
 		return nil
 	}
 	return all[:loops]
+}
+
+// where says which loops run where.
+func (s shape) where() string {
+	if len(s.CPUs) == 0 {
+		return "where the system puts them"
+	}
+	return fmt.Sprintf("sender on processor %s; receiver on processor %s", listed(s.senderCPUs()), listed(s.receiverCPUs()))
+}
+
+func listed(cpus []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(cpus), "[]"), " ", ", ")
 }
 
 // senderCPUs and receiverCPUs are those of each end.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -148,11 +149,16 @@ func TestEachLoopHasAProcessorUnlessThereAreTooFew(t *testing.T) {
 		all = nil // as without -pin
 	}
 	cfg := config{pin: true, processes: 2}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(1, len(all))))
 	if got, want := cfg.cpus(len(all)), all; !slices.Equal(got, want) {
 		t.Errorf("%d loops on processors %v, of %v", len(all), got, want)
 	}
 	if got := cfg.cpus(len(all) + 1); got != nil {
 		t.Errorf("%d loops on processors %v", len(all)+1, got)
+	}
+	runtime.GOMAXPROCS(1)
+	if got := cfg.cpus(2); got != nil {
+		t.Errorf("two loops on processors %v with GOMAXPROCS 1", got)
 	}
 	s := shape{CPUs: []int{4, 5, 6, 7}}
 	if !slices.Equal(s.senderCPUs(), []int{4, 5}) || !slices.Equal(s.receiverCPUs(), []int{6, 7}) || !slices.Equal(s.nullCPUs(), []int{4, 6}) {

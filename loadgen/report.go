@@ -18,6 +18,7 @@ func (r result) table(w io.Writer) {
 		when(c.Delay > 0, fmt.Sprintf(", path delay %v", c.Delay)),
 		number(r.MeasuredSeconds, 1), when(r.Interrupted, " (interrupted)"))
 	p.line("")
+	p.row("event loops", "%s", r.Config.where())
 	if r.Data != nil {
 		r.Data.rows(p)
 	} else {

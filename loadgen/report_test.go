@@ -101,8 +101,10 @@ func TestTable(t *testing.T) {
 		Collector: perEnd{&most, &least, 0.02}, Collections: perEnd{nil, nil, 3},
 		Allocs: 0.0001, FramesPerWrite: 256, PacketsPerVector: 64, Null: &nullFigure{MessagesPerSecond: 7_774_959.3, CPUPerMessage: 128.9, FramesPerWrite: 255.4, Loop: closedLoop}, Config: twoProcesses().shape(),
 	}
+	r.Config.CPUs = []int{0, 2, 4, 6}
 	const want = `Millrace loadgen, profile default: 8 links, 10,000 connections, window 256, 2 processes, measured 10.0 s
 
+  event loops           sender on processor 0, 2; receiver on processor 4, 6
   round trips           4,812,345   481,234 /s
   CPU per round trip    1.99 µs   (sender 1.01 µs, receiver 986 ns; user 1.90 µs, system 90 ns)
   latency               p50 4.00 ms   p90 4.59 ms   p99 6.68 ms   p99.9 9.96 ms   max 1.20 s   (closed loop, from writing)
@@ -123,10 +125,10 @@ money agrees
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 
-	r.MoneyAgrees, r.Received, r.Failure, r.Interrupted, r.Null = false, "5", "no luck", true, nil
+	r.MoneyAgrees, r.Received, r.Failure, r.Interrupted, r.Null, r.Config.CPUs = false, "5", "no luck", true, nil, nil
 	b.Reset()
 	r.table(&b)
-	for _, line := range []string{"FAILED: no luck\n", "money does NOT agree: sent 18446744073709551615, received 5\n", "measured 10.0 s (interrupted)\n"} {
+	for _, line := range []string{"FAILED: no luck\n", "money does NOT agree: sent 18446744073709551615, received 5\n", "event loops           where the system puts them\n", "measured 10.0 s (interrupted)\n"} {
 		if !strings.Contains(b.String(), line) {
 			t.Errorf("no %q in\n%s", line, b.String())
 		}

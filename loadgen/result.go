@@ -106,9 +106,9 @@ type shape struct {
 	Reserve      bool              `json:"reserve"`  // memory for them is made ready before
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
-	// CPUs are the processors of the sender's loops, then those of the receiver's; empty
+	// CPUs are the processors of the sender's loops, then those of the receiver's; null
 	// where the system places them.
-	CPUs []int `json:"cpus"`
+	CPUs []int `json:"loop_cpus"`
 }
 
 func (c config) shape() shape {

@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"errors"
+	"os"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -70,4 +72,33 @@ func TestLoopsWithoutTheirProcessorsDoNotStart(t *testing.T) {
 			t.Errorf("%s: %d loops, %v", what, len(loops), err)
 		}
 	}
+}
+
+// TestLoopsThatDoNotStartLeaveNothing: the last of several has no processor.
+func TestLoopsThatDoNotStartLeaveNothing(t *testing.T) {
+	all, err := affinity.Allowed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(all, 1023) {
+		t.Skip("the processor that should not be is there")
+	}
+	count := func() (descriptors, goroutines int) {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files), runtime.NumGoroutine()
+	}
+	const tries = 20
+	wantFiles, wantGoroutines := count()
+	for range tries {
+		if _, err := NewLoops(3, GNet, LoopConfig{CPUs: []int{all[0], all[0], 1023}}, func(int) Handler { return newRecorder(t) }); err == nil {
+			t.Fatal("loops on a processor that there is not")
+		}
+	}
+	newRecorder(t).await("the same descriptors and goroutines as before", func() bool {
+		files, goroutines := count()
+		return files < wantFiles+tries && goroutines < wantGoroutines+tries
+	})
 }

@@ -54,10 +54,11 @@ type LoopConfig struct {
 	// CPU by thread. Each time it sleeps costs some microseconds more then.
 	OneThread bool
 	// CPUs are the processors that the loops run on, by their numbers: the i-th loop on
-	// the i-th, on a thread of its own, and nowhere else (package affinity). Two busy loops
+	// the i-th, on a thread of its own, and nowhere else (affinity.Bind). Two busy loops
 	// then never wait for each other while another processor idles, which costs
-	// milliseconds; but nothing else keeps off their processors. Empty leaves it to the
-	// system. For gnet on Linux.
+	// milliseconds; but nothing else keeps off their processors, and GOMAXPROCS has to be
+	// no less than the loops. Two may have the same. What a handler starts as a process runs
+	// there, too. Empty leaves it to the system. For gnet on Linux: NewLoops fails elsewhere.
 	CPUs []int
 	// PingInterval is how long a peer may be silent before it is asked for a
 	// sign of life. Zero means 25s; negative means never.

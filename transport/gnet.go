@@ -72,7 +72,7 @@ func newGNetDriver(lp *Loop) (driver, error) {
 	}
 	if err = d.boot(); err != nil {
 		_ = d.client.Stop()
-		return nil, fmt.Errorf("learning the event loop: %w", err)
+		return nil, err
 	}
 	return d, nil
 }
@@ -82,7 +82,7 @@ func newGNetDriver(lp *Loop) (driver, error) {
 func (d *gnetDriver) boot() error {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
-		return os.NewSyscallError("socketpair", err)
+		return fmt.Errorf("learning the event loop: %w", os.NewSyscallError("socketpair", err))
 	}
 	unix.CloseOnExec(fds[0])
 	unix.CloseOnExec(fds[1])
@@ -95,16 +95,19 @@ func (d *gnetDriver) boot() error {
 		if _, err = d.client.EnrollContext(conn, got); err == nil {
 			select {
 			case b := <-got:
-				if d.el, err = b.el, b.err; err == nil {
+				if b.err == nil {
+					d.el = b.el
 					return nil
 				}
+				_ = unix.Close(d.bell)
+				return b.err
 			default:
 				err = errors.New("socket was not opened")
 			}
 		}
 	}
 	_ = unix.Close(d.bell)
-	return err
+	return fmt.Errorf("learning the event loop: %w", err)
 }
 
 // bind has the loop, which calls it, stay on its processor.

@@ -57,3 +57,25 @@ func benchmarkPath(b *testing.B, of func(*phases) time.Duration) {
 		}
 	}
 }
+
+// BenchmarkTransmitAlone is a prepare out on a link that sends one at a time.
+func BenchmarkTransmitAlone(b *testing.B) {
+	for _, connections := range []int{64, 10000} {
+		b.Run(fmt.Sprintf("conns=%d", connections), func(b *testing.B) {
+			l := newLaneOf(b, connections, 1, true)
+			var spent time.Duration
+			for b.Loop() {
+				from := time.Now()
+				l.transmit()
+				spent += time.Since(from)
+				l.receive(1)
+				l.settle(1)
+			}
+			if n := l.a.Stats().SentPackets; n < uint64(b.N) {
+				b.Fatalf("%d packets in %d turns", n, b.N)
+			}
+			b.ReportMetric(float64(spent)/float64(b.N), "ns/packet")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}

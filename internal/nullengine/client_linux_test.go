@@ -5,8 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/millrace-ilp/millrace/transport/affinity"
 )
@@ -109,5 +115,61 @@ func TestClientReportsAServerThatGoesAway(t *testing.T) {
 	}()
 	if _, err := RunClient(ln.Addr().String(), Config{Links: 1, Window: 4, Duration: time.Hour}); err == nil {
 		t.Error("no error for a closed link")
+	}
+}
+
+// TestTheEndsAreBoundAndTheCallerIsNot: each end has its processor, and whoever calls Run on
+// a thread of its own has that back as it was.
+func TestTheEndsAreBoundAndTheCallerIsNot(t *testing.T) {
+	all, err := affinity.Allowed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	masks := func() (some int) {
+		threads, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, thread := range threads {
+			id, _ := strconv.Atoi(thread.Name())
+			var set unix.CPUSet
+			if unix.SchedGetaffinity(id, &set) == nil && set.Count() < len(all) {
+				some++
+			}
+		}
+		return some
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cpus := []int{all[0], all[len(all)-1]}
+	before := masks()
+	most := make(chan int)
+	stop := make(chan struct{})
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-stop:
+				most <- n
+				return
+			case <-time.After(5 * time.Millisecond):
+				n = max(n, masks())
+			}
+		}
+	}()
+	if _, err := Run(t.Context(), Config{Links: 1, Window: 1, Duration: 100 * time.Millisecond, CPUs: cpus}); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	if n := <-most; len(all) > 1 && n < before+2 {
+		t.Errorf("%d threads are bound, %d were before", n, before)
+	}
+	if after, err := affinity.Allowed(); err != nil || !slices.Equal(after, all) {
+		t.Errorf("the caller may run on %v of %v afterwards, %v", after, all, err)
+	}
+	for _, cpus := range [][]int{{all[0], 1 << 20}, {1 << 20, all[0]}} {
+		if _, err := Run(t.Context(), Config{Links: 1, Duration: time.Millisecond, CPUs: cpus}); !errors.Is(err, unix.EINVAL) {
+			t.Errorf("on processors %v: %v", cpus, err)
+		}
 	}
 }

@@ -164,7 +164,7 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if len(cfg.CPUs) == 2 {
 		cpus = cfg.CPUs[1:]
 	}
-	srv, err := Serve(ctx, "127.0.0.1:0", cpus...)
+	srv, err := serve(ctx, "127.0.0.1:0", cpus)
 	if err != nil {
 		return Result{}, err
 	}

@@ -28,14 +28,17 @@ type Server struct {
 }
 
 // Serve listens on addr ("127.0.0.1:0" picks a port) and answers until ctx ends
-// or Close is called. The loop is bound to the processor, if one is given.
-func Serve(ctx context.Context, addr string, cpu ...int) (*Server, error) {
+// or Close is called.
+func Serve(ctx context.Context, addr string) (*Server, error) { return serve(ctx, addr, nil) }
+
+// serve is Serve on the one processor, if there is one.
+func serve(ctx context.Context, addr string, cpus []int) (*Server, error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("nullengine: listen: %w", err)
 	}
-	l := &loop{out: make([]byte, 0, readBuffer), cpu: cpu}
+	l := &loop{out: make([]byte, 0, readBuffer), cpus: cpus}
 	cli, err := gnet.NewClient(l,
 		gnet.WithNumEventLoop(1),
 		gnet.WithReadBufferCap(readBuffer),
@@ -94,7 +97,7 @@ func (s *Server) Close() error {
 		s.stop()
 		err := s.listener.Close()
 		s.accepted.Wait()
-		s.closeErr = errors.Join(err, s.client.Stop())
+		s.closeErr = errors.Join(err, s.client.Stop(), s.loop.refused)
 	})
 	return s.closeErr
 }
@@ -106,7 +109,8 @@ type loop struct {
 	messages atomic.Uint64
 	writes   atomic.Uint64
 	thread   atomic.Int64
-	cpu      []int // to bind to
+	cpus     []int // to bind to
+	refused  error // why it is not bound, once the loop has ended
 }
 
 // tail holds the first octets of a request that a read has split. Keeping it
@@ -117,12 +121,12 @@ type tail struct {
 }
 
 func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
-	for _, cpu := range l.cpu {
-		if affinity.Bind(cpu) != nil {
+	if len(l.cpus) > 0 {
+		if l.refused = affinity.Bind(l.cpus[0]); l.refused != nil {
 			return nil, gnet.Close
 		}
+		l.cpus = nil
 	}
-	l.cpu = nil
 	l.thread.Store(threadID())
 	c.SetContext(&tail{})
 	return nil, gnet.None

@@ -46,8 +46,13 @@ func (r *Ring) Pop() (uint32, bool) {
 }
 
 // Peek returns the entry that would be the kth to be popped, from 0; k must be less
-// than Len.
-func (r *Ring) Peek(k int) uint32 { return r.buf[(r.head+uint32(k))&uint32(len(r.buf)-1)] }
+// than Len, which -tags debug sees to.
+func (r *Ring) Peek(k int) uint32 {
+	if debug && uint(k) >= uint(r.n) {
+		panic("slab: a look beyond the end of a ring")
+	}
+	return r.buf[(r.head+uint32(k))&uint32(len(r.buf)-1)]
+}
 
 // Len returns the number of entries.
 func (r *Ring) Len() int { return r.n }

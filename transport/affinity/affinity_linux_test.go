@@ -53,7 +53,9 @@ func TestABoundGoroutineStaysOnItsProcessor(t *testing.T) {
 	}
 }
 
-func TestProcessorsThatThereAreNot(t *testing.T) {
+// TestProcessorsThatAreNotAllowed: neither those that there are not, nor those that a mask
+// leaves out, such as taskset's, or the one of a goroutine that is bound already.
+func TestProcessorsThatAreNotAllowed(t *testing.T) {
 	all, err := Allowed()
 	if err != nil {
 		t.Fatal(err)
@@ -62,16 +64,33 @@ func TestProcessorsThatThereAreNot(t *testing.T) {
 		if slices.Contains(all, cpu) {
 			continue
 		}
-		done := make(chan struct{})
+		thread := make(chan int)
 		go func() {
-			defer close(done)
 			if err := Bind(cpu); err == nil {
 				t.Errorf("bound to processor %d of %v", cpu, all)
 			}
 			if got, err := Allowed(); err != nil || !slices.Equal(got, all) {
 				t.Errorf("refused processor %d, a goroutine may run on %v, %v", cpu, got, err)
 			}
+			thread <- unix.Gettid()
 		}()
-		<-done
+		refused := <-thread
+		time.Sleep(10 * time.Millisecond)
+		if _, err := os.Stat(filepath.Join("/proc/self/task", strconv.Itoa(refused))); err != nil {
+			t.Errorf("the thread of a goroutine that was not bound has ended with it: %v", err)
+		}
+	}
+	if len(all) == 1 {
+		return
+	}
+	twice := make(chan error)
+	go func() {
+		if err := Bind(all[0]); err != nil {
+			t.Error(err)
+		}
+		twice <- Bind(all[1])
+	}()
+	if err := <-twice; err == nil {
+		t.Errorf("bound to processor %d where a mask allowed %d alone", all[1], all[0])
 	}
 }
