@@ -19,7 +19,7 @@ func TestOneWriteForWhatManyLinksSend(t *testing.T) {
 				copy(target.Load().Request(uint32(forwarded), len(p.ILP)), p.ILP)
 			}
 		}
-		lp, ln := listening(t, b, LoopConfig{}, hub)
+		lp, ln := listening(t, b, LoopConfig{Slice: -1}, hub)
 		var got atomic.Int64
 		receiver := newRecorder(t)
 		receiver.packets = func(_ *Link, in []Packet) { got.Add(int64(len(in))) }
@@ -104,7 +104,7 @@ func TestLinkAloneIsAnsweredVectorByVector(t *testing.T) {
 	onBackends(t, func(t *testing.T, b Backend) {
 		server := newRecorder(t)
 		server.packets = echo
-		lp, ln := listening(t, b, LoopConfig{}, server)
+		lp, ln := listening(t, b, LoopConfig{Slice: -1}, server)
 		client := newRecorder(t)
 		answered, round := 0, 0
 		send := func(l *Link) {

@@ -95,7 +95,7 @@ func TestAnswersOfOneReadLeaveWithOneWrite(t *testing.T) {
 		r := newRecorder(t)
 		vectors := 0
 		r.packets = func(l *Link, in []Packet) { vectors++; echo(l, in) }
-		lp, ln := listening(t, b, LoopConfig{}, r)
+		lp, ln := listening(t, b, LoopConfig{Slice: -1}, r)
 		c := login(t, ln, 0)
 		l := r.link(0)
 		var before, after LinkStats

@@ -7,11 +7,7 @@ import (
 )
 
 const (
-	// sliceTime is how long the packets of one read hold the loop up. What is left then
-	// waits until the sockets have had their turn: a peer whose packets are dear, a thousand
-	// connections to open, makes nobody wait but itself.
-	sliceTime = 200 * time.Microsecond
-	// maxRest bounds the octets of a link that wait so, and maxRested about those of all on
+	// maxRest bounds the octets of a link that wait for their next slice, and maxRested about those of all on
 	// a loop. Whoever sends on and on comes to them; then what waited and what came are
 	// worked on at once.
 	maxRest   = 1 << 20
@@ -19,7 +15,9 @@ const (
 )
 
 // sliceOver says that others are due. It is asked after each vector.
-func (lp *Loop) sliceOver() bool { return lp.rested < maxRested && time.Since(lp.began) >= sliceTime }
+func (lp *Loop) sliceOver() bool {
+	return lp.cfg.Slice >= 0 && lp.rested < maxRested && time.Since(lp.began) >= lp.cfg.Slice
+}
 
 // rest keeps what a link's session has not looked at for another slice.
 func (lp *Loop) rest(l *Link) {

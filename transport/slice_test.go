@@ -7,11 +7,14 @@ import (
 	"time"
 )
 
-// dear is a handler for which each vector takes longer than a slice.
+// slice is a loop's by default.
+const slice = 200 * time.Microsecond
+
+// dear is a handler for which each vector takes longer than that.
 func dear(r *recorder, each func(l *Link, in []Packet)) {
 	r.packets = func(l *Link, in []Packet) {
 		each(l, in)
-		time.Sleep(2 * sliceTime)
+		time.Sleep(2 * slice)
 	}
 }
 
@@ -210,5 +213,30 @@ func TestALinkThatEndsTakesWhatWaitsWithIt(t *testing.T) {
 				t.Errorf("%d vectors, %d before the end; %d octets wait", vectors, atEnd, lp.rested)
 			}
 		})
+	})
+}
+
+// TestWithoutSlicesAReadIsWorkedOnAtOnce: however long its packets take.
+func TestWithoutSlicesAReadIsWorkedOnAtOnce(t *testing.T) {
+	onBackends(t, func(t *testing.T, b Backend) {
+		server := newRecorder(t)
+		got, most := 0, 0
+		var lp *Loop
+		dear(server, func(_ *Link, in []Packet) { got, most = got+len(in), max(most, lp.rested) })
+		lp, ln := listening(t, b, LoopConfig{Slice: -1}, server)
+		client := newRecorder(t)
+		clp := startLoop(t, b, LoopConfig{}, client)
+		dialTo(t, clp, ln, DialConfig{})
+		client.link(0)
+		client.do(clp, func() {
+			for i := range 40 * vectorLen {
+				client.ups[0].Request(uint32(i), 50)
+			}
+		})
+		var n int
+		server.await("all packets", func() bool { server.do(lp, func() { n = got }); return n == 40*vectorLen })
+		if most != 0 {
+			t.Errorf("%d octets waited", most)
+		}
 	})
 }
