@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/millrace-ilp/millrace/engine/stream"
@@ -76,8 +75,6 @@ func (c *Config) fill() error {
 		return fmt.Errorf("%w: CPUs: StdNet's loops are not bound to processors", ErrConfig)
 	case len(c.CPUs) != c.Loops:
 		return fmt.Errorf("%w: %d CPUs for %d Loops", ErrConfig, len(c.CPUs), c.Loops)
-	case slices.Min(c.CPUs) < 0:
-		return fmt.Errorf("%w: CPUs %v has a negative number", ErrConfig, c.CPUs)
 	}
 	most := c.Machine.MaxConnections
 	if most == 0 {

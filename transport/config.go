@@ -3,7 +3,6 @@ package transport
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/millrace-ilp/millrace/transport/session"
@@ -96,8 +95,6 @@ func (c LoopConfig) withDefaults() (LoopConfig, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	switch {
-	case len(c.CPUs) > 0 && slices.Min(c.CPUs) < 0:
-		return c, fmt.Errorf("transport: LoopConfig.CPUs %v has a negative number", c.CPUs)
 	case c.ReadBuffer < 0 || c.ReadBuffer > 1<<20:
 		return c, fmt.Errorf("transport: LoopConfig.ReadBuffer %d is not within 0 and 1 MiB", c.ReadBuffer)
 	case c.HighWater < 0:

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// maxRest bounds the octets of a link that wait for their next slice, and maxRested about those of all on
-	// a loop. Whoever sends on and on comes to them; then what waited and what came are
-	// worked on at once.
+	// maxRest bounds the octets of a link that wait for their next slice, and maxRested
+	// about those of all on a loop. Whoever sends on and on comes to them; then what waited
+	// and what came are worked on at once.
 	maxRest   = 1 << 20
 	maxRested = 16 << 20
 )
