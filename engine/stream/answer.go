@@ -194,19 +194,19 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 	if s.flags.has(slotUnknown) {
 		mustSub(&m.ownColdStream(rec).unknown, amount)
 	}
-	m.moneySent(stream, rec, m.optionsOf(m.conns.At(rec.conn)), amount)
-	m.noteTotal(stream, rec)
+	m.moneySent(rec, m.optionsOf(m.conns.At(rec.conn)), amount)
+	m.noteTotal(rec)
 	if rec.heldOut == 0 {
-		m.noteSettled(stream, rec)
+		m.noteSettled(rec)
 		m.noteStuck(stream, rec, m.conns.At(rec.conn))
 	}
 }
 
 // noteTotal tells once that a stream has sent all that it may.
-func (m *Machine) noteTotal(k uint32, rec *streamRec) {
+func (m *Machine) noteTotal(rec *streamRec) {
 	if rec.sent >= rec.sendMax && !rec.flags.has(streamTotalTold) {
 		rec.flags |= streamTotalTold
-		m.briefEvent(EventTotalSent, k)
+		m.briefEvent(EventTotalSent, rec)
 	}
 }
 
@@ -231,19 +231,19 @@ func (m *Machine) unspendPart(s *slot, stream uint32, amount, dest Amount) {
 		mustSub(&m.ownColdStream(rec).unknown, amount)
 	}
 	if rec.heldOut == 0 {
-		m.noteSettled(stream, rec)
+		m.noteSettled(rec)
 	}
 }
 
 // noteSettled tells that the money of a closed stream, and maybe of its
 // connection, is final.
-func (m *Machine) noteSettled(k uint32, rec *streamRec) {
+func (m *Machine) noteSettled(rec *streamRec) {
 	if !rec.flags.has(streamClosed) {
 		return
 	}
-	m.streamEvent(EventSettled, k, rec)
+	m.streamEvent(EventSettled, rec)
 	if c := m.conns.At(rec.conn); c.flags.has(flagClosed) && c.heldOut == 0 {
-		m.connEvent(EventSettled, rec.conn)
+		m.connEvent(EventSettled, c)
 	}
 }
 

@@ -173,7 +173,7 @@ func TestLongCloseMessageIsCut(t *testing.T) {
 func TestCommitQueueStaysSmallUnderLoad(t *testing.T) {
 	w, c := held(t, Config{Ledger: true}, maxAmount, 10)
 	s := w.a.m.conns.At(uint32(c)).firstStream
-	h := StreamHandle(w.a.m.streams.Handle(s))
+	h := w.a.m.streamHandle(w.a.m.streams.At(s))
 	last := CommitSeq(0)
 	for k := range 2000 {
 		if err := w.a.m.SetSendMax(w.now, h, 10+Amount(k+1)); err != nil {

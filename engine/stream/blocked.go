@@ -100,7 +100,7 @@ func (m *Machine) appendBlocked(b []byte, n int, c *conn) ([]byte, int) {
 		n++
 	}
 	if c.flags.has(flagTellIDBlocked) {
-		b = frame.ConnectionStreamIDBlocked{MaxStreamID: c.nextStreamID}.Append(b)
+		b = frame.ConnectionStreamIDBlocked{MaxStreamID: uint64(c.nextStreamID)}.Append(b)
 		n++
 	}
 	c.flags &^= flagTellBlocked | flagTellIDBlocked

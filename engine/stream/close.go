@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
-	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // closeWait is how long we wait for the answer to a ConnectionClose.
@@ -29,7 +28,7 @@ func (m *Machine) CloseConn(now Instant, h ConnHandle) error {
 // DestroyConn ends a connection at once and tells the peer why. What is in
 // flight stays accounted until it is answered or expires.
 func (m *Machine) DestroyConn(now Instant, h ConnHandle, code frame.ErrorCode, message string) error {
-	c, ok := m.conns.Get(slab.Handle(h))
+	i, c, ok := m.connOf(h)
 	if !ok {
 		return ErrGone
 	}
@@ -37,7 +36,7 @@ func (m *Machine) DestroyConn(now Instant, h ConnHandle, code frame.ErrorCode, m
 		return ErrClosed
 	}
 	m.now = now
-	m.failConn(slab.Handle(h).Index(), c, code, message)
+	m.failConn(i, c, code, message)
 	m.buryDead()
 	return nil
 }
@@ -150,6 +149,6 @@ func (m *Machine) endConn(i uint32, code frame.ErrorCode, message []byte, remote
 	c.flags = c.flags&^(flagCloseDue|flagCloseSent|flagProbing|flagReady|flagDirtyStreams) | flagClosed
 	m.settleIfLast(c)
 	m.sayWhy(c, code, message)
-	m.events.push(Event{Kind: EventClosed, Code: code, Remote: remote, Conn: ConnHandle(m.conns.Handle(i)), User: c.user})
+	m.events.push(Event{Kind: EventClosed, Code: code, Remote: remote, Conn: m.connHandle(c), User: c.user})
 	m.dead = append(m.dead, i)
 }

@@ -70,10 +70,10 @@ func (m *Machine) composePacket(b []byte, i uint32, c *conn, s *slot) []byte {
 		s.told |= more
 	}
 	if amount > 0 {
-		b = frame.StreamMoney{StreamID: m.streams.At(s.stream).id, Shares: uint64(s.part)}.Append(b)
+		b = frame.StreamMoney{StreamID: uint64(m.streams.At(s.stream).id), Shares: uint64(s.part)}.Append(b)
 		n++
 		for p := s.more; p != 0; p = m.parts.At(p).next {
-			b = frame.StreamMoney{StreamID: m.streams.At(m.parts.At(p).stream).id, Shares: uint64(m.parts.At(p).amount)}.Append(b)
+			b = frame.StreamMoney{StreamID: uint64(m.streams.At(m.parts.At(p).stream).id), Shares: uint64(m.parts.At(p).amount)}.Append(b)
 			n++
 		}
 	}

@@ -99,13 +99,13 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	if o.RateDen != 0 {
 		m.setRate(c, rate{o.RateNum, o.RateDen})
 		c.flags |= flagReady
-		m.connEvent(EventConnected, i)
+		m.connEvent(EventConnected, c)
 	} else {
 		m.startProbe(i, c)
 	}
 	m.armConn(i, c)
 	m.wakeConn(i, c)
-	return ConnHandle(m.conns.Handle(i)), nil
+	return m.connHandle(c), nil
 }
 
 // newConn takes a record. Its token is to be entered soon, when its place is loaded.
@@ -115,10 +115,12 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	if !ok {
 		return 0, nil, false
 	}
+	self, ok := m.connPlaces.Alloc(i)
+	invariant(ok, "more connections than handles")
 	o := m.options.entries[options]
 	o.users++
 	*c = conn{
-		link: link, options: options, nextSequence: 1,
+		self: self, link: link, options: options, nextSequence: 1,
 		maxDataRemote: assumedConnWindow, lastActive: m.now,
 	}
 	c.size.init(o.MaxPacketAmount)
@@ -144,14 +146,14 @@ func (m *Machine) setExpiry(c *conn, f ExpiryFunc) {
 
 // open is the connection of a handle if it is not over.
 func (m *Machine) open(h ConnHandle) (uint32, *conn, error) {
-	c, ok := m.conns.Get(slab.Handle(h))
+	i, c, ok := m.connOf(h)
 	if !ok {
 		return 0, nil, ErrGone
 	}
 	if c.flags.has(flagClosed | flagEnding | flagRemoteClosed) {
 		return 0, nil, ErrClosed
 	}
-	return slab.Handle(h).Index(), c, nil
+	return i, c, nil
 }
 
 // ConnInfo is what a connection tells of itself. Received, Sent, Held and
@@ -206,7 +208,7 @@ func ratio(num, den uint64) float64 {
 
 // ConnInfo describes a connection.
 func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
-	c, ok := m.conns.Get(slab.Handle(h))
+	_, c, ok := m.connOf(h)
 	if !ok {
 		return ConnInfo{}, false
 	}
@@ -231,7 +233,7 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 
 // ConnServer is ConnInfo.Server alone.
 func (m *Machine) ConnServer(h ConnHandle) ServerID {
-	if c, ok := m.conns.Get(slab.Handle(h)); ok {
+	if _, c, ok := m.connOf(h); ok {
 		return ServerID(c.server)
 	}
 	return 0
@@ -239,14 +241,14 @@ func (m *Machine) ConnServer(h ConnHandle) ServerID {
 
 // SetConnUser tags a connection with a number of the owner's; events carry it.
 func (m *Machine) SetConnUser(h ConnHandle, user uint64) {
-	if c, ok := m.conns.Get(slab.Handle(h)); ok {
+	if _, c, ok := m.connOf(h); ok {
 		c.user = user
 	}
 }
 
 // SharedSecret returns the shared secret of a connection, for packet ids.
 func (m *Machine) SharedSecret(h ConnHandle) (secret [32]byte, ok bool) {
-	if c, live := m.conns.Get(slab.Handle(h)); live {
+	if _, c, live := m.connOf(h); live {
 		return c.secret, true
 	}
 	return secret, false
@@ -336,12 +338,12 @@ func (m *Machine) openGrave() {
 // ReleaseConn lets the record of a closed connection go, with its streams and
 // what they still hold. Its owner calls it once after EventClosed.
 func (m *Machine) ReleaseConn(h ConnHandle) {
-	c, ok := m.conns.Get(slab.Handle(h))
+	i, c, ok := m.connOf(h)
 	if !ok || !c.flags.has(flagClosed) {
 		return
 	}
 	c.flags |= flagReleased
-	m.dropConn(slab.Handle(h).Index(), c)
+	m.dropConn(i, c)
 	m.buryDead()
 }
 
@@ -357,8 +359,8 @@ func (m *Machine) dropConn(i uint32, c *conn) {
 // freeConns frees what dropConn has marked.
 func (m *Machine) freeConns() {
 	for _, h := range m.loose {
-		if s, ok := m.streams.Get(h); ok {
-			m.dropStream(h.Index(), s)
+		if i, s, ok := m.streamOf(h); ok {
+			m.dropStream(i, s)
 		}
 	}
 	m.loose = m.loose[:0]
@@ -377,6 +379,7 @@ func (m *Machine) freeConns() {
 		m.assets.letGo(c.asset)
 		m.freeNames(c)
 		m.freeCold(c)
+		m.connPlaces.Free(c.self)
 		*c = conn{}
 		m.conns.Free(i)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
-	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // ErrEnd is returned by Read at the end of a stream that its peer closed with
@@ -123,7 +122,7 @@ func (m *Machine) takeData(i uint32, c *conn, k uint32, f frame.StreamData, r *r
 	before := d.have
 	d.store(f.Offset, m.plant.octets(f.Data, f.Offset > d.have))
 	if d.have > before {
-		m.readable(k, s)
+		m.readable(s)
 	}
 	return true
 }
@@ -174,7 +173,7 @@ func (d *dataState) store(offset uint64, octets []byte) {
 // returns 0 and nil when there are none yet: EventReadable follows. At the end
 // it returns ErrEnd, or ErrClosed when the stream ended with an error.
 func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
-	s, ok := m.streams.Get(slab.Handle(h))
+	_, s, ok := m.streamOf(h)
 	if !ok {
 		return 0, ErrGone
 	}
@@ -214,7 +213,7 @@ func (m *Machine) Write(now Instant, h StreamHandle, p []byte) (int, error) {
 	if n < len(p) {
 		s.flags |= streamWriteWait
 		if at == 0 && n == 0 {
-			m.writers = append(m.writers, slab.Handle(h))
+			m.writers = append(m.writers, h)
 		}
 	}
 	if n == 0 {
@@ -250,7 +249,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 	for d.lost != 0 && n < maxFrames {
 		p := m.pieces.At(d.lost)
 		a, rest := d.out.view(int(p.offset-d.base), int(p.length))
-		f := frame.StreamData{StreamID: s.id, Offset: p.offset, Data: a}
+		f := frame.StreamData{StreamID: uint64(s.id), Offset: p.offset, Data: a}
 		if len(b)+f.LenWith(rest) > limit {
 			return b, n, list
 		}
@@ -266,7 +265,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 		list = i
 	}
 	for n < maxFrames && d.next < d.end() {
-		size := frame.MaxStreamData(s.id, d.next, limit-headerGrowth-len(b))
+		size := frame.MaxStreamData(uint64(s.id), d.next, limit-headerGrowth-len(b))
 		size = int(min(uint64(max(size, 0)), d.end()-d.next, m.plant.window(floor64(m.windowRemote(s), d.next)), floor64(c.maxDataRemote, cold.dataOut)))
 		if size <= 0 {
 			break
@@ -277,7 +276,7 @@ func (m *Machine) appendData(b []byte, n, limit int, c *conn, k uint32, list uin
 		}
 		*p = piece{stream: k, offset: d.next, length: uint32(size), nextSlot: list}
 		a, rest := d.out.view(int(d.next-d.base), size)
-		b = frame.StreamData{StreamID: s.id, Offset: d.next, Data: a}.AppendWith(b, rest)
+		b = frame.StreamData{StreamID: uint64(s.id), Offset: d.next, Data: a}.AppendWith(b, rest)
 		n++
 		s.refs++
 		list = i
@@ -339,7 +338,7 @@ func (m *Machine) advance(k uint32, s *streamRec, d *dataState) {
 	m.drainRing(outRing(s.data), n)
 	if s.flags.has(streamWriteWait) {
 		s.flags &^= streamWriteWait
-		m.streamEvent(EventWritable, k, s)
+		m.streamEvent(EventWritable, s)
 	}
 }
 

@@ -157,9 +157,9 @@ func (m *Machine) wakeWriters() {
 		return
 	}
 	for _, h := range m.writers {
-		if s, ok := m.streams.Get(h); ok && s.flags.has(streamWriteWait) {
+		if _, s, ok := m.streamOf(h); ok && s.flags.has(streamWriteWait) {
 			s.flags &^= streamWriteWait
-			m.streamEvent(EventWritable, h.Index(), s)
+			m.streamEvent(EventWritable, s)
 		}
 	}
 	m.writers = m.writers[:0]

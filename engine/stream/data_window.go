@@ -155,5 +155,5 @@ func (m *Machine) growBuffer(c *conn, k uint32, s *streamRec, d *dataState) {
 	}
 	d.room, d.grew = min(2*d.room, most), m.now
 	s.flags &^= streamWriteWait
-	m.streamEvent(EventWritable, k, s)
+	m.streamEvent(EventWritable, s)
 }

@@ -12,12 +12,11 @@ type eventQueue struct {
 	limit int
 }
 
-// queued is an event in 12 octets: of most, what a stream adds up says all.
+// queued is an event in 16 octets: of most, what a stream adds up says all.
 type queued struct {
-	kind       EventKind
-	whole      bool
-	stream     uint32
-	generation uint32
+	kind   EventKind
+	whole  bool
+	stream StreamHandle
 }
 
 func (q *eventQueue) push(e Event) {
@@ -61,19 +60,19 @@ func (m *Machine) nextEvent(e *Event) bool {
 	next := m.events.queue.Pop()
 	if next.whole {
 		*e = m.events.whole.Pop()
-		if s, ok := m.streams.Get(slab.Handle(e.Stream)); ok && m.coldStreamOf(s).user != 0 {
+		if _, s, ok := m.streamOf(e.Stream); ok && m.coldStreamOf(s).user != 0 {
 			e.User = m.coldStreamOf(s).user
-		} else if c, ok := m.conns.Get(slab.Handle(e.Conn)); ok && e.User == 0 {
+		} else if _, c, ok := m.connOf(e.Conn); ok && e.User == 0 {
 			e.User = c.user
 		}
 		return true
 	}
-	h := slab.MakeHandle(next.stream, next.generation)
-	s, ok := m.streams.Get(h)
+	_, s, ok := m.streamOf(next.stream)
 	if !ok {
 		return false // settled when the stream was let go
 	}
-	*e = Event{Kind: next.kind, Conn: ConnHandle(m.conns.Handle(s.conn)), Stream: StreamHandle(h), User: m.conns.At(s.conn).user}
+	c := m.conns.At(s.conn)
+	*e = Event{Kind: next.kind, Conn: m.connHandle(c), Stream: next.stream, User: c.user}
 	if s.flags.has(streamTagged) {
 		if user := m.coldStreamOf(s).user; user != 0 {
 			e.User = user
@@ -94,57 +93,57 @@ func (m *Machine) nextEvent(e *Event) bool {
 	return true
 }
 
-func (m *Machine) connEvent(kind EventKind, c uint32) {
-	m.events.push(Event{Kind: kind, Conn: ConnHandle(m.conns.Handle(c)), User: m.conns.At(c).user})
+func (m *Machine) connEvent(kind EventKind, c *conn) {
+	m.events.push(Event{Kind: kind, Conn: m.connHandle(c), User: c.user})
 }
 
-func (m *Machine) streamEvent(kind EventKind, i uint32, s *streamRec) {
+func (m *Machine) streamEvent(kind EventKind, s *streamRec) {
 	cold := m.coldStreamOf(s)
 	m.events.push(Event{
 		Kind: kind, Code: cold.code, User: cold.user, Remote: s.flags.has(streamRemoteClosed),
-		Conn: ConnHandle(m.conns.Handle(s.conn)), Stream: StreamHandle(m.streams.Handle(i)),
+		Conn: m.connHandle(m.conns.At(s.conn)), Stream: m.streamHandle(s),
 	})
 }
 
 // briefEvent queues an event whose content the stream adds up until it is polled.
-func (m *Machine) briefEvent(kind EventKind, i uint32) {
-	m.events.queue.Push(queued{kind: kind, stream: i, generation: m.streams.Generation(i)})
+func (m *Machine) briefEvent(kind EventKind, s *streamRec) {
+	m.events.queue.Push(queued{kind: kind, stream: m.streamHandle(s)})
 }
 
-func (m *Machine) moneyReceived(i uint32, s *streamRec, o *connOptions, amount Amount) {
+func (m *Machine) moneyReceived(s *streamRec, o *connOptions, amount Amount) {
 	m.plant.event(&amount)
 	if o.NoMoneyEvents {
 		return
 	}
 	if s.packetsIn == 0 {
-		m.briefEvent(EventMoneyReceived, i)
+		m.briefEvent(EventMoneyReceived, s)
 	}
 	s.moneyIn = satAdd(s.moneyIn, amount)
 	s.packetsIn++
 }
 
-func (m *Machine) moneySent(i uint32, s *streamRec, o *connOptions, amount Amount) {
+func (m *Machine) moneySent(s *streamRec, o *connOptions, amount Amount) {
 	if o.NoMoneyEvents {
 		return
 	}
 	if s.packetsOut == 0 {
-		m.briefEvent(EventMoneySent, i)
+		m.briefEvent(EventMoneySent, s)
 	}
 	s.moneyOut = satAdd(s.moneyOut, amount)
 	s.packetsOut++
 }
 
-func (m *Machine) readable(i uint32, s *streamRec) {
+func (m *Machine) readable(s *streamRec) {
 	if !s.flags.has(streamReadEvent) {
 		s.flags |= streamReadEvent
-		m.briefEvent(EventReadable, i)
+		m.briefEvent(EventReadable, s)
 	}
 }
 
 // limitEvent tells of a receive maximum of the peer's, once until it is polled.
-func (m *Machine) limitEvent(i uint32, s *streamRec) {
+func (m *Machine) limitEvent(s *streamRec) {
 	if !s.flags.has(streamLimitEvent) {
 		s.flags |= streamLimitEvent
-		m.briefEvent(EventReceiveLimit, i)
+		m.briefEvent(EventReceiveLimit, s)
 	}
 }

@@ -52,7 +52,7 @@ func (m *Machine) openStreams(i uint32, c *conn, packet frame.Packet, r *reply) 
 		ours := (id%2 == 1) == c.flags.has(flagClient)
 		cold := m.coldOf(c)
 		switch {
-		case ours && (id >= c.nextStreamID || !cold.localClosed.has(ordinal(id), cold.farLocal)):
+		case ours && (id >= uint64(c.nextStreamID) || !cold.localClosed.has(ordinal(id), cold.farLocal)):
 			// Only we open ids of our parity.
 			m.failConn(i, c, frame.ProtocolViolation, "stream id of the wrong side")
 			return false
@@ -72,7 +72,7 @@ func (m *Machine) openStreams(i uint32, c *conn, packet frame.Packet, r *reply) 
 			}
 			continue
 		}
-		s, rec, ok := m.newStream(i, c, id)
+		rec, ok := m.newStream(i, c, uint32(id))
 		if !ok {
 			m.failConn(i, c, frame.EndpointBusy, "too many streams")
 			return false
@@ -80,7 +80,7 @@ func (m *Machine) openStreams(i uint32, c *conn, packet frame.Packet, r *reply) 
 		rec.receiveMax = m.optionsOf(c).ReceiveMax
 		rec.flags |= streamTellMaxMoney | streamTellMaxData
 		c.flags |= flagDirtyStreams
-		m.streamEvent(EventStreamOpened, s, rec)
+		m.streamEvent(EventStreamOpened, rec)
 		// The reference repeats its limit once three quarters of it are in use.
 		if id*4 > cold.maxStreamIDLocal*3 {
 			c.flags |= flagTellLimit
@@ -203,11 +203,11 @@ func (m *Machine) remoteMaxMoney(i uint32, f frame.StreamMaxMoney) {
 	if !s.flags.has(streamRemoteLimit) {
 		s.flags = s.flags&^streamToldBlocked | streamRemoteLimit
 		s.remoteMax = f.ReceiveMax
-		m.limitEvent(i, s)
+		m.limitEvent(s)
 	} else if f.ReceiveMax > s.remoteMax {
 		s.flags &^= streamToldBlocked
 		s.remoteMax = f.ReceiveMax
-		m.limitEvent(i, s)
+		m.limitEvent(s)
 	}
 	s.remoteReceived = max(s.remoteReceived, f.TotalReceived)
 	if m.fresh && (f.TotalReceived > 0 || s.delivered == 0) { // some receivers always say zero

@@ -160,7 +160,7 @@ func (h *hand) events() (all []Event) {
 }
 
 // conn is the server's first connection.
-func (h *hand) conn() ConnHandle { return ConnHandle(h.m.conns.Handle(1)) }
+func (h *hand) conn() ConnHandle { return ConnHandle(h.m.connPlaces.Handle(1)) }
 
 func (h *hand) info() ConnInfo {
 	h.t.Helper()

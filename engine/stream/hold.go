@@ -114,7 +114,7 @@ func (m *Machine) settle(e *Entry, w *work, i uint32, c *conn, r *reply, out Out
 	s := m.streams.At(rec.stream)
 	m.events.push(Event{
 		Kind: EventHold, Hold: HoldHandle(m.holds.Handle(h)), Amount: rec.amount, User: m.coldStreamOf(s).user,
-		Conn: ConnHandle(m.conns.Handle(i)), Stream: StreamHandle(m.streams.Handle(rec.stream)), Packets: 1,
+		Conn: m.connHandle(m.conns.At(i)), Stream: m.streamHandle(m.streams.At(rec.stream)), Packets: 1,
 	})
 }
 
@@ -157,8 +157,8 @@ func (m *Machine) stage(h uint32, rec *hold) {
 	rec.seq = m.credits.next
 	s := m.streams.At(rec.stream)
 	m.staged = append(m.staged, Credit{
-		Seq: rec.seq, Conn: ConnHandle(m.conns.Handle(rec.conn)), ConnID: m.connID(rec.conn), Stream: StreamHandle(m.streams.Handle(rec.stream)),
-		StreamID: s.id, Sequence: rec.sequence, Amount: rec.amount, Expires: Instant(rec.expiresNs), Hold: HoldHandle(m.holds.Handle(h)),
+		Seq: rec.seq, Conn: m.connHandle(m.conns.At(rec.conn)), ConnID: m.connID(rec.conn), Stream: m.streamHandle(m.streams.At(rec.stream)),
+		StreamID: uint64(s.id), Sequence: rec.sequence, Amount: rec.amount, Expires: Instant(rec.expiresNs), Hold: HoldHandle(m.holds.Handle(h)),
 	})
 	m.credits.ring = append(m.credits.ring, stagedHold{rec.seq, m.holds.Handle(h)})
 }
@@ -243,7 +243,7 @@ func (m *Machine) Refuse(now Instant, h HoldHandle, message string, out Output) 
 	m.now = now
 	for _, p := range m.partsOf(rec) {
 		// One that is closed already says nothing more.
-		_ = m.DestroyStream(now, StreamHandle(m.streams.Handle(p.stream)), frame.ApplicationError, message)
+		_ = m.DestroyStream(now, m.streamHandle(m.streams.At(p.stream)), frame.ApplicationError, message)
 	}
 	return m.Decide(now, h, Decline, out)
 }
@@ -265,7 +265,7 @@ func (m *Machine) HoldInfo(h HoldHandle) (HoldInfo, bool) {
 		return HoldInfo{}, false
 	}
 	return HoldInfo{
-		Conn: ConnHandle(m.conns.Handle(rec.conn)), Stream: StreamHandle(m.streams.Handle(rec.stream)), StreamID: m.streams.At(rec.stream).id,
+		Conn: m.connHandle(m.conns.At(rec.conn)), Stream: m.streamHandle(m.streams.At(rec.stream)), StreamID: uint64(m.streams.At(rec.stream).id),
 		Sequence: rec.sequence, Amount: rec.amount, Deadline: Instant(rec.expiresNs - m.cfg.FulfillMargin),
 	}, true
 }
@@ -360,8 +360,8 @@ func (m *Machine) void(rec *hold) {
 	}
 	m.credits.next++
 	m.staged = append(m.staged, Credit{
-		Seq: m.credits.next, Void: true, Conn: ConnHandle(m.conns.Handle(rec.conn)), ConnID: m.connID(rec.conn),
-		Stream: StreamHandle(m.streams.Handle(rec.stream)), StreamID: m.streams.At(rec.stream).id,
+		Seq: m.credits.next, Void: true, Conn: m.connHandle(m.conns.At(rec.conn)), ConnID: m.connID(rec.conn),
+		Stream: m.streamHandle(m.streams.At(rec.stream)), StreamID: uint64(m.streams.At(rec.stream).id),
 		Sequence: rec.sequence, Amount: rec.amount, Expires: Instant(rec.expiresNs),
 	})
 	m.credits.ring = append(m.credits.ring, stagedHold{seq: m.credits.next})
@@ -379,7 +379,7 @@ func (m *Machine) release(i uint32, c *conn, r *reply, out Output) {
 			mustAdd(&c.totalReceived, r.parts[k].amount)
 			mustAdd(&s.received, r.parts[k].amount)
 			m.stats.Released = satAdd(m.stats.Released, r.parts[k].amount)
-			m.moneyReceived(r.parts[k].stream, s, m.optionsOf(c), r.parts[k].amount)
+			m.moneyReceived(s, m.optionsOf(c), r.parts[k].amount)
 		}
 	}
 	m.replyFulfill(r, out)

@@ -16,27 +16,29 @@ type Machine struct {
 	keys *aesni.Keys
 	ivs  *aesni.IVSource
 
-	links       slab.Slab[link]
-	conns       slab.Slab[conn]
-	streams     slab.Slab[streamRec]
-	slots       slab.Slab[slot]
-	parts       *slab.Slab[morePart]
-	pieces      *slab.Slab[piece]
-	holds       *slab.Slab[hold]
-	graves      *slab.Slab[tombstone]
-	probes      *slab.Slab[probe]
-	data        *slab.Slab[dataState]
-	receipts    *slab.Slab[[receipt.Len]byte]
-	tokens      *slab.Table // token hash -> connection, or tombstone with graveBit
-	byID        *slab.Table // connection<<32 | stream id -> stream; not of one that was alone when it came
-	colds       *slab.Slab[coldConn]
-	coldStreams *slab.Slab[coldStream]
-	names       *slab.Octets // see names.go
-	prefixes    prefixTable
-	assets      assetTable
-	options     optionTable
-	servers     []server          // by server number; 0 is unused
-	words       map[uint32]string // by stream index: what it was closed with, if anything
+	links        slab.Slab[link]
+	conns        slab.Slab[conn]
+	streams      slab.Slab[streamRec]
+	connPlaces   *slab.Places // handles of connections and streams, and where those are
+	streamPlaces *slab.Places
+	slots        slab.Slab[slot]
+	parts        *slab.Slab[morePart]
+	pieces       *slab.Slab[piece]
+	holds        *slab.Slab[hold]
+	graves       *slab.Slab[tombstone]
+	probes       *slab.Slab[probe]
+	data         *slab.Slab[dataState]
+	receipts     *slab.Slab[[receipt.Len]byte]
+	tokens       *slab.Table // token hash -> connection, or tombstone with graveBit
+	byID         *slab.Table // connection<<32 | stream id -> stream; not of one that was alone when it came
+	colds        *slab.Slab[coldConn]
+	coldStreams  *slab.Slab[coldStream]
+	names        *slab.Octets // see names.go
+	prefixes     prefixTable
+	assets       assetTable
+	options      optionTable
+	servers      []server          // by server number; 0 is unused
+	words        map[uint32]string // by stream index: what it was closed with, if anything
 
 	connTimers *slab.Wheel // next deadline of a connection
 	slotTimers *slab.Wheel // expiry of a request
@@ -57,19 +59,19 @@ type Machine struct {
 	events  eventQueue
 	staged  []Credit
 	credits commitQueue
-	writers []slab.Handle // streams that wait for room among all
-	rings   ringMemory    // of stream data, both ways
+	writers []StreamHandle // streams that wait for room among all
+	rings   ringMemory     // of stream data, both ways
 
 	now         Instant
 	fresh       bool // the answer at hand was asked for after everything in doubt
 	expiry      expiryCache
 	scratch     scratch
-	quiet       coldConn      // see coldOf
-	quietStream coldStream    // see coldStreamOf; nobody writes to it
-	dead        []uint32      // connections to bury when the vector is done
-	gone        []uint32      // connections to free then
-	loose       []slab.Handle // streams that may be free to go then
-	composing   uint32        // the slot of the packet that is being written
+	quiet       coldConn       // see coldOf
+	quietStream coldStream     // see coldStreamOf; nobody writes to it
+	dead        []uint32       // connections to bury when the vector is done
+	gone        []uint32       // connections to free then
+	loose       []StreamHandle // streams that may be free to go then
+	composing   uint32         // the slot of the packet that is being written
 	stats       Stats
 	trips       *Histogram
 	unplain     bool // every packet takes the general path
@@ -117,7 +119,7 @@ func Footprint(n int) int {
 		place      = 32 // in the table of tokens, whose leaves are half full when they are split
 		shared     = 4 << 20
 	)
-	each := int(unsafe.Sizeof(conn{})+unsafe.Sizeof(streamRec{})) + 2*generation + slab.TimerLen + aesni.SlotLen + usualNames + place
+	each := int(unsafe.Sizeof(conn{})+unsafe.Sizeof(streamRec{})) + 2*(generation+slab.PlaceLen) + slab.TimerLen + aesni.SlotLen + usualNames + place
 	return n*each + shared
 }
 
@@ -125,27 +127,29 @@ func Footprint(n int) int {
 func New(cfg Config) *Machine {
 	cfg.fill()
 	m := &Machine{
-		cfg:         cfg,
-		keys:        aesni.NewKeysIn(cfg.Memory),
-		ivs:         aesni.NewIVSource(&cfg.Seed),
-		links:       *slab.New[link](1 << 16),
-		conns:       *slab.NewIn[conn](cfg.MaxConnections, cfg.Memory),
-		streams:     *slab.NewIn[streamRec](cfg.MaxStreams, cfg.Memory),
-		slots:       *slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
-		parts:       slab.New[morePart](cfg.MaxRequests),
-		pieces:      slab.New[piece](4 * cfg.MaxRequests),
-		holds:       slab.New[hold](cfg.MaxHolds),
-		graves:      slab.New[tombstone](cfg.MaxTombstones + cfg.MaxConnections),
-		probes:      slab.New[probe](cfg.MaxConnections),
-		data:        slab.New[dataState](cfg.MaxStreams),
-		receipts:    slab.New[[receipt.Len]byte](cfg.MaxStreams),
-		colds:       slab.New[coldConn](cfg.MaxConnections),
-		coldStreams: slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
-		names:       slab.NewOctets(cfg.Memory),
-		tokens:      slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
-		byID:        slab.NewTable(cfg.MaxStreams),
-		servers:     make([]server, 1),
-		words:       make(map[uint32]string),
+		cfg:          cfg,
+		keys:         aesni.NewKeysIn(cfg.Memory),
+		ivs:          aesni.NewIVSource(&cfg.Seed),
+		links:        *slab.New[link](1 << 16),
+		conns:        *slab.NewIn[conn](cfg.MaxConnections, cfg.Memory),
+		streams:      *slab.NewIn[streamRec](cfg.MaxStreams, cfg.Memory),
+		connPlaces:   slab.NewPlacesIn(cfg.MaxConnections, cfg.Memory),
+		streamPlaces: slab.NewPlacesIn(cfg.MaxStreams, cfg.Memory),
+		slots:        *slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
+		parts:        slab.New[morePart](cfg.MaxRequests),
+		pieces:       slab.New[piece](4 * cfg.MaxRequests),
+		holds:        slab.New[hold](cfg.MaxHolds),
+		graves:       slab.New[tombstone](cfg.MaxTombstones + cfg.MaxConnections),
+		probes:       slab.New[probe](cfg.MaxConnections),
+		data:         slab.New[dataState](cfg.MaxStreams),
+		receipts:     slab.New[[receipt.Len]byte](cfg.MaxStreams),
+		colds:        slab.New[coldConn](cfg.MaxConnections),
+		coldStreams:  slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
+		names:        slab.NewOctets(cfg.Memory),
+		tokens:       slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
+		byID:         slab.NewTable(cfg.MaxStreams),
+		servers:      make([]server, 1),
+		words:        make(map[uint32]string),
 
 		connTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory), // 8 ms: 65 s a turn
 		slotTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
@@ -174,7 +178,7 @@ func (m *Machine) SeedSpent() int { return m.ivs.Spent() }
 // next call.
 func (m *Machine) Stats() Stats {
 	s := m.stats
-	s.Connections, s.Streams = m.conns.Len(), m.streams.Len()
+	s.Connections, s.Streams = m.connPlaces.Len(), m.streamPlaces.Len()
 	s.InFlight, s.Holds = m.slots.Len()-m.setAsides(), m.holds.Len()
 	return s
 }

@@ -30,7 +30,7 @@ func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
 		// packets there have told the rate.
 		m.setPeer(c, address)
 		c.flags |= flagPeerAddress
-		m.connEvent(EventPeerAddress, i)
+		m.connEvent(EventPeerAddress, c)
 	case !bytes.Equal(m.coldOf(c).candidate, address):
 		m.ownCold(c).candidate = bytes.Clone(address)
 		c.flags |= flagTestAddress
@@ -72,7 +72,7 @@ func (m *Machine) addressTested(i uint32, c *conn, sequence Sequence, authentic 
 		m.setPeer(c, cold.candidate)
 		cold.moved = m.now
 		m.arrives(c, true) // what was refused at the other address
-		m.connEvent(EventPeerAddress, i)
+		m.connEvent(EventPeerAddress, c)
 	}
 	cold.candidate = nil
 }

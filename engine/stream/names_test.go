@@ -131,7 +131,7 @@ func TestTombstoneIsWhereTheTokenWas(t *testing.T) {
 			if conn == 0 || conn&graveBit != 0 {
 				t.Fatalf("at %q, %q behind the token: no connection", now, behind)
 			}
-			handle := ConnHandle(h.m.conns.Handle(conn))
+			handle := ConnHandle(h.m.connPlaces.Handle(conn))
 			send(frame.ConnectionClose{})
 			h.m.ReleaseConn(handle)
 			if v := h.m.tokens.Get(token); v&graveBit == 0 {

@@ -43,7 +43,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	s, o := m.streams.At(k), m.optionsOf(c)
 	amount := w.packet.Amount()
 	switch {
-	case p.PacketType != ilp.TypePrepare, p.Frame.StreamID != s.id, p.Frame.Shares == 0, s.flags.has(streamOver),
+	case p.PacketType != ilp.TypePrepare, p.Frame.StreamID != uint64(s.id), p.Frame.Shares == 0, s.flags.has(streamOver),
 		amount == 0, amount < p.PrepareAmount, p.Sequence >= maxSequence,
 		!s.surelyTakes(amount), c.heldIn > 0, !fits(c.totalReceived, amount),
 		!aesni.Equal32(&op.Condition, (*[32]byte)(w.packet.Condition())),
@@ -63,13 +63,13 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	m.stats.ReleasedPackets++
 	m.stats.Released = satAdd(m.stats.Released, amount)
 	m.stats.FulfillsOut++
-	m.moneyReceived(k, s, o, amount)
+	m.moneyReceived(s, o, amount)
 
 	m.answerRoom()
 	from := len(m.scratch.out)
 	answer := &m.scratch.limit
 	answer.PacketType, answer.Sequence, answer.PrepareAmount = ilp.TypeFulfill, p.Sequence, amount
-	answer.Frame.StreamID, answer.Frame.ReceiveMax, answer.Frame.TotalReceived = s.id, s.receiveMax, s.received
+	answer.Frame.StreamID, answer.Frame.ReceiveMax, answer.Frame.TotalReceived = uint64(s.id), s.receiveMax, s.received
 	b := answer.Append(m.scratch.out)
 	m.scratch.out = b
 	n := len(b) - from + frame.Overhead
@@ -120,12 +120,12 @@ func (m *Machine) roomFor(h LinkHandle, n int, out Output) bool {
 // if so, its turn may still find nothing.
 func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Output) (done, more bool) {
 	k := c.firstStream
-	if c.flags&(flagReady|flagPeerAddress|unplainOut) != flagReady|flagPeerAddress || k == 0 || k != c.lastStream ||
+	if c.flags&(flagReady|flagPeerAddress|unplainOut) != flagReady|flagPeerAddress || k == 0 ||
 		c.firstDoubt != 0 || c.nextSequence >= maxSequence-1 || m.general() {
 		return false, false
 	}
 	s, o := m.streams.At(k), m.optionsOf(c)
-	if s.flags.has(streamOver) || s.data != 0 || o.Padding || o.PacketsPerSecond > 0 ||
+	if s.next != 0 || s.flags.has(streamOver) || s.data != 0 || o.Padding || o.PacketsPerSecond > 0 ||
 		c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
 		return false, false
 	}
@@ -144,7 +144,7 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Outpu
 	from := len(w.out)
 	packet := &w.money
 	packet.PacketType, packet.Sequence, packet.PrepareAmount = ilp.TypePrepare, c.nextSequence, least
-	packet.Frame.StreamID, packet.Frame.Shares = s.id, uint64(amount)
+	packet.Frame.StreamID, packet.Frame.Shares = uint64(s.id), uint64(amount)
 	b := packet.Append(w.out)
 	n := len(b) - from + frame.Overhead
 	prefix, rest := m.peerParts(c)
@@ -200,8 +200,9 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 		return false
 	}
 	var p frame.MaxMoneyPacket
-	rec := m.streams.At(s.stream)
-	if !p.Parse(op.Text) || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != rec.id ||
+	k := s.stream
+	rec := m.streams.At(k)
+	if !p.Parse(op.Text) || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != uint64(rec.id) ||
 		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax {
 		return false
 	}
@@ -220,10 +221,10 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	mustAdd(&rec.sent, amount)
 	rec.heldDest = floorSub(rec.heldDest, s.partDest)
 	rec.delivered = satAdd(rec.delivered, arrived)
-	m.moneySent(s.stream, rec, o, amount)
-	m.noteTotal(s.stream, rec)
+	m.moneySent(rec, o, amount)
+	m.noteTotal(rec)
 	if rec.heldOut == 0 {
-		m.noteStuck(s.stream, rec, c)
+		m.noteStuck(k, rec, c)
 	}
 	c.lastRate = rate{uint64(arrived), uint64(amount)}
 	m.arrives(c, amount >= c.size.test)
@@ -240,7 +241,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	c.refs--
 	m.slots.Free(i)
 	rec.remoteReceived = max(rec.remoteReceived, p.Frame.TotalReceived)
-	if !c.idle(rec) {
+	if !c.idle(k, rec) {
 		m.noteMoneyBlocked(rec)
 		m.wakeConn(ci, c)
 	}
@@ -249,6 +250,6 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 
 // idle says that a connection has nothing to send, whatever its windows and its pauses
 // allow: its only stream has sent all money that it may.
-func (c *conn) idle(s *streamRec) bool {
-	return c.flags&(flagReady|wantsOut) == flagReady && c.firstStream == c.lastStream && s.data == 0 && s.sendMax <= satAdd(s.sent, s.heldOut)
+func (c *conn) idle(i uint32, s *streamRec) bool {
+	return c.flags&(flagReady|wantsOut) == flagReady && c.firstStream == i && s.next == 0 && s.data == 0 && s.sendMax <= satAdd(s.sent, s.heldOut)
 }

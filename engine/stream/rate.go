@@ -167,7 +167,7 @@ func (m *Machine) rateFound(i uint32, c *conn) {
 	m.setRate(c, m.probes.At(c.probe).best)
 	m.freeProbe(c)
 	c.flags = c.flags&^flagProbing | flagReady
-	m.connEvent(EventConnected, i)
+	m.connEvent(EventConnected, c)
 	m.armConn(i, c)
 	m.wakeConn(i, c)
 }
@@ -190,7 +190,7 @@ func (m *Machine) noteStuck(k uint32, s *streamRec, c *conn) {
 	most := min(o.MaxInFlightAmount, c.size.ceiling(o.MaxPacketAmount))
 	if left := m.unsent(c, s); left > 0 && min(left, most) < least {
 		s.flags |= streamStuck
-		m.streamEvent(EventUndeliverable, k, s)
+		m.streamEvent(EventUndeliverable, s)
 		m.events.last().Amount = least
 	}
 }

@@ -57,14 +57,14 @@ func (m *Machine) appendReceipt(b []byte, n int, i uint32, s *streamRec) ([]byte
 	}
 	k := m.coldOf(m.conns.At(i)).receipts
 	m.scratch.receipt = AppendReceipt(m.scratch.receipt[:0], &k.nonce, &k.secret, uint8(s.id), s.received+m.plant.tentative(m.coldStreamOf(s).heldIn))
-	return frame.StreamReceipt{StreamID: s.id, Receipt: m.scratch.receipt}.Append(b), n + 1
+	return frame.StreamReceipt{StreamID: uint64(s.id), Receipt: m.scratch.receipt}.Append(b), n + 1
 }
 
 // takeReceipt keeps the receipt with the highest total: replies may overtake
 // each other.
 func (m *Machine) takeReceipt(s *streamRec, b []byte) {
 	r, err := receipt.Parse(b)
-	if err != nil || uint64(r.StreamID) != s.id {
+	if err != nil || uint32(r.StreamID) != s.id {
 		return
 	}
 	cold := m.ownColdStream(s)

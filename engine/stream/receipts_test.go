@@ -131,7 +131,7 @@ func TestNoReceiptForStreamsAboveTheHighestNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.a.m.ownCold(rec).receipts = &k
-	for id, want := range map[uint64]int{255: 1, 256: 0, 1001: 0} {
+	for id, want := range map[uint32]int{255: 1, 256: 0, 1001: 0} {
 		if _, n := w.a.m.appendReceipt(nil, 0, i, &streamRec{id: id}); n != want {
 			t.Errorf("stream %d: %d receipts", id, n)
 		}

@@ -142,7 +142,7 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	invariant(m.tokenOf(c) == w.token, "a connection has the name of another token")
 	m.enter(i, w.token)
 	m.armConn(i, c)
-	m.connEvent(EventAccepted, i)
+	m.connEvent(EventAccepted, c)
 	return i
 }
 
@@ -226,7 +226,7 @@ func (m *Machine) acceptMoney(i uint32, c *conn, amount Amount, parts []part, r 
 			ok = false
 			s.flags |= streamTellMaxMoney
 			if s.flags.has(streamClosed | streamRemoteClosed) {
-				r.closedStream(s.id)
+				r.closedStream(uint64(s.id))
 			}
 		}
 	}

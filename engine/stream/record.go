@@ -65,7 +65,7 @@ type conn struct {
 	lastActive            Instant
 	totalReceived, heldIn Amount // in our units
 
-	lastStream   uint32
+	self         uint32 // number of its handle, in Machine.connPlaces
 	firstDoubt   uint32 // expired packets without an answer, oldest first
 	names        uint32 // of its ends, in Machine.names
 	cold         uint32 // index of its coldConn, or 0
@@ -83,7 +83,8 @@ type conn struct {
 	// What is seldom looked at.
 	secret        [32]byte
 	maxDataRemote uint64 // how far the peer lets us send on all streams together
-	nextStreamID  uint64
+	nextStreamID  uint32
+	lastStream    uint32
 	openStreams   uint32
 	probe         uint32 // index of its probe while the rate is looked for, or 0
 	server        uint32 // its server, or 0
@@ -215,7 +216,8 @@ type streamRec struct {
 	next  uint32 // of the same connection
 	flags streamFlags
 	cold  uint32 // index of its coldStream, or 0
-	id    uint64
+	id    uint32 // IL-RFC 0029 §4.4.1
+	self  uint32 // number of its handle, in Machine.streamPlaces
 	// Receiving, in our units.
 	receiveMax, received Amount
 	moneyIn              Amount // of events that wait to be polled, in so many packets

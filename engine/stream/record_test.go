@@ -97,7 +97,7 @@ func TestSleepingConnectionsLeaveTheirKeysToOthers(t *testing.T) {
 	if sent != received || sent == 0 {
 		t.Errorf("%d sent, %d received", sent, received)
 	}
-	client, server := ConnHandle(w.a.m.conns.Handle(1)), ConnHandle(w.b.m.conns.Handle(1))
+	client, server := ConnHandle(w.a.m.connPlaces.Handle(1)), ConnHandle(w.b.m.connPlaces.Handle(1))
 	if a, b, none := w.a.m.ConnServer(client), w.b.m.ConnServer(server), w.b.m.ConnServer(0); a != 0 || b != 1 || none != 0 {
 		t.Errorf("they came in at %d and %d, and nobody at %d", a, b, none)
 	}

@@ -122,7 +122,7 @@ func (m *Machine) replyRoom(c *conn) int {
 
 // maxMoney is the stream's receive limit as it is told.
 func (s *streamRec) maxMoney() frame.StreamMaxMoney {
-	return frame.StreamMaxMoney{StreamID: s.id, ReceiveMax: s.receiveMax, TotalReceived: s.received}
+	return frame.StreamMaxMoney{StreamID: uint64(s.id), ReceiveMax: s.receiveMax, TotalReceived: s.received}
 }
 
 // receiptFrame is more than a StreamReceipt frame takes.
@@ -198,11 +198,11 @@ func (m *Machine) appendDue(b []byte, n int, i uint32, c *conn, limit int, inRep
 // appendStreamDue appends what is due of one stream.
 func (m *Machine) appendStreamDue(b []byte, n int, c *conn, i uint32, s *streamRec, inReply bool) ([]byte, int) {
 	if s.flags.has(streamCloseDue) && (!inReply || !c.flags.has(flagPeerAddress)) {
-		b = frame.StreamClose{StreamID: s.id, Code: m.coldStreamOf(s).code, Message: []byte(m.words[i])}.Append(b)
+		b = frame.StreamClose{StreamID: uint64(s.id), Code: m.coldStreamOf(s).code, Message: []byte(m.words[i])}.Append(b)
 		n++
 		s.flags &^= streamCloseDue
 		if inReply { // nothing tells whether it arrives
-			m.loose = append(m.loose, m.streams.Handle(i))
+			m.loose = append(m.loose, m.streamHandle(s))
 		} else {
 			s.flags |= streamCloseSent
 			m.ownColdStream(s).closeSlot = m.composing
@@ -219,17 +219,17 @@ func (m *Machine) appendStreamDue(b []byte, n int, c *conn, i uint32, s *streamR
 		n++
 	}
 	if s.flags.has(streamTellMaxData) {
-		b = frame.StreamMaxData{StreamID: s.id, MaxOffset: m.windowEnd(c, s)}.Append(b)
+		b = frame.StreamMaxData{StreamID: uint64(s.id), MaxOffset: m.windowEnd(c, s)}.Append(b)
 		s.flags &^= streamTellMaxData
 		n++
 	}
 	if s.flags.has(streamTellBlocked) {
-		b = frame.StreamMoneyBlocked{StreamID: s.id, SendMax: s.sendMax, TotalSent: s.sent}.Append(b)
+		b = frame.StreamMoneyBlocked{StreamID: uint64(s.id), SendMax: s.sendMax, TotalSent: s.sent}.Append(b)
 		s.flags &^= streamTellBlocked
 		n++
 	}
 	if s.flags.has(streamTellDataBlocked) {
-		b = frame.StreamDataBlocked{StreamID: s.id, MaxOffset: m.data.At(s.data).end()}.Append(b)
+		b = frame.StreamDataBlocked{StreamID: uint64(s.id), MaxOffset: m.data.At(s.data).end()}.Append(b)
 		s.flags &^= streamTellDataBlocked
 		n++
 	}

@@ -361,7 +361,7 @@ const warnSequence = maxSequence / 2
 func (m *Machine) countSequence(i uint32, c *conn) {
 	switch c.nextSequence {
 	case warnSequence:
-		m.connEvent(EventHalfExhausted, i)
+		m.connEvent(EventHalfExhausted, c)
 	case maxSequence - 1:
 		m.failConn(i, c, frame.InternalError, "all sequences are used")
 	}

@@ -6,38 +6,49 @@ import (
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
-func streamKey(conn uint32, id uint64) uint64 { return uint64(conn)<<32 | id&0xffffffff }
+// maxStreamID is the highest id of a stream: far beyond what a connection opens.
+const maxStreamID = 1<<32 - 3
+
+func streamKey(conn, id uint32) uint64 { return uint64(conn)<<32 | uint64(id) }
 
 // findStream is the stream of a connection with an id, or 0.
 func (m *Machine) findStream(i uint32, c *conn, id uint64) uint32 {
-	if f := c.firstStream; f != 0 && m.streams.At(f).id == id {
+	if f := c.firstStream; f != 0 && uint64(m.streams.At(f).id) == id {
 		return f
 	}
-	if id > 0xffffffff {
+	if id > maxStreamID {
 		return 0
 	}
-	return m.byID.Get(streamKey(i, id))
+	return m.byID.Get(streamKey(i, uint32(id)))
 }
 
 // newStream makes a stream of either side.
-func (m *Machine) newStream(i uint32, c *conn, id uint64) (uint32, *streamRec, bool) {
+func (m *Machine) newStream(i uint32, c *conn, id uint32) (*streamRec, bool) {
 	if m.crowded() {
-		return 0, nil, false
+		return nil, false
 	}
 	s, rec, ok := m.streams.Alloc()
 	if !ok {
-		return 0, nil, false
+		return nil, false
 	}
-	rec.conn, rec.id = i, id
-	if c.lastStream != 0 {
-		invariant(m.byID.Put(streamKey(i, id), s), "more stream ids than streams")
-		m.streams.At(c.lastStream).next = s
-	} else {
-		c.firstStream = s
-	}
-	c.lastStream = s
+	self, ok := m.streamPlaces.Alloc(s)
+	invariant(ok, "more streams than handles")
+	rec.conn, rec.id, rec.self = i, id, self
+	m.enlist(s, rec, c)
 	c.openStreams++
-	return s, rec, true
+	return rec, true
+}
+
+// enlist puts a stream behind the others of its connection, of which all but the first are
+// looked up in a table.
+func (m *Machine) enlist(i uint32, s *streamRec, c *conn) {
+	if c.lastStream != 0 {
+		invariant(m.byID.Put(streamKey(s.conn, s.id), i), "more stream ids than streams")
+		m.streams.At(c.lastStream).next = i
+	} else {
+		c.firstStream = i
+	}
+	c.lastStream = i
 }
 
 // OpenStream opens a stream of ours. ErrStreamIDs means that the peer takes no
@@ -48,14 +59,17 @@ func (m *Machine) OpenStream(now Instant, h ConnHandle) (StreamHandle, error) {
 		return 0, err
 	}
 	m.now = now
-	if c.nextStreamID > m.coldOf(c).maxStreamIDRemote {
+	if c.nextStreamID > maxStreamID {
+		return 0, ErrStreamIDs
+	}
+	if uint64(c.nextStreamID) > m.coldOf(c).maxStreamIDRemote {
 		if !c.flags.has(flagToldIDBlocked) {
 			c.flags |= flagTellIDBlocked | flagToldIDBlocked
 			m.wakeConn(i, c)
 		}
 		return 0, ErrStreamIDs
 	}
-	s, rec, ok := m.newStream(i, c, c.nextStreamID)
+	rec, ok := m.newStream(i, c, c.nextStreamID)
 	if !ok {
 		return 0, ErrTooMany
 	}
@@ -63,12 +77,12 @@ func (m *Machine) OpenStream(now Instant, h ConnHandle) (StreamHandle, error) {
 	rec.receiveMax = m.optionsOf(c).ReceiveMax
 	rec.flags |= streamTellMaxMoney | streamTellMaxData
 	c.flags |= flagDirtyStreams
-	return StreamHandle(m.streams.Handle(s)), nil
+	return m.streamHandle(rec), nil
 }
 
 // openStream is the stream of a handle if it may still be used.
 func (m *Machine) openStream(h StreamHandle) (uint32, *streamRec, *conn, error) {
-	s, ok := m.streams.Get(slab.Handle(h))
+	i, s, ok := m.streamOf(h)
 	if !ok {
 		return 0, nil, nil, ErrGone
 	}
@@ -76,21 +90,24 @@ func (m *Machine) openStream(h StreamHandle) (uint32, *streamRec, *conn, error) 
 	if s.flags.has(streamClosed|streamRemoteClosed|streamEnding) || c.flags.has(flagClosed) {
 		return 0, nil, nil, ErrClosed
 	}
-	return slab.Handle(h).Index(), s, c, nil
+	return i, s, c, nil
 }
 
 // Fetch asks the memory for what the calls on these streams look at, and waits for
-// nothing: who is about to visit many streams in no order of memory calls it for some
-// dozens at a time before. Handles of what is no more do no harm.
+// nothing but where they are: who is about to visit many streams in no order of memory
+// calls it for some dozens at a time before. Handles of what is no more do no harm.
 func (m *Machine) Fetch(streams []StreamHandle) {
 	for _, h := range streams {
-		if i := slab.Handle(h).Index(); m.streams.Generation(i) != 0 {
+		m.streamPlaces.Prefetch(slab.Handle(h))
+	}
+	for _, h := range streams {
+		if i, ok := m.streamPlaces.Get(slab.Handle(h)); ok {
 			m.streams.Prefetch(i, streamLinesOut)
 		}
 	}
 	for _, h := range streams {
-		if s, ok := m.streams.Get(slab.Handle(h)); ok {
-			m.conns.Prefetch(s.conn, linesOut)
+		if i, ok := m.streamPlaces.Get(slab.Handle(h)); ok {
+			m.conns.Prefetch(m.streams.At(i).conn, linesOut)
 		}
 	}
 }
@@ -99,7 +116,7 @@ func (m *Machine) Fetch(streams []StreamHandle) {
 // lowered to what is sent and in flight; below that it is ErrMaximum. A stream that is
 // closed or closing answers ErrClosed, here and at the other maxima.
 func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
-	_, s, c, err := m.openStream(h)
+	i, s, c, err := m.openStream(h)
 	if err != nil {
 		return err
 	}
@@ -113,7 +130,7 @@ func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
 	}
 	s.flags &^= streamTotalTold | streamToldBlocked | streamStuck
 	m.noteMoneyBlocked(s)
-	m.noteStuck(slab.Handle(h).Index(), s, c)
+	m.noteStuck(i, s, c)
 	m.wakeConn(s.conn, c)
 	return nil
 }
@@ -121,7 +138,7 @@ func (m *Machine) SetSendMax(now Instant, h StreamHandle, limit Amount) error {
 // SetDeliverMax stops sending once so much was delivered in all, in the peer's
 // units, whatever the send maximum is. What is in flight counts at the rate.
 func (m *Machine) SetDeliverMax(now Instant, h StreamHandle, limit Amount) error {
-	_, s, c, err := m.openStream(h)
+	i, s, c, err := m.openStream(h)
 	if err != nil {
 		return err
 	}
@@ -130,7 +147,7 @@ func (m *Machine) SetDeliverMax(now Instant, h StreamHandle, limit Amount) error
 		s.flags |= streamDeliverMax
 		m.ownColdStream(s).deliverMax = limit
 	}
-	m.noteStuck(slab.Handle(h).Index(), s, c)
+	m.noteStuck(i, s, c)
 	m.wakeConn(s.conn, c)
 	return nil
 }
@@ -191,17 +208,17 @@ type StreamInfo struct {
 
 // StreamInfo describes a stream.
 func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
-	s, ok := m.streams.Get(slab.Handle(h))
+	i, s, ok := m.streamOf(h)
 	if !ok {
 		return StreamInfo{}, false
 	}
 	cold := m.coldStreamOf(s)
 	info := StreamInfo{
-		ID: s.id, Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: cold.unknown,
+		ID: uint64(s.id), Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: cold.unknown,
 		Delivered: s.delivered, DeliverMax: maxAmount, RemoteMax: s.remoteMax, RemoteReceived: s.remoteReceived, RemoteLimit: s.flags.has(streamRemoteLimit),
 		Closed: s.flags.has(streamClosed), RemoteClosed: s.flags.has(streamRemoteClosed), Code: cold.code,
-		CloseMessage: m.words[slab.Handle(h).Index()],
-		Conn:         ConnHandle(m.conns.Handle(s.conn)), User: cold.user,
+		CloseMessage: m.words[i],
+		Conn:         m.connHandle(m.conns.At(s.conn)), User: cold.user,
 	}
 	if s.flags.has(streamDeliverMax) {
 		info.DeliverMax = cold.deliverMax
@@ -224,13 +241,13 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 
 // Streams appends the streams of a connection that are not released.
 func (m *Machine) Streams(h ConnHandle, dst []StreamHandle) []StreamHandle {
-	c, ok := m.conns.Get(slab.Handle(h))
+	_, c, ok := m.connOf(h)
 	if !ok {
 		return dst
 	}
 	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
-		if !m.streams.At(s).flags.has(streamReleased) {
-			dst = append(dst, StreamHandle(m.streams.Handle(s)))
+		if rec := m.streams.At(s); !rec.flags.has(streamReleased) {
+			dst = append(dst, m.streamHandle(rec))
 		}
 	}
 	return dst
@@ -238,7 +255,7 @@ func (m *Machine) Streams(h ConnHandle, dst []StreamHandle) []StreamHandle {
 
 // SetStreamUser tags a stream with a number of the owner's; events carry it.
 func (m *Machine) SetStreamUser(h StreamHandle, user uint64) {
-	if s, ok := m.streams.Get(slab.Handle(h)); ok {
+	if _, s, ok := m.streamOf(h); ok {
 		m.ownColdStream(s).user = user
 		s.flags |= streamTagged
 	}
@@ -262,7 +279,7 @@ func (m *Machine) CloseStream(now Instant, h StreamHandle) error {
 // dropped, what is in flight stays accounted. The peer is told code and message;
 // EventStreamClosed follows.
 func (m *Machine) DestroyStream(now Instant, h StreamHandle, code frame.ErrorCode, message string) error {
-	s, ok := m.streams.Get(slab.Handle(h))
+	i, s, ok := m.streamOf(h)
 	if !ok {
 		return ErrGone
 	}
@@ -271,7 +288,6 @@ func (m *Machine) DestroyStream(now Instant, h StreamHandle, code frame.ErrorCod
 		return ErrClosed
 	}
 	m.now = now
-	i := slab.Handle(h).Index()
 	m.ownColdStream(s).code = code
 	m.say(i, message)
 	s.flags |= streamCloseDue
@@ -341,14 +357,14 @@ func (m *Machine) streamOver(i uint32, s *streamRec, c *conn) {
 	ours := (s.id%2 == 1) == c.flags.has(flagClient)
 	cold := m.ownCold(c)
 	if ours {
-		cold.localClosed.add(ordinal(s.id), &cold.farLocal)
+		cold.localClosed.add(ordinal(uint64(s.id)), &cold.farLocal)
 	} else {
-		cold.remoteClosed.add(ordinal(s.id), &cold.farRemote)
-		cold.maxStreamIDLocal += 2
+		cold.remoteClosed.add(ordinal(uint64(s.id)), &cold.farRemote)
+		cold.maxStreamIDLocal = min(cold.maxStreamIDLocal+2, maxStreamID)
 		c.flags |= flagTellLimit
 	}
 	m.dropOutgoing(s)
-	m.streamEvent(EventStreamClosed, i, s)
+	m.streamEvent(EventStreamClosed, s)
 }
 
 // remoteStreamClose takes a StreamClose of the peer's: both directions end.
@@ -369,12 +385,12 @@ func (m *Machine) remoteStreamClose(i uint32, f frame.StreamClose) {
 // ReleaseStream lets the record of a closed stream go, with what was not read.
 // Its owner calls it once after EventStreamClosed.
 func (m *Machine) ReleaseStream(h StreamHandle) {
-	s, ok := m.streams.Get(slab.Handle(h))
+	i, s, ok := m.streamOf(h)
 	if !ok || !s.flags.has(streamClosed) || s.flags.has(streamReleased) {
 		return
 	}
 	s.flags |= streamReleased
-	m.dropStream(slab.Handle(h).Index(), s)
+	m.dropStream(i, s)
 }
 
 // dropStream frees a released stream once nothing names it and its StreamClose
@@ -431,7 +447,7 @@ func (m *Machine) freeStream(i uint32) {
 		packets uint32
 	}{{EventMoneyReceived, s.moneyIn, s.packetsIn}, {EventMoneySent, s.moneyOut, s.packetsOut}} {
 		if e.packets > 0 {
-			m.streamEvent(e.kind, i, s)
+			m.streamEvent(e.kind, s)
 			last := m.events.last()
 			last.Amount, last.Packets = e.amount, e.packets
 		}
@@ -445,6 +461,7 @@ func (m *Machine) freeStream(i uint32) {
 	}
 	delete(m.words, i)
 	m.byID.Delete(streamKey(s.conn, s.id))
+	m.streamPlaces.Free(s.self)
 	*s = streamRec{}
 	m.streams.Free(i)
 }

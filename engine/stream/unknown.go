@@ -214,7 +214,7 @@ func (m *Machine) leaveUntold(c *conn) {
 	c.flags |= flagUntold
 	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
 		if rec := m.streams.At(k); m.coldStreamOf(rec).unknown > 0 {
-			m.streamEvent(EventUnsettled, k, rec)
+			m.streamEvent(EventUnsettled, rec)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Package slab keeps many small things in few large pieces of memory, and
 // names them by index: records ([Slab]), octets of any length ([Octets]), queues ([Ring],
-// and [FIFO] for whole values), timers ([Wheel]) and the way from a hash to an index
-// ([Table]). Records without pointers may live outside of the heap ([Memory]), and the
+// and [FIFO] for whole values), timers ([Wheel]), the way from a hash to an index
+// ([Table]) and from a handle to what may move ([Places]). Records without pointers may live outside of the heap ([Memory]), and the
 // processor can be asked to load them before they are needed ([Slab.Prefetch]).
 //
 // # Why indexes

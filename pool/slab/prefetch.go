@@ -19,3 +19,10 @@ func (t *Table) Prefetch(key uint64) {
 // Prefetch asks for lines cache lines from p on, at least one. They are not looked at:
 // nothing need be there.
 func Prefetch(p unsafe.Pointer, lines int) { prefetch(p, lines) }
+
+// Prefetch is the same for where the thing of a handle is.
+func (p *Places) Prefetch(h Handle) {
+	if i := h.Index(); i>>segmentShift < uint32(len(p.segments)) {
+		prefetch(unsafe.Pointer(p.entry(i)), 1)
+	}
+}
