@@ -62,7 +62,7 @@ type Config struct {
 	// stays held, in nanoseconds. Zero means 5 s.
 	ExpiryMargin int64
 
-	// MaxConnections bounds live connections; new ones past it get T03.
+	// MaxConnections bounds live connections, at most 1<<24; new ones past it get T03.
 	// Zero means DefaultMaxConnections.
 	MaxConnections int
 	// MaxStreams bounds live streams of the machine. Zero means 1<<21.
@@ -105,6 +105,7 @@ func (c *Config) fill() {
 	c.FulfillMargin = max(c.FulfillMargin, 0)
 	orDefault(&c.ExpiryMargin, 5e9)
 	orDefault(&c.MaxConnections, DefaultMaxConnections)
+	c.MaxConnections = min(c.MaxConnections, maxConnections)
 	orDefault(&c.MaxStreams, 1<<21)
 	orDefault(&c.MaxRequests, 1<<20)
 	c.MaxRequests = min(c.MaxRequests, 1<<20)
@@ -184,9 +185,9 @@ type Options struct {
 	// IdleTimeout ends the connection after so many nanoseconds without a
 	// packet of the peer's. Zero means 60 s; negative means never.
 	IdleTimeout int64
-	// SleepAfter drops the keys and buffers of a quiet connection after so
-	// many nanoseconds; they are derived anew at the next packet. Zero means
-	// 30 s; negative means never.
+	// SleepAfter has a quiet connection give up its keys and its buffers after so many
+	// nanoseconds, and shrink to a fifth of what is left if nothing of it is under way:
+	// all is made again at its next packet. Zero means 30 s; negative means never.
 	SleepAfter int64
 	// Expiry is how far ahead our prepares expire, in nanoseconds. Zero means 30 s;
 	// FarFuture suits an end whose clock is wrong.

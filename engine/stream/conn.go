@@ -111,21 +111,25 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 // newConn takes a record. Its token is to be entered soon, when its place is loaded.
 func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bool) {
 	m.tokens.Prefetch(token)
-	i, c, ok := m.conns.Alloc()
+	self, ok := m.connPlaces.Alloc(0)
 	if !ok {
 		return 0, nil, false
 	}
-	self, ok := m.connPlaces.Alloc(i)
+	i, c, ok := m.conns.Alloc()
 	invariant(ok, "more connections than handles")
+	m.connPlaces.Move(self, i)
 	o := m.options.entries[options]
 	o.users++
-	*c = conn{
-		self: self, link: link, options: options, nextSequence: 1,
-		maxDataRemote: assumedConnWindow, lastActive: m.now,
-	}
+	c.begin(o)
+	c.self, c.link, c.options, c.lastActive = self, link, options, m.now
+	return i, c, true
+}
+
+// begin makes an empty record what every connection with such options has at first.
+func (c *conn) begin(o *connOptions) {
+	c.nextSequence, c.maxDataRemote = 1, assumedConnWindow
 	c.size.init(o.MaxPacketAmount)
 	c.window.init(o.Congestion, o.MaxInFlight)
-	return i, c, true
 }
 
 // enter has packets find a new connection.
@@ -208,10 +212,11 @@ func ratio(num, den uint64) float64 {
 
 // ConnInfo describes a connection.
 func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
-	_, c, ok := m.connOf(h)
+	c, l, ok := m.lookAtConn(h)
 	if !ok {
 		return ConnInfo{}, false
 	}
+	defer m.lay(l)
 	cold := m.coldOf(c)
 	info := ConnInfo{
 		Received: c.totalReceived, Sent: c.totalSent, Delivered: c.delivered, Held: c.heldOut, Unknown: cold.unknown,
@@ -233,23 +238,26 @@ func (m *Machine) ConnInfo(h ConnHandle) (ConnInfo, bool) {
 
 // ConnServer is ConnInfo.Server alone.
 func (m *Machine) ConnServer(h ConnHandle) ServerID {
-	if _, c, ok := m.connOf(h); ok {
-		return ServerID(c.server)
+	c, l, ok := m.lookAtConn(h)
+	if !ok {
+		return 0
 	}
-	return 0
+	defer m.lay(l)
+	return ServerID(c.server)
 }
 
 // SetConnUser tags a connection with a number of the owner's; events carry it.
 func (m *Machine) SetConnUser(h ConnHandle, user uint64) {
-	if _, c, ok := m.connOf(h); ok {
+	if c, l, ok := m.lookAtConn(h); ok {
 		c.user = user
+		m.lay(l)
 	}
 }
 
 // SharedSecret returns the shared secret of a connection, for packet ids.
 func (m *Machine) SharedSecret(h ConnHandle) (secret [32]byte, ok bool) {
-	if _, c, live := m.connOf(h); live {
-		return c.secret, true
+	if _, live := m.connPlaces.Get(slab.Handle(h)); live {
+		return *m.secretOf(slab.Handle(h).Index()), true
 	}
 	return secret, false
 }
@@ -394,10 +402,11 @@ func (m *Machine) unrefConn(i uint32) {
 
 // sleep drops what a quiet connection can derive again. A hold that was released in
 // the same call may still have its answer to seal.
-func (m *Machine) sleep(i uint32, c *conn) {
+func (m *Machine) sleep(c *conn) {
 	m.sealReplies()
 	m.freeKeys(c)
 	c.flags |= flagAsleep
+	c.window.restart()
 	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
 		m.shrinkData(m.streams.At(s))
 	}

@@ -80,10 +80,8 @@ func (m *Machine) CloseServer(now Instant, id ServerID) {
 	}
 	m.now = now
 	m.servers[id].closed = true
-	for c := m.conns.Next(0); c != 0; c = m.conns.Next(c) {
-		if m.conns.At(c).server == uint32(id) {
-			m.beginEnd(c, 1, nil)
-		}
+	for i := range m.walk(true, func(c *conn) bool { return c.server == uint32(id) }) {
+		m.beginEnd(i, 1, nil)
 	}
 }
 

@@ -46,14 +46,26 @@ var forgeries = []struct {
 		return all
 	}, -1},
 	{"token=asleep", asleepTokens, -1},
+	{"token=folded", foldedTokens, -1},
 }
 
 // asleepTokens are of the lane's connections, which are sent to sleep.
 func asleepTokens(l *lane) (all []string) {
 	for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
 		c := l.b.conns.At(i)
-		l.b.sleep(i, c)
+		l.b.sleep(c)
 		all = append(all, string(l.b.localOf(c))[len("test.hub.bob."):])
+	}
+	return all
+}
+
+// foldedTokens are the same, and nothing else is left of them.
+func foldedTokens(l *lane) []string {
+	all := asleepTokens(l)
+	for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
+		if !l.b.fold(i, l.b.conns.At(i)) {
+			panic("a connection that sleeps is not folded")
+		}
 	}
 	return all
 }
@@ -109,7 +121,10 @@ func TestForgedPacketsLeaveNothingBehind(t *testing.T) {
 			t.Errorf("%s: %v allocations in %d packets", f.name, n, len(in))
 		}
 		after := l.b.Stats()
-		if f.name == "token=asleep" {
+		if f.name == "token=folded" && after.Folded != after.Connections {
+			t.Errorf("%s: garbage has unfolded %d of %d connections", f.name, after.Connections-after.Folded, after.Connections)
+		}
+		if strings.HasSuffix(f.name, "asleep") || strings.HasSuffix(f.name, "folded") {
 			for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
 				if c := l.b.conns.At(i); !c.flags.has(flagAsleep) || c.key != 0 {
 					t.Fatalf("%s: connection %d was woken by garbage", f.name, i)

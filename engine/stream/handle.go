@@ -39,7 +39,7 @@ type marks struct {
 type newcomer struct {
 	token   uint64
 	server  uint32 // or 0 of a sleeper
-	sleeper uint32 // the connection, or 0
+	sleeper uint32 // number of the handle of the connection, or 0
 	opened  opened // of a remembered one only the secret; nothing of a sleeper
 	memory  tokenScratch
 
@@ -72,6 +72,7 @@ type scratch struct {
 	money     frame.MoneyPacket
 	limit     frame.MaxMoneyPacket
 	expiry    ilp.ExpiryMemo // of prepares in
+	folded    []byte         // what a connection is folded into
 }
 
 // proof is what Transmit does with a sealed prepare once it is proved.
@@ -221,8 +222,8 @@ func (m *Machine) find(w []work) {
 			continue
 		}
 		w[i].found = m.tokens.Get(w[i].token)
-		if m.scratch.far && w[i].found != 0 && w[i].found&graveBit == 0 {
-			m.conns.Prefetch(w[i].found, linesIn)
+		if v := w[i].found; m.scratch.far && v != 0 && v&(graveBit|sleepBit) == 0 {
+			m.conns.Prefetch(v, linesIn)
 		}
 	}
 }
@@ -272,11 +273,14 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 	case v&graveBit != 0:
 		w.refuse, w.code = true, ilp.F02
 		return
+	case v&sleepBit != 0:
+		w.scratch = m.lookUpSleeper(v &^ sleepBit)
+		op.Key = scratchKey(int(w.scratch))
 	case v != 0:
 		w.conn = v
 		c := m.conns.At(v)
 		if op.Key = c.key; c.flags.has(flagAsleep) {
-			w.scratch = m.lookUpSleeper(v, c)
+			w.scratch = m.lookUpSleeper(c.self)
 			op.Key = scratchKey(int(w.scratch))
 		}
 		m.prefetchStream(c, streamLinesIn)
@@ -357,16 +361,16 @@ func (s *scratch) newcomer() (n int, c *newcomer) {
 
 // lookUpSleeper derives the encryption key of a connection that sleeps into scratch:
 // garbage does not wake it. Its packets of a vector share one block.
-func (m *Machine) lookUpSleeper(i uint32, c *conn) int8 {
+func (m *Machine) lookUpSleeper(self uint32) int8 {
 	s := &m.scratch
 	for k := range s.newcomers {
-		if s.newcomers[k].sleeper == i {
+		if s.newcomers[k].sleeper == self {
 			return int8(k)
 		}
 	}
 	n, sleeper := s.newcomer()
-	sleeper.token, sleeper.server, sleeper.sleeper, sleeper.remembered = 0, 0, i, false
-	m.keys.DeriveEncryption(scratchKey(n), c.secret[:])
+	sleeper.token, sleeper.server, sleeper.sleeper, sleeper.remembered = 0, 0, self, false
+	m.keys.DeriveEncryption(scratchKey(n), m.secretOf(self)[:])
 	return int8(n)
 }
 
@@ -380,14 +384,14 @@ func (m *Machine) proveNewcomer(n int) {
 	c.server |= provedBit
 	secret := &c.opened.secret
 	if c.sleeper != 0 {
-		secret = &m.conns.At(c.sleeper).secret
+		secret = m.secretOf(c.sleeper)
 	}
 	m.keys.DeriveFulfillment(scratchKey(n), secret[:])
 }
 
 // awaken wakes a connection whose packet has opened with the keys of a scratch block.
 func (m *Machine) awaken(i uint32, c *conn, n int8) {
-	invariant(n >= 0 && m.scratch.newcomers[n].sleeper == i, "the keys of another connection wake this one")
+	invariant(n >= 0 && m.scratch.newcomers[n].sleeper == c.self, "the keys of another connection wake this one")
 	c.flags &^= flagAsleep
 	c.key = m.keys.Alloc()
 	m.keys.Move(c.key, scratchKey(int(n)))

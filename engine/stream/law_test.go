@@ -188,7 +188,7 @@ func TestWakingInAVectorLeavesTheOrderOfTimersAlone(t *testing.T) {
 		h.send(0, money)
 		h.now += 5 * second
 		h.m.HandleTimeout(h.now, h)
-		if !h.m.conns.At(1).flags.has(flagAsleep) {
+		if h.m.Stats().Folded != 1 {
 			t.Fatal("it does not sleep")
 		}
 		token, peer := h.token, h.peer

@@ -152,11 +152,10 @@ func (m *Machine) LinkUp(now Instant, h LinkHandle) {
 	}
 	m.now = now
 	l.up = true
-	m.linkReady(slab.Handle(h).Index(), l)
-	for c := m.conns.Next(0); c != 0; c = m.conns.Next(c) {
-		if m.conns.At(c).link == slab.Handle(h).Index() {
-			m.wakeConn(c, m.conns.At(c))
-		}
+	index := slab.Handle(h).Index()
+	m.linkReady(index, l)
+	for i, c := range m.walk(false, func(c *conn) bool { return c.link == index }) { // what is folded has nothing to send
+		m.wakeConn(i, c)
 	}
 }
 
@@ -168,10 +167,8 @@ func (m *Machine) RemoveLink(now Instant, h LinkHandle) {
 	m.LinkLost(now, h)
 	m.now = now
 	index := slab.Handle(h).Index()
-	for c := m.conns.Next(0); c != 0; c = m.conns.Next(c) {
-		if m.conns.At(c).link == index {
-			m.endConn(c, 0, nil, false)
-		}
+	for i := range m.walk(true, func(c *conn) bool { return c.link == index }) {
+		m.endConn(i, 0, nil, false)
 	}
 	m.buryDead()
 	m.links.Free(index)

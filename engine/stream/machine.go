@@ -43,6 +43,7 @@ type Machine struct {
 	connTimers *slab.Wheel // next deadline of a connection
 	slotTimers *slab.Wheel // expiry of a request
 	holdTimers *slab.Wheel // deadline of a decision
+	idleTimers *slab.Wheel // idle deadline of a folded connection, by the number of its handle
 
 	secrets *[remembered]knownSecret // of tokens that came lately, or nil
 
@@ -77,10 +78,11 @@ type Machine struct {
 	unplain     bool // every packet takes the general path
 
 	plainPackets uint64 // that did not
+	folded       int    // connections that are
 	plant        plant
 }
 
-// Stats counts what a machine has done since New; the last four are what there is now.
+// Stats counts what a machine has done since New; the last five are what there is now.
 // Amounts are in the local units of the connections, added up whatever their assets.
 type Stats struct {
 	PacketsIn, Vectors uint64              // packets handled, and vectors they came in
@@ -102,7 +104,8 @@ type Stats struct {
 	Replayed           uint64              // prepares whose sequence was seen, or is too old to tell
 	Expired            uint64              // prepares too late when they arrived, or for their fulfill to leave
 	Connections        int                 // closed ones that are not released among them
-	Streams            int                 // likewise
+	Folded             int                 // of Connections, those that sleep and take least memory
+	Streams            int                 // like Connections
 	InFlight           int                 // our requests without an answer
 	Holds              int                 // incoming packets whose fulfill waits
 }
@@ -154,6 +157,7 @@ func New(cfg Config) *Machine {
 		connTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory), // 8 ms: 65 s a turn
 		slotTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
 		holdTimers: slab.NewWheel(8e6, 8192),
+		idleTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
 		trips:      new(Histogram),
 	}
 	m.requestMask = requestMask(cfg.Seed)
@@ -179,6 +183,7 @@ func (m *Machine) SeedSpent() int { return m.ivs.Spent() }
 func (m *Machine) Stats() Stats {
 	s := m.stats
 	s.Connections, s.Streams = m.connPlaces.Len(), m.streamPlaces.Len()
+	s.Folded = m.folded
 	s.InFlight, s.Holds = m.slots.Len()-m.setAsides(), m.holds.Len()
 	return s
 }

@@ -98,11 +98,10 @@ func (m *Machine) setAddress(index uint32, l *link, address []byte) {
 // move gives our end of a link's connections new addresses. Only clients'
 // addresses are ours to choose: a server is known by its credentials.
 func (m *Machine) move(index uint32, address []byte) {
-	for i := m.conns.Next(0); i != 0; i = m.conns.Next(i) {
-		c := m.conns.At(i)
-		if c.link != index || !c.flags.has(flagClient) || c.flags.has(flagClosed|flagEnding) {
-			continue
-		}
+	concerned := func(c *conn) bool {
+		return c.link == index && c.flags.has(flagClient) && !c.flags.has(flagClosed|flagEnding)
+	}
+	for i, c := range m.walk(true, concerned) {
 		local := m.localOf(c)
 		segment := local[bytes.LastIndexByte(local, '.'):]
 		if len(address)+len(segment) > ilp.MaxAddress {

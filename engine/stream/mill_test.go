@@ -401,6 +401,13 @@ func (w *mill) state() {
 			c.cold, c.names = 0, 0 // what they name is told, not where it is
 			fmt.Fprintf(&b, "end %d: conn %d, timer %d: %+v %+v %q\n", n, i, at, c, cold, names)
 		}
+		for self := m.connPlaces.Next(0); self != 0; self = m.connPlaces.Next(self) {
+			if at := m.connPlaces.At(self); at&foldedBit != 0 {
+				var c conn
+				streams, _ := m.readFold(&c, m.names.At(at&^foldedBit))
+				fmt.Fprintf(&b, "end %d: conn %d, folded with %d streams: %+v\n", n, self, streams, c)
+			}
+		}
 		for i := m.streams.Next(0); i != 0; i = m.streams.Next(i) {
 			s := *m.streams.At(i)
 			cold := *m.coldStreamOf(&s)

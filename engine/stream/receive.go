@@ -30,7 +30,7 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 			known = v
 		}
 	}
-	if known != 0 && m.conns.At(known).flags.has(flagClosed) {
+	if known != 0 && known&sleepBit == 0 && m.conns.At(known).flags.has(flagClosed) {
 		m.reject(e, ilp.F02, out) // it has ended in this vector: F02 whatever it is, as ever after
 		return
 	}
@@ -59,6 +59,9 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.stats.Expired++
 		m.turnAway(e, known, ilp.R00, out)
 		return
+	}
+	if known&sleepBit != 0 {
+		known, _ = m.unfold(known &^ sleepBit)
 	}
 	if out.Room(e.Link) < m.replyText(known, w)+replyOverhead {
 		m.turnAway(e, known, ilp.T03, out)

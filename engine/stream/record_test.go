@@ -91,8 +91,12 @@ func TestSleepingConnectionsLeaveTheirKeysToOthers(t *testing.T) {
 		}
 		sent += info.Sent
 	}
-	for i := w.b.m.conns.Next(0); i != 0; i = w.b.m.conns.Next(i) {
-		received += w.b.m.conns.At(i).totalReceived
+	for self := w.b.m.connPlaces.Next(0); self != 0; self = w.b.m.connPlaces.Next(self) {
+		info, _ := w.b.m.ConnInfo(ConnHandle(w.b.m.connPlaces.Handle(self)))
+		received += info.Received
+	}
+	if a, b := w.a.m.Stats(), w.b.m.Stats(); a.Folded != connections || b.Folded != connections {
+		t.Errorf("%d and %d of %d connections are folded", a.Folded, b.Folded, connections)
 	}
 	if sent != received || sent == 0 {
 		t.Errorf("%d sent, %d received", sent, received)

@@ -56,7 +56,12 @@ func (m *Machine) PollReady() (LinkHandle, bool) {
 // canSend says whether a connection has a packet to send that its window and
 // its pauses allow.
 func (m *Machine) canSend(c *conn) bool {
-	if c.flags.has(flagClosed|flagCloseSent) || !c.flags.has(flagPeerAddress) || m.flightFull(c) || m.paced(c) || !m.links.At(c.link).up {
+	return m.links.At(c.link).up && m.wantsToSend(c)
+}
+
+// wantsToSend is the same, whatever its link allows.
+func (m *Machine) wantsToSend(c *conn) bool {
+	if c.flags.has(flagClosed|flagCloseSent) || !c.flags.has(flagPeerAddress) || m.flightFull(c) || m.paced(c) {
 		return false
 	}
 	if c.nextSequence >= maxSequence-1 && !c.flags.has(flagCloseDue) || c.nextSequence >= maxSequence {

@@ -27,12 +27,13 @@ func (m *Machine) newStream(i uint32, c *conn, id uint32) (*streamRec, bool) {
 	if m.crowded() {
 		return nil, false
 	}
-	s, rec, ok := m.streams.Alloc()
+	self, ok := m.streamPlaces.Alloc(0)
 	if !ok {
 		return nil, false
 	}
-	self, ok := m.streamPlaces.Alloc(s)
+	s, rec, ok := m.streams.Alloc()
 	invariant(ok, "more streams than handles")
+	m.streamPlaces.Move(self, s)
 	rec.conn, rec.id, rec.self = i, id, self
 	m.enlist(s, rec, c)
 	c.openStreams++
@@ -101,12 +102,12 @@ func (m *Machine) Fetch(streams []StreamHandle) {
 		m.streamPlaces.Prefetch(slab.Handle(h))
 	}
 	for _, h := range streams {
-		if i, ok := m.streamPlaces.Get(slab.Handle(h)); ok {
+		if i, ok := m.streamPlaces.Get(slab.Handle(h)); ok && i&foldedBit == 0 {
 			m.streams.Prefetch(i, streamLinesOut)
 		}
 	}
 	for _, h := range streams {
-		if i, ok := m.streamPlaces.Get(slab.Handle(h)); ok {
+		if i, ok := m.streamPlaces.Get(slab.Handle(h)); ok && i&foldedBit == 0 {
 			m.conns.Prefetch(m.streams.At(i).conn, linesOut)
 		}
 	}
@@ -208,10 +209,11 @@ type StreamInfo struct {
 
 // StreamInfo describes a stream.
 func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
-	i, s, ok := m.streamOf(h)
+	i, s, l, ok := m.lookAtStream(h)
 	if !ok {
 		return StreamInfo{}, false
 	}
+	defer m.lay(l)
 	cold := m.coldStreamOf(s)
 	info := StreamInfo{
 		ID: uint64(s.id), Received: s.received, ReceiveMax: s.receiveMax, Sent: s.sent, SendMax: s.sendMax, Held: s.heldOut, Unknown: cold.unknown,
@@ -241,10 +243,11 @@ func (m *Machine) StreamInfo(h StreamHandle) (StreamInfo, bool) {
 
 // Streams appends the streams of a connection that are not released.
 func (m *Machine) Streams(h ConnHandle, dst []StreamHandle) []StreamHandle {
-	_, c, ok := m.connOf(h)
+	c, l, ok := m.lookAtConn(h)
 	if !ok {
 		return dst
 	}
+	defer m.lay(l)
 	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
 		if rec := m.streams.At(s); !rec.flags.has(streamReleased) {
 			dst = append(dst, m.streamHandle(rec))
@@ -255,9 +258,10 @@ func (m *Machine) Streams(h ConnHandle, dst []StreamHandle) []StreamHandle {
 
 // SetStreamUser tags a stream with a number of the owner's; events carry it.
 func (m *Machine) SetStreamUser(h StreamHandle, user uint64) {
-	if _, s, ok := m.streamOf(h); ok {
+	if _, s, l, ok := m.lookAtStream(h); ok {
 		m.ownColdStream(s).user = user
 		s.flags |= streamTagged
+		m.lay(l)
 	}
 }
 

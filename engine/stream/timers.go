@@ -19,7 +19,11 @@ func (m *Machine) armConn(i uint32, c *conn) {
 	if o.IdleTimeout > 0 && cold.closeAfter == 0 {
 		at = min(at, c.lastActive+Instant(o.IdleTimeout))
 	}
-	if o.SleepAfter > 0 && !c.flags.has(flagAsleep) {
+	switch {
+	case o.SleepAfter <= 0:
+	case c.flags.has(flagAsleep): // what kept it from being folded may be over then
+		at = min(at, m.now+max(Instant(o.SleepAfter), 1e9))
+	default:
 		at = min(at, max(c.lastActive+Instant(o.SleepAfter), m.now+1e9))
 	}
 	if cold.retry.notBefore > m.now {
@@ -57,8 +61,13 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 		return
 	case o.IdleTimeout > 0 && cold.closeAfter == 0 && m.now >= c.lastActive+Instant(o.IdleTimeout):
 		m.failConn(i, c, frame.InternalError, "no packet for too long")
-	case o.SleepAfter > 0 && !c.flags.has(flagAsleep) && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
-		m.sleep(i, c)
+	case o.SleepAfter > 0 && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
+		if !c.flags.has(flagAsleep) {
+			m.sleep(c)
+		}
+		if m.fold(i, c) {
+			return
+		}
 	}
 	if cold = m.coldOf(c); cold.askAt != 0 && m.now >= cold.askAt && !c.flags.has(flagClosed|flagEnding) {
 		m.askAgain(c)
@@ -73,7 +82,7 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 func (m *Machine) HandleTimeout(now Instant, out Output) {
 	m.now = now
 	m.beginAnswers()
-	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers} {
+	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers, m.idleTimers} {
 		w.Advance(int64(now))
 	}
 	for {
@@ -89,6 +98,13 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 			break
 		}
 		m.tooLate(i, out)
+	}
+	for {
+		self, ok := m.idleTimers.PopExpired(int64(now))
+		if !ok {
+			break
+		}
+		m.unfold(self) // its own timer is next
 	}
 	for {
 		i, ok := m.connTimers.PopExpired(int64(now))
@@ -138,7 +154,7 @@ const starvedRetry = 2e6
 // NextTimeout is when HandleTimeout is wanted next; false means never.
 func (m *Machine) NextTimeout() (Instant, bool) {
 	at, any := int64(math.MaxInt64), false
-	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers} {
+	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers, m.idleTimers} {
 		if t, ok := w.Next(); ok {
 			at, any = min(at, t), true
 		}

@@ -63,6 +63,15 @@ func (w *window) init(kind Congestion, limit int) {
 	w.threshold = w.limit
 }
 
+// restart begins anew after a pause in which the path may have become another (RFC 5681
+// §4.1): what is known of where it was congested stays.
+func (w *window) restart() {
+	kind, limit, threshold := w.kind, w.limit, w.threshold
+	*w = window{}
+	w.init(kind, int(limit))
+	w.threshold = threshold
+}
+
 func (w *window) fulfilled(now, sentAt Instant) { controllers[w.kind].fulfilled(w, now, sentAt) }
 func (w *window) congested()                    { controllers[w.kind].congested(w) }
 

@@ -31,8 +31,8 @@ const (
 
 	octetShift   = 7
 	octetSegment = 1 << octetShift // pieces
-	// A number is 1 + index, above it the class.
-	octetIndexBits = 26
+	// A number is 1 + index, above it the class: it is below 1<<31.
+	octetIndexBits = 25
 	octetIndexMask = 1<<octetIndexBits - 1
 )
 

@@ -1,0 +1,404 @@
+package stream
+
+import (
+	"encoding/binary"
+	"iter"
+	"math/bits"
+	"unsafe"
+
+	"github.com/millrace-ilp/millrace/pool/slab"
+)
+
+// A connection that sleeps is folded: its record, those of its streams and its names become
+// one piece of memory, of a fifth of their length, and their places serve others. What is
+// left of it elsewhere is what finds it: its token, the handles, and its idle deadline.
+// A genuine packet unfolds it, or a call.
+//
+// A piece holds
+//
+//	the shared secret, 32 octets
+//	the number of streams, 1 octet
+//	the number of the connection's options, a varint as in package encoding/binary
+//	the connection's record, and those of its streams in order: see appendWords
+//	the names: see appendNames
+//
+// Records are kept whole, word for word, but for what another record's place says: a field
+// that is added later needs nothing here.
+
+const (
+	// foldedBit marks a value of connPlaces as the number of a piece, and one of
+	// streamPlaces as the number of its connection's handle.
+	foldedBit = 1 << 31
+	// sleepBit marks a value of the token table as the number of a folded connection's
+	// handle.
+	sleepBit = 1 << 30
+	// maxConnections keeps the numbers of pieces, handles and records below these bits.
+	maxConnections = 1 << 24
+
+	// maxFoldedStreams is how many streams a connection has that is folded.
+	maxFoldedStreams = 32
+
+	connWords   = int(unsafe.Sizeof(conn{})+7) / 8
+	streamWords = int(unsafe.Sizeof(streamRec{})+7) / 8
+)
+
+// What stands against folding: that something is under way, or waits for somebody.
+const (
+	unfoldable = flagClosed | flagEnding | flagCloseDue | flagCloseSent | flagRemoteClosed | flagQueued | flagProbing |
+		flagReleased | flagRetrying | flagTestAddress
+	unfoldableStream = streamClosed | streamReleased | streamRemoteClosed | streamEnding | streamCloseDue | streamCloseSent |
+		streamReadEvent | streamLimitEvent | streamWriteWait | streamCounted
+)
+
+// mayFold says whether a connection that sleeps has nothing but its record: no packet, hold,
+// event or timer names it, and it has nothing to send, whatever becomes of its link.
+func (m *Machine) mayFold(c *conn) bool {
+	cold := m.coldOf(c)
+	if !c.flags.has(flagAsleep) || c.flags.has(unfoldable) || c.refs > 0 || c.heldOut > 0 || c.heldIn > 0 || c.flight != (load{}) ||
+		c.firstDoubt != 0 || c.probe != 0 || c.names == 0 ||
+		cold.closeAfter != 0 || cold.askAt != 0 || cold.paceNext > m.now || m.wantsToSend(c) {
+		return false
+	}
+	n := 0
+	for k := c.firstStream; k != 0; n++ {
+		s := m.streams.At(k)
+		if s.flags.has(unfoldableStream) || s.refs > 0 || s.packetsIn > 0 || s.packetsOut > 0 || s.heldOut > 0 || s.heldDest > 0 ||
+			m.words[k] != "" || m.hasPieces(s) {
+			return false
+		}
+		k = s.next
+	}
+	return n <= maxFoldedStreams
+}
+
+// hasPieces says whether frames of a stream's data are out, or are to go out again: they
+// name its record.
+func (m *Machine) hasPieces(s *streamRec) bool {
+	if s.data == 0 {
+		return false
+	}
+	d := m.data.At(s.data)
+	return d.first != 0 || d.lost != 0
+}
+
+// fold folds a connection, if it may be. Its record is gone then, and its timer is one for
+// its idle deadline.
+func (m *Machine) fold(i uint32, c *conn) bool {
+	self, deadline := c.self, Instant(0)
+	if o := m.optionsOf(c); o.IdleTimeout > 0 {
+		deadline = c.lastActive + Instant(o.IdleTimeout)
+	}
+	if !m.mayFold(c) || !m.foldAway(i, c) {
+		return false
+	}
+	m.connTimers.Clear(i)
+	if deadline > 0 {
+		m.idleTimers.Set(self, int64(deadline))
+	}
+	return true
+}
+
+// foldAway puts a piece in the place of a connection's records.
+func (m *Machine) foldAway(i uint32, c *conn) bool {
+	b := m.foldInto(m.scratch.folded[:0], c)
+	m.scratch.folded = b
+	defer clear(b) // the secret
+	if len(b) > slab.MaxOctets {
+		return false
+	}
+	number, piece := m.names.Alloc(len(b))
+	copy(piece, b)
+	if c.cold != 0 {
+		m.colds.At(c.cold).turn = 0 // any may be first
+	}
+	self := c.self
+	m.tokens.Put(m.tokenOf(c), sleepBit|self)
+	m.connPlaces.Move(self, foldedBit|number)
+	for k := c.firstStream; k != 0; {
+		s := m.streams.At(k)
+		next := s.next
+		m.streamPlaces.Move(s.self, foldedBit|self)
+		m.byID.Delete(streamKey(i, s.id))
+		*s = streamRec{}
+		m.streams.Free(k)
+		k = next
+	}
+	m.names.Free(c.names)
+	*c = conn{}
+	m.conns.Free(i)
+	m.folded++
+	return true
+}
+
+// foldInto appends what a connection becomes to b.
+func (m *Machine) foldInto(b []byte, c *conn) []byte {
+	b = append(b, c.secret[:]...)
+	b = append(b, 0)
+	b = binary.AppendUvarint(b, uint64(c.options))
+	var words [connWords]uint64
+	rec := *c
+	rec.secret, rec.options, rec.self, rec.firstStream, rec.lastStream, rec.names = [32]byte{}, 0, 0, 0, 0, 0
+	copyWords(words[:], unsafe.Pointer(&rec), unsafe.Sizeof(rec))
+	m.unlike(&words, c.options)
+	b = appendWords(b, words[:])
+	for k := c.firstStream; k != 0; {
+		s := m.streams.At(k)
+		var words [streamWords]uint64
+		rec := *s
+		rec.conn, rec.next = 0, 0
+		copyWords(words[:], unsafe.Pointer(&rec), unsafe.Sizeof(rec))
+		b = appendWords(b, words[:])
+		b[len(c.secret)]++
+		k = s.next
+	}
+	return m.appendNames(b, c)
+}
+
+// unfold undoes fold: the connection sleeps on.
+func (m *Machine) unfold(self uint32) (uint32, *conn) {
+	i, c := m.layOpen(self)
+	m.idleTimers.Clear(self)
+	m.armConn(i, c)
+	return i, c
+}
+
+// layOpen undoes foldAway.
+func (m *Machine) layOpen(self uint32) (uint32, *conn) {
+	number := m.connPlaces.At(self) &^ foldedBit
+	piece := m.names.At(number)
+	i, c, ok := m.conns.Alloc()
+	invariant(ok, "more connections than handles")
+	n, b := m.readFold(c, piece)
+	c.self = self
+	for range n {
+		k, s, ok := m.streams.Alloc()
+		invariant(ok, "more streams than handles")
+		var words [streamWords]uint64
+		b = takeWords(b, words[:])
+		putWords(unsafe.Pointer(s), words[:], unsafe.Sizeof(*s))
+		s.conn = i
+		m.enlist(k, s, c)
+		m.streamPlaces.Move(s.self, k)
+	}
+	m.takeNames(b, c)
+	clear(piece) // the secret
+	m.names.Free(number)
+	m.connPlaces.Move(self, i)
+	m.tokens.Put(m.tokenOf(c), i)
+	m.folded--
+	return i, c
+}
+
+// readFold reads a connection's record from the piece that it became: all but what names
+// other records. It returns the number of streams, and where they stand.
+func (m *Machine) readFold(c *conn, piece []byte) (streams int, rest []byte) {
+	secret := (*[32]byte)(piece)
+	streams = int(piece[len(secret)])
+	options, n := binary.Uvarint(piece[len(secret)+1:])
+	var words [connWords]uint64
+	rest = takeWords(piece[len(secret)+1+n:], words[:])
+	m.unlike(&words, uint32(options))
+	putWords(unsafe.Pointer(c), words[:], unsafe.Sizeof(*c))
+	c.secret, c.options = *secret, uint32(options)
+	return streams, rest
+}
+
+// secretOf is the shared secret of a connection that sleeps, folded or not, by the number
+// of its handle.
+func (m *Machine) secretOf(self uint32) *[32]byte {
+	at := m.connPlaces.At(self)
+	if at&foldedBit != 0 {
+		return (*[32]byte)(m.names.At(at &^ foldedBit))
+	}
+	return &m.conns.At(at).secret
+}
+
+// walk goes through the connections that are concerned, in order of their handles, and
+// unfolds those that are folded; or leaves them out.
+func (m *Machine) walk(folded bool, concerned func(*conn) bool) iter.Seq2[uint32, *conn] {
+	return func(yield func(uint32, *conn) bool) {
+		for self := m.connPlaces.Next(0); self != 0; self = m.connPlaces.Next(self) {
+			i := m.connPlaces.At(self)
+			switch {
+			case i&foldedBit == 0:
+				if c := m.conns.At(i); concerned(c) && !yield(i, c) {
+					return
+				}
+			case folded:
+				var seen conn
+				m.readFold(&seen, m.names.At(i&^foldedBit))
+				seen.secret = [32]byte{}
+				if concerned(&seen) && !yield(m.unfold(self)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// laid is a connection that was unfolded for a call that only looks, or was not.
+type laid struct {
+	i uint32
+	c *conn // or nil
+}
+
+// lay folds a connection again after such a call.
+func (m *Machine) lay(l laid) {
+	if l.c != nil && !m.foldAway(l.i, l.c) { // it has become longer
+		m.idleTimers.Clear(l.c.self)
+		m.armConn(l.i, l.c)
+	}
+}
+
+// unlike takes from the words of a record what a new connection with such options has, or
+// gives it back: of most little is left.
+func (m *Machine) unlike(words *[connWords]uint64, options uint32) {
+	var usual conn
+	usual.begin(m.options.entries[options])
+	var w [connWords]uint64
+	copyWords(w[:], unsafe.Pointer(&usual), unsafe.Sizeof(usual))
+	for i := range words {
+		words[i] ^= w[i]
+	}
+}
+
+func copyWords(words []uint64, record unsafe.Pointer, octets uintptr) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), octets), unsafe.Slice((*byte)(record), octets))
+}
+
+func putWords(record unsafe.Pointer, words []uint64, octets uintptr) {
+	copy(unsafe.Slice((*byte)(record), octets), unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), octets))
+}
+
+// allOnes is the length of a word of ones: many an amount is without limit.
+const allOnes = 9
+
+// appendWords appends words to b: a bit for each says whether it is above 0; then stand
+// the lengths of those that are, in octets, two in an octet; then these octets, the lowest first.
+func appendWords(b []byte, words []uint64) []byte {
+	marks := len(b)
+	b = append(b, make([]byte, (len(words)+7)/8)...)
+	n := 0
+	for i, w := range words {
+		if w == 0 {
+			continue
+		}
+		b[marks+i/8] |= 1 << (i % 8)
+		if n%2 == 0 {
+			b = append(b, wordLen(w))
+		} else {
+			b[len(b)-1] |= wordLen(w) << 4
+		}
+		n++
+	}
+	for _, w := range words {
+		if w == ^uint64(0) {
+			continue
+		}
+		for ; w != 0; w >>= 8 {
+			b = append(b, byte(w))
+		}
+	}
+	return b
+}
+
+func wordLen(w uint64) byte {
+	if w == ^uint64(0) {
+		return allOnes
+	}
+	n := byte(0)
+	for ; w != 0; w >>= 8 {
+		n++
+	}
+	return n
+}
+
+// takeWords is the inverse: it returns what follows them.
+func takeWords(b []byte, words []uint64) []byte {
+	marks := b[:(len(words)+7)/8]
+	n := 0
+	for _, m := range marks {
+		n += bits.OnesCount8(m)
+	}
+	lengths := b[len(marks):]
+	octets := lengths[(n+1)/2:]
+	n = 0
+	for i := range words {
+		words[i] = 0
+		if marks[i/8]>>(i%8)&1 == 0 {
+			continue
+		}
+		l := int(lengths[n/2] >> (n % 2 * 4) & 15)
+		if n++; l == allOnes {
+			words[i] = ^uint64(0)
+			continue
+		}
+		for k := range l {
+			words[i] |= uint64(octets[k]) << (8 * k)
+		}
+		octets = octets[l:]
+	}
+	return octets
+}
+
+// appendNames appends a connection's names to b: the numbers of their prefixes, where its
+// token begins, and what is its own of its peer's address, of its own, and its tag (appendName).
+func (m *Machine) appendNames(b []byte, c *conn) []byte {
+	head, names := m.namesOf(c)
+	b = binary.AppendUvarint(b, uint64(head.peerPrefix))
+	b = binary.AppendUvarint(b, uint64(head.localPrefix))
+	b = binary.AppendUvarint(b, uint64(head.token))
+	peer, names := names[:head.peer], names[head.peer:]
+	local, names := names[:head.local], names[head.local:]
+	b = appendName(b, peer)
+	b = appendName(b, local)
+	return appendName(b, names[:head.tag])
+}
+
+// takeNames gives a connection the names that b begins with.
+func (m *Machine) takeNames(b []byte, c *conn) {
+	var head namesHead
+	next := func() uint16 {
+		v, n := binary.Uvarint(b)
+		b = b[n:]
+		return uint16(v)
+	}
+	head.peerPrefix, head.localPrefix, head.token = next(), next(), next()
+	all := m.scratch.made[:0]
+	for _, length := range [...]*uint16{&head.peer, &head.local, &head.tag} {
+		before := len(all)
+		all, b = takeName(all, b)
+		*length = uint16(len(all) - before)
+	}
+	m.scratch.made = all
+	number, piece := m.names.Alloc(namesHeadLen + len(all))
+	*headOf(piece) = head
+	copy(piece[namesHeadLen:], all)
+	c.names = number
+}
+
+// appendName appends a text to b: twice its length, and whether it stands in base64url,
+// as tokens do; then it, as octets if so.
+func appendName(b, text []byte) []byte {
+	at, twice := len(b), uint64(len(text))<<1
+	b = binary.AppendUvarint(b, twice|1)
+	from := len(b)
+	// Line breaks, which are passed over, are in no name; but what is short has lost something.
+	b, err := tokenEncoding.AppendDecode(b, text)
+	if err == nil && len(b)-from == tokenEncoding.DecodedLen(len(text)) {
+		return b
+	}
+	return append(binary.AppendUvarint(b[:at], twice), text...)
+}
+
+// takeName appends the text that b begins with to dst, and returns what follows it.
+func takeName(dst, b []byte) (text, rest []byte) {
+	v, k := binary.Uvarint(b)
+	b = b[k:]
+	n := int(v >> 1)
+	if v&1 == 0 {
+		return append(dst, b[:n]...), b[n:]
+	}
+	octets := tokenEncoding.DecodedLen(n)
+	return tokenEncoding.AppendEncode(dst, b[:octets]), b[octets:]
+}
