@@ -192,8 +192,10 @@ func TestFoldedConnectionIsWokenByWhatConcernsIt(t *testing.T) {
 				t.Errorf("%+v", x)
 			}
 		},
-		"its end":    func(w *world, a ConnHandle, s StreamHandle) { _ = w.a.m.CloseConn(w.now, a) },
-		"a violent":  func(w *world, a ConnHandle, s StreamHandle) { _ = w.a.m.DestroyConn(w.now, a, frame.InternalError, "enough") },
+		"its end": func(w *world, a ConnHandle, s StreamHandle) { _ = w.a.m.CloseConn(w.now, a) },
+		"a violent": func(w *world, a ConnHandle, s StreamHandle) {
+			_ = w.a.m.DestroyConn(w.now, a, frame.InternalError, "enough")
+		},
 		"its stream": func(w *world, a ConnHandle, s StreamHandle) { _ = w.a.m.CloseStream(w.now, s) },
 		"its server": func(w *world, a ConnHandle, s StreamHandle) { w.b.m.CloseServer(w.now, 1) },
 		"its link": func(w *world, a ConnHandle, s StreamHandle) {

@@ -11,6 +11,29 @@ import (
 // collector does not look into it.
 type Memory func(octets int) []byte
 
+// Lender is memory that goes back. Lend is like a Memory. Return takes what it lent, which
+// was cleared before.
+type Lender interface {
+	Lend(octets int) []byte
+	Return(b []byte)
+}
+
+// lent returns a zeroed T from a lender, or from the heap.
+func lent[T any](l Lender) *T {
+	if l == nil {
+		return new(T)
+	}
+	return segmentOf[T](l.Lend)
+}
+
+// giveBack returns what lent gave, cleared. What was of the heap is no lender's, who knows
+// that, and goes when nobody has it any more.
+func giveBack[T any](l Lender, v *T) {
+	if l != nil {
+		l.Return(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
+	}
+}
+
 // segmentOf returns a zeroed T from memory, or from the heap.
 func segmentOf[T any](memory Memory) *T {
 	if memory != nil {

@@ -1,25 +1,25 @@
 package slab
 
 import (
-	"encoding/binary"
 	"unsafe"
 )
 
 // Octets keeps pieces of memory of different lengths for records that hold no pointers:
 // a piece is named by a number. Lengths are rounded up to classes at most a quarter
-// apart, but for the shortest, and a piece that is freed serves the next one of its
+// apart, but for the shortest, and a piece that is freed serves a later one of its
 // class. Pieces never move.
 type Octets struct {
 	classes [octetClasses]octetClass
 	memory  Memory
+	lender  Lender
+	sheds   bool // memory goes back
 	held    int
 }
 
 // octetClass is the pieces of one length.
 type octetClass struct {
-	segments []unsafe.Pointer // to octetSegment pieces each
-	fresh    uint32           // the lowest index never given out
-	free     uint32           // number of the piece freed last; its first octets name the next
+	segments []unsafe.Pointer // to octetSegment pieces each, or nil
+	rack     rack
 }
 
 const (
@@ -36,28 +36,40 @@ const (
 	octetIndexMask = 1<<octetIndexBits - 1
 )
 
-// NewOctets returns an empty store with its memory from memory; nil means the heap.
+// NewOctets returns an empty store with its memory from memory, which keeps it; nil means
+// the heap.
 func NewOctets(memory Memory) *Octets { return &Octets{memory: memory} }
+
+// NewOctetsOn is NewOctets with memory of which most goes back as pieces are freed.
+func NewOctetsOn(lender Lender) *Octets {
+	o := &Octets{lender: lender, sheds: true}
+	if lender != nil {
+		o.memory = lender.Lend
+	}
+	return o
+}
 
 // Alloc returns a piece of at least n octets, at most MaxOctets, and its number, which is
 // never 0. What is in it is left from before.
 func (o *Octets) Alloc(n int) (number uint32, piece []byte) {
 	k := octetClassOf(n)
 	c := &o.classes[k]
-	o.held += octetLen(k)
-	if number = c.free; number != 0 {
-		piece = o.At(number)
-		c.free = binary.NativeEndian.Uint32(piece)
-		return number, piece
+	c.rack.shift = octetShift
+	i, bare := c.rack.take()
+	if i >= octetIndexMask {
+		panic("slab: too many pieces of one length")
 	}
-	if int(c.fresh>>octetShift) == len(c.segments) {
-		if c.fresh >= octetIndexMask&^(octetSegment-1) {
-			panic("slab: too many pieces of one length")
+	if bare {
+		at := int(i >> octetShift)
+		if at == len(c.segments) {
+			c.segments = append(c.segments, nil)
 		}
-		c.segments = append(c.segments, o.segment(octetSegment*octetLen(k)))
+		if c.segments[at] == nil {
+			c.segments[at] = o.segment(octetSegment * octetLen(k))
+		}
 	}
-	c.fresh++
-	number = k<<octetIndexBits | c.fresh
+	o.held += octetLen(k)
+	number = k<<octetIndexBits | (i + 1)
 	return number, o.At(number)
 }
 
@@ -77,13 +89,22 @@ func (o *Octets) At(number uint32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(p, int(i&(octetSegment-1))*n)), n)
 }
 
-// Free gives a piece back. Nobody may use it any more.
+// Free gives a piece back. Nobody may use it any more. What is in it stays until its place
+// is used again, or its memory goes back.
 func (o *Octets) Free(number uint32) {
 	k := number >> octetIndexBits
 	c := &o.classes[k]
-	binary.NativeEndian.PutUint32(o.At(number), c.free)
-	c.free = number
+	at, drop := c.rack.put(number&octetIndexMask - 1)
 	o.held -= octetLen(k)
+	if !drop || !o.sheds {
+		return
+	}
+	segment := unsafe.Slice((*byte)(c.segments[at]), octetSegment*octetLen(k))
+	c.segments[at] = nil
+	if o.lender != nil {
+		clear(segment)
+		o.lender.Return(segment)
+	}
 }
 
 // Len is how many octets the pieces take that are not free.

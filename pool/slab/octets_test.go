@@ -23,10 +23,10 @@ func TestOctetClassesAreLongEnoughAndNotMuchLonger(t *testing.T) {
 
 // Pieces of all lengths come and go; each keeps what was written into it.
 func TestPiecesAreApart(t *testing.T) {
-	for name, memory := range map[string]Memory{"heap": nil, "memory": func(n int) []byte { return make([]byte, n) }} {
+	lender := newBank(t)
+	for name, o := range map[string]*Octets{"heap": NewOctets(nil), "memory": NewOctets(func(n int) []byte { return make([]byte, n) }), "lent": NewOctetsOn(lender)} {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
-			o := NewOctets(memory)
 			want := map[uint32][]byte{}
 			held := 0
 			for turn := range 20_000 {
@@ -64,7 +64,16 @@ func TestPiecesAreApart(t *testing.T) {
 			if o.Len() != held {
 				t.Fatalf("%d octets held, %d told", held, o.Len())
 			}
+			for number := range want {
+				o.Free(number)
+			}
+			if o.Len() != 0 {
+				t.Fatalf("%d octets are left", o.Len())
+			}
 		})
+	}
+	if most := octetClasses; len(lender.out) > most {
+		t.Errorf("%d segments did not go back, more than one for a class", len(lender.out))
 	}
 }
 

@@ -28,6 +28,7 @@ type Wheel struct {
 	next   int64  // no armed deadline is below
 	armed  int
 	memory Memory
+	lender Lender
 }
 
 type timer struct {
@@ -74,6 +75,32 @@ func NewWheelIn(tickNs int64, slots int, memory Memory) *Wheel {
 	w := NewWheel(tickNs, slots)
 	w.memory = memory
 	return w
+}
+
+// NewWheelOn is NewWheelIn with memory that goes back: see Drop.
+func NewWheelOn(tickNs int64, slots int, lender Lender) *Wheel {
+	w := NewWheel(tickNs, slots)
+	if w.lender = lender; lender != nil {
+		w.memory = lender.Lend
+	}
+	return w
+}
+
+// Drop gives back the memory of the timers of 1,024 items from an index on, as Records
+// drops those. None of them may be armed.
+func (w *Wheel) Drop(from uint32) {
+	k := from >> segmentShift
+	if k >= uint32(len(w.nodes)) || w.nodes[k] == nil {
+		return
+	}
+	for i := range w.nodes[k] {
+		if w.nodes[k][i].list != 0 {
+			panic("slab: memory of a timer that is armed goes back")
+		}
+	}
+	*w.nodes[k] = [segmentLen]timer{}
+	giveBack(w.lender, w.nodes[k])
+	w.nodes[k] = nil
 }
 
 // Set arms the timer of item i, from 1, or moves it. A deadline that has passed
