@@ -17,8 +17,7 @@ type block struct {
 	inner, outer [8]uint32
 	rounds       [15 * 16]byte // AES-256 round keys
 	has          uint32        // what was expanded
-	next         uint32        // of a free slot: the one that was freed before it
-	_            [8]byte
+	_            [12]byte
 }
 
 // What a slot holds.

@@ -24,8 +24,12 @@ const (
 
 const (
 	segmentShift = 8
-	segmentSlots = 1 << segmentShift // 256 × 384 octets: 96 KiB a step, and a slot never moves
+	segmentSlots = SegmentSlots
 	segmentMask  = segmentSlots - 1
+
+	// SegmentSlots is in how many slots Keys grows and shrinks: 96 KiB at a time. A slot
+	// never moves.
+	SegmentSlots = 1 << segmentShift
 )
 
 // objects are the standard library's for one slot, or nils, where a tier uses it.
@@ -47,9 +51,7 @@ type segment struct {
 type Keys struct {
 	implementation
 	segments []segment
-	memory   func(octets int) []byte
-	fresh    uint32 // the lowest slot that Alloc never gave
-	free     uint32 // 1 + the slot that was freed last, or 0
+	lender   Lender
 
 	// Octets handed to the standard library go through interfaces, so they
 	// escape. These live here, so that an Op on the caller's stack stays there.
@@ -62,12 +64,18 @@ type Keys struct {
 // NewKeys returns an empty table.
 func NewKeys() *Keys { return newKeys(chosen) }
 
-// NewKeysIn is NewKeys with blocks in memory, which returns that many zeroed octets that
-// begin at a cache line and live as long as it does; nil, or that it returns nil, means
-// the heap. What is wiped is overwritten there, too.
-func NewKeysIn(memory func(octets int) []byte) *Keys {
+// Lender is memory from elsewhere than the heap. Lend returns that many zeroed octets that
+// begin at a cache line, or nil, and the heap serves. Return takes such memory back, cleared;
+// what it did not lend it leaves to the collector.
+type Lender interface {
+	Lend(octets int) []byte
+	Return(b []byte)
+}
+
+// NewKeysOn is NewKeys with blocks in memory of a lender; nil means the heap.
+func NewKeysOn(lender Lender) *Keys {
 	k := NewKeys()
-	k.memory = memory
+	k.lender = lender
 	return k
 }
 
@@ -79,24 +87,23 @@ func newKeys(use implementation) *Keys {
 	return k
 }
 
-// Alloc gives the caller a slot that is empty, the one freed last if there is any. Who
-// uses it numbers all slots by it, or none.
-func (k *Keys) Alloc() uint32 {
-	if k.free == 0 {
-		k.fresh++
-		return k.fresh - 1
+// Drop wipes n slots from one on and gives their memory back. Both are multiples of
+// SegmentSlots.
+func (k *Keys) Drop(from, n uint32) {
+	if from%segmentSlots != 0 || n%segmentSlots != 0 {
+		panic("aesni: a part of a segment is dropped")
 	}
-	slot := k.free - 1
-	b, _ := k.slot(slot)
-	k.free, b.next = b.next, 0
-	return slot
-}
-
-// Free wipes a slot and gives it back.
-func (k *Keys) Free(slot uint32) {
-	k.Wipe(slot)
-	b, _ := k.grow(slot)
-	b.next, k.free = k.free, slot+1
+	for s := from >> segmentShift; s < (from+n)>>segmentShift && s < uint32(len(k.segments)); s++ {
+		g := &k.segments[s]
+		if g.blocks == nil {
+			continue
+		}
+		*g.blocks = [segmentSlots]block{}
+		if k.lender != nil {
+			k.lender.Return(unsafe.Slice((*byte)(unsafe.Pointer(g.blocks)), unsafe.Sizeof(*g.blocks)))
+		}
+		*g = segment{}
+	}
 }
 
 // DeriveEncryption derives and expands the slot's encryption key from the
@@ -203,8 +210,8 @@ func (k *Keys) grow(slot uint32) (*block, *objects) {
 
 // newBlocks is a segment's worth of empty blocks.
 func (k *Keys) newBlocks() *[segmentSlots]block {
-	if k.memory != nil {
-		if b := k.memory(segmentSlots * blockLen); len(b) >= segmentSlots*blockLen {
+	if k.lender != nil {
+		if b := k.lender.Lend(segmentSlots * blockLen); len(b) >= segmentSlots*blockLen {
 			return (*[segmentSlots]block)(unsafe.Pointer(unsafe.SliceData(b)))
 		}
 	}

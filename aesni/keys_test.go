@@ -1,6 +1,10 @@
 package aesni
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+	"unsafe"
+)
 
 // opensUnder reports which of the secrets' packets the slot opens, if any.
 func opensUnder(t *testing.T, keys *Keys, slot uint32, seeds ...byte) byte {
@@ -186,32 +190,54 @@ func TestNothingIsLeftOfKeysThatHaveEnded(t *testing.T) {
 	})
 }
 
-func TestFreedSlotsServeAgainAndAreEmpty(t *testing.T) {
+// lender knows what it has lent, and checks that it comes back clear.
+type lender struct {
+	t   *testing.T
+	out map[*byte]int
+}
+
+func (l *lender) Lend(n int) []byte {
+	b := make([]byte, n+64)
+	b = b[-int(uintptr(unsafe.Pointer(&b[0])))&63:][:n]
+	l.out[&b[0]] = n
+	return b
+}
+
+func (l *lender) Return(b []byte) {
+	if l.out[&b[0]] != len(b) || !bytes.Equal(b, make([]byte, len(b))) {
+		l.t.Errorf("%d octets come back, of %d; or they are not clear", len(b), l.out[&b[0]])
+	}
+	delete(l.out, &b[0])
+}
+
+func TestDroppedSlotsAreEmptyAndServeAgain(t *testing.T) {
 	eachTier(t, func(t *testing.T, newKeys func() *Keys) {
-		keys := newKeys()
-		for i := range byte(5) {
-			slot := keys.Alloc()
-			if slot != uint32(i) {
-				t.Fatalf("slot %d, not %d", slot, i)
-			}
-			if i != 4 { // one is given back as it came
-				keys.DeriveEncryption(slot, secret(i+1))
-				keys.DeriveFulfillment(slot, secret(i+1))
-			}
+		keys, l := newKeys(), &lender{t, map[*byte]int{}}
+		keys.lender = l
+		for _, slot := range []uint32{0, SegmentSlots, 3*SegmentSlots + 7, 4 * SegmentSlots} {
+			keys.DeriveEncryption(slot, secret(byte(1+slot/SegmentSlots)))
+			keys.DeriveFulfillment(slot, secret(byte(1+slot/SegmentSlots)))
 		}
-		for _, slot := range []uint32{1, 4, 3} {
-			keys.Free(slot)
+		if len(l.out) != 4 {
+			t.Fatalf("%d segments are lent", len(l.out))
 		}
-		mustPanic(t, "aesni: open without an encryption key", func() { opensUnder(t, keys, 1, 2) })
-		for _, want := range []uint32{3, 4, 1, 5} {
-			if slot := keys.Alloc(); slot != want {
-				t.Fatalf("slot %d, not %d", slot, want)
-			}
+		keys.Drop(SegmentSlots, 3*SegmentSlots) // of which the second was never used
+		keys.Drop(9*SegmentSlots, SegmentSlots)
+		if len(l.out) != 2 {
+			t.Fatalf("%d segments are lent", len(l.out))
 		}
-		mustPanic(t, "aesni: prove without a fulfillment key", func() { keys.Prove(&Op{Key: 3, Data: []byte("packet")}) })
-		if opensUnder(t, keys, 0, 1) != 1 || opensUnder(t, keys, 2, 3) != 3 {
-			t.Error("a slot that nobody freed is empty")
+		if opensUnder(t, keys, 0, 1) != 1 || opensUnder(t, keys, 4*SegmentSlots, 5) != 5 {
+			t.Error("a slot that nobody dropped is empty")
 		}
+		keys.Fetch(SegmentSlots)
+		keys.Wipe(SegmentSlots)
+		mustPanic(t, "aesni: slot was never given keys", func() { keys.Prove(&Op{Key: SegmentSlots, Data: []byte("packet")}) })
+		keys.DeriveEncryption(SegmentSlots, secret(9))
+		if opensUnder(t, keys, SegmentSlots, 9) != 9 {
+			t.Error("a dropped slot does not serve again")
+		}
+		mustPanic(t, "aesni: prove without a fulfillment key", func() { keys.Prove(&Op{Key: SegmentSlots, Data: []byte("packet")}) })
+		mustPanic(t, "aesni: a part of a segment is dropped", func() { keys.Drop(SegmentSlots, 7) })
 	})
 }
 
