@@ -54,11 +54,11 @@ func (m *Machine) lookUpAnswer(e *Entry, w *work, op *aesni.Op) {
 		return
 	}
 	if c := m.conns.At(s.conn); !c.flags.has(flagClosed) {
-		if m.wake(c) {
+		if m.wake(s.conn, c) {
 			w.woken = s.conn
 		}
 		m.prefetchStream(c, streamLinesOut)
-		op.Key = c.key
+		op.Key = keySlot(s.conn)
 		m.openInto(op, data)
 	}
 }

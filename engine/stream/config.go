@@ -3,6 +3,8 @@ package stream
 import (
 	"errors"
 	"strconv"
+
+	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // Limits that no configuration raises.
@@ -43,12 +45,15 @@ type Config struct {
 	// Directory share it.
 	HashSeed [2]uint64
 
-	// Memory is where what each connection, stream and request has lives, keys, names
-	// and timers too, instead of the heap: it returns that many zeroed octets that begin
+	// Memory is where what each connection has, asleep or awake, and each request lives
+	// instead of the heap: it returns that many zeroed octets that begin
 	// at a cache line and live as long as it does, or nil, and the heap serves. Pages of
 	// 2 MiB spare a busy machine most of what it waits for the memory. An engine sets it
 	// where the system has such pages.
 	Memory func(octets int) []byte
+	// Lender is the same for what a connection has only while it is awake, most of its
+	// memory, and is returned, cleared, once all have gone to sleep, or have ended, that had a piece of it.
+	Lender slab.Lender
 
 	// Decide makes every incoming amount wait for Machine.Decide.
 	Decide bool

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 
+	"github.com/millrace-ilp/millrace/aesni"
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
@@ -90,7 +91,7 @@ func (m *Machine) Connect(now Instant, cfg ConnectConfig) (ConnHandle, error) {
 	c.nextStreamID = 1
 	m.setNames(c, cfg.Destination, local, n, nil)
 	m.setExpiry(c, cfg.Expiry)
-	m.deriveKeys(c)
+	m.deriveKeys(i, c)
 	m.enter(i, token)
 	o := m.optionsOf(c)
 	if !o.HideAddress {
@@ -282,7 +283,7 @@ const graveBit = 1 << 31
 func (m *Machine) buryDead() {
 	for _, i := range m.dead {
 		c := m.conns.At(i)
-		m.freeKeys(c)
+		m.keys.Wipe(keySlot(i))
 		c.secret = [32]byte{}
 		m.entomb(i, c)
 		m.connTimers.Clear(i)
@@ -388,7 +389,6 @@ func (m *Machine) freeConns() {
 		m.freeNames(c)
 		m.freeCold(c)
 		m.connPlaces.Free(c.self)
-		*c = conn{}
 		m.conns.Free(i)
 	}
 	m.gone = m.gone[:0]
@@ -402,9 +402,9 @@ func (m *Machine) unrefConn(i uint32) {
 
 // sleep drops what a quiet connection can derive again. A hold that was released in
 // the same call may still have its answer to seal.
-func (m *Machine) sleep(c *conn) {
+func (m *Machine) sleep(i uint32, c *conn) {
 	m.sealReplies()
-	m.freeKeys(c)
+	m.keys.Wipe(keySlot(i))
 	c.flags |= flagAsleep
 	c.window.restart()
 	for s := c.firstStream; s != 0; s = m.streams.At(s).next {
@@ -414,26 +414,23 @@ func (m *Machine) sleep(c *conn) {
 
 // wake derives the keys of a sleeping connection and says whether it slept: then its
 // timer is to be armed anew.
-func (m *Machine) wake(c *conn) bool {
+func (m *Machine) wake(i uint32, c *conn) bool {
 	if !c.flags.has(flagAsleep) {
 		return false
 	}
 	c.flags &^= flagAsleep
-	m.deriveKeys(c)
+	m.deriveKeys(i, c)
 	return true
 }
 
-// deriveKeys gives a connection its keys, and freeKeys wipes them. Nothing that is to be
-// opened or sealed with them may wait then: their place is the next connection's.
-func (m *Machine) deriveKeys(c *conn) {
-	c.key = m.keys.Alloc()
-	m.keys.DeriveEncryption(c.key, c.secret[:])
-	m.keys.DeriveFulfillment(c.key, c.secret[:])
-}
+// keySlot is where the keys of a connection are, as long as it has a record and does not
+// sleep.
+func keySlot(i uint32) uint32 { return aesni.SegmentSlots + i }
 
-func (m *Machine) freeKeys(c *conn) {
-	if c.key != 0 {
-		m.keys.Free(c.key)
-		c.key = 0
-	}
+// The slots of a segment of their own before those are scratch.
+const _ = uint(aesni.SegmentSlots - MaxVector)
+
+func (m *Machine) deriveKeys(i uint32, c *conn) {
+	m.keys.DeriveEncryption(keySlot(i), c.secret[:])
+	m.keys.DeriveFulfillment(keySlot(i), c.secret[:])
 }

@@ -106,7 +106,7 @@ func (m *Machine) foldAway(i uint32, c *conn) bool {
 	if len(b) > slab.MaxOctets {
 		return false
 	}
-	number, piece := m.names.Alloc(len(b))
+	number, piece := m.folds.Alloc(len(b))
 	copy(piece, b)
 	if c.cold != 0 {
 		m.colds.At(c.cold).turn = 0 // any may be first
@@ -119,12 +119,10 @@ func (m *Machine) foldAway(i uint32, c *conn) bool {
 		next := s.next
 		m.streamPlaces.Move(s.self, foldedBit|self)
 		m.byID.Delete(streamKey(i, s.id))
-		*s = streamRec{}
 		m.streams.Free(k)
 		k = next
 	}
 	m.names.Free(c.names)
-	*c = conn{}
 	m.conns.Free(i)
 	m.folded++
 	return true
@@ -165,7 +163,7 @@ func (m *Machine) unfold(self uint32) (uint32, *conn) {
 // layOpen undoes foldAway.
 func (m *Machine) layOpen(self uint32) (uint32, *conn) {
 	number := m.connPlaces.At(self) &^ foldedBit
-	piece := m.names.At(number)
+	piece := m.folds.At(number)
 	i, c, ok := m.conns.Alloc()
 	invariant(ok, "more connections than handles")
 	n, b := m.readFold(c, piece)
@@ -182,7 +180,7 @@ func (m *Machine) layOpen(self uint32) (uint32, *conn) {
 	}
 	m.takeNames(b, c)
 	clear(piece) // the secret
-	m.names.Free(number)
+	m.folds.Free(number)
 	m.connPlaces.Move(self, i)
 	m.tokens.Put(m.tokenOf(c), i)
 	m.folded--
@@ -208,7 +206,7 @@ func (m *Machine) readFold(c *conn, piece []byte) (streams int, rest []byte) {
 func (m *Machine) secretOf(self uint32) *[32]byte {
 	at := m.connPlaces.At(self)
 	if at&foldedBit != 0 {
-		return (*[32]byte)(m.names.At(at &^ foldedBit))
+		return (*[32]byte)(m.folds.At(at &^ foldedBit))
 	}
 	return &m.conns.At(at).secret
 }
@@ -226,7 +224,7 @@ func (m *Machine) walk(folded bool, concerned func(*conn) bool) iter.Seq2[uint32
 				}
 			case folded:
 				var seen conn
-				m.readFold(&seen, m.names.At(i&^foldedBit))
+				m.readFold(&seen, m.folds.At(i&^foldedBit))
 				seen.secret = [32]byte{}
 				if concerned(&seen) && !yield(m.unfold(self)) {
 					return

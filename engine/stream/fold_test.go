@@ -67,7 +67,7 @@ func TestRecordsComeBackFromAFold(t *testing.T) {
 			}
 			return
 		}
-		if *c != (conn{}) || m.conns.Len() != 0 || m.streams.Len() != 0 || m.byID.Len() != 0 || m.tokens.Get(token64) != sleepBit|self || m.folded != 1 {
+		if m.names.Len() != 0 || m.conns.Len() != 0 || m.streams.Len() != 0 || m.byID.Len() != 0 || m.tokens.Get(token64) != sleepBit|self || m.folded != 1 {
 			t.Fatal("something of it is left")
 		}
 		if secret := m.secretOf(self); *secret != was.secret {
@@ -76,7 +76,7 @@ func TestRecordsComeBackFromAFold(t *testing.T) {
 		if !bytes.Equal(m.scratch.folded, make([]byte, len(m.scratch.folded))) {
 			t.Fatal("the secret is left in scratch")
 		}
-		piece := m.names.At(m.connPlaces.At(self) &^ foldedBit)
+		piece := m.folds.At(m.connPlaces.At(self) &^ foldedBit)
 		i, c = m.layOpen(self)
 		if !bytes.Equal(piece, make([]byte, len(piece))) && bytes.Contains(piece, was.secret[:]) && was.secret != [32]byte{} {
 			t.Fatal("the secret is left in the piece")
@@ -332,12 +332,9 @@ func TestNothingIsFoldedThatWaits(t *testing.T) {
 // finds it.
 func TestFoldedConnectionTakesLittleMemory(t *testing.T) {
 	const batch, batches = 500, 80
-	taken := 0
+	var taken counted
 	o := Options{RateNum: 1, RateDen: 1, ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: 1e9}
-	w := newWorld(t, o, Config{Memory: func(octets int) []byte {
-		taken += octets
-		return make([]byte, octets)
-	}})
+	w := newWorld(t, o, Config{Memory: taken.Lend, Lender: &taken})
 	for range batches {
 		var all []ConnHandle
 		for range batch {
@@ -359,10 +356,21 @@ func TestFoldedConnectionTakesLittleMemory(t *testing.T) {
 	if a.Folded != batch*batches || b.Folded != a.Folded || a.Sent != batch*batches*1_000_000 || b.Released != a.Sent {
 		t.Fatalf("%+v\n%+v", a, b)
 	}
-	if each := taken / 2 / a.Folded; each > 256 {
-		t.Errorf("%d octets each, of which %d and %d its piece", each, w.a.m.names.Len()/a.Folded, w.b.m.names.Len()/b.Folded)
+	if each := taken.now / 2 / a.Folded; each > 256 {
+		t.Errorf("%d octets each, of which %d and %d its piece", each, w.a.m.folds.Len()/a.Folded, w.b.m.folds.Len()/b.Folded)
 	}
 }
+
+// counted is memory of which is known how much is out.
+type counted struct{ now, most int }
+
+func (n *counted) Lend(octets int) []byte {
+	n.now += octets
+	n.most = max(n.most, n.now)
+	return make([]byte, octets)
+}
+
+func (n *counted) Return(b []byte) { n.now -= len(b) }
 
 // FuzzWords: what was written is read, and what follows it is left.
 func FuzzWords(f *testing.F) {

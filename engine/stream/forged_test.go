@@ -53,7 +53,7 @@ var forgeries = []struct {
 func asleepTokens(l *lane) (all []string) {
 	for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
 		c := l.b.conns.At(i)
-		l.b.sleep(c)
+		l.b.sleep(i, c)
 		all = append(all, string(l.b.localOf(c))[len("test.hub.bob."):])
 	}
 	return all
@@ -126,7 +126,7 @@ func TestForgedPacketsLeaveNothingBehind(t *testing.T) {
 		}
 		if strings.HasSuffix(f.name, "asleep") || strings.HasSuffix(f.name, "folded") {
 			for i := l.b.conns.Next(0); i != 0; i = l.b.conns.Next(i) {
-				if c := l.b.conns.At(i); !c.flags.has(flagAsleep) || c.key != 0 {
+				if c := l.b.conns.At(i); !c.flags.has(flagAsleep) || seals(l.b.keys, keySlot(i)) {
 					t.Fatalf("%s: connection %d was woken by garbage", f.name, i)
 				}
 			}

@@ -279,7 +279,7 @@ func (m *Machine) lookUp(e *Entry, w *work, op *aesni.Op, out Output) {
 	case v != 0:
 		w.conn = v
 		c := m.conns.At(v)
-		if op.Key = c.key; c.flags.has(flagAsleep) {
+		if op.Key = keySlot(v); c.flags.has(flagAsleep) {
 			w.scratch = m.lookUpSleeper(c.self)
 			op.Key = scratchKey(int(w.scratch))
 		}
@@ -393,8 +393,7 @@ func (m *Machine) proveNewcomer(n int) {
 func (m *Machine) awaken(i uint32, c *conn, n int8) {
 	invariant(n >= 0 && m.scratch.newcomers[n].sleeper == c.self, "the keys of another connection wake this one")
 	c.flags &^= flagAsleep
-	c.key = m.keys.Alloc()
-	m.keys.Move(c.key, scratchKey(int(n)))
+	m.keys.Move(keySlot(i), scratchKey(int(n)))
 	m.armConn(i, c)
 }
 
@@ -445,22 +444,22 @@ func (m *Machine) rejectTo(h LinkHandle, request uint32, code ilp.Code, out Outp
 
 // sealReply queues the encryption of a reply's plaintext into its place in the
 // output. The IV is drawn here, in packet order.
-func (m *Machine) sealReply(c *conn, text, region []byte) {
+func (m *Machine) sealReply(i uint32, c *conn, text, region []byte) {
 	w := &m.scratch
 	if w.seals == MaxVector {
 		m.sealReplies()
 	}
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = m.keyOf(c), text, region
+	op.Key, op.Text, op.Data = m.keyOf(i, c), text, region
 	m.ivs.Next(&op.IV)
 	m.plant.iv(&op.IV)
 }
 
 // keyOf is the slot of the keys that a connection seals with.
-func (m *Machine) keyOf(c *conn) uint32 {
-	invariant(c.key != 0, "a connection without keys seals a packet")
-	return c.key
+func (m *Machine) keyOf(i uint32, c *conn) uint32 {
+	invariant(!c.flags.has(flagAsleep), "a connection without keys seals a packet")
+	return keySlot(i)
 }
 
 func (m *Machine) sealReplies() {

@@ -17,8 +17,8 @@ type Machine struct {
 	ivs  *aesni.IVSource
 
 	links        slab.Slab[link]
-	conns        slab.Slab[conn]
-	streams      slab.Slab[streamRec]
+	conns        slab.Records[conn]
+	streams      slab.Records[streamRec]
 	connPlaces   *slab.Places // handles of connections and streams, and where those are
 	streamPlaces *slab.Places
 	slots        slab.Slab[slot]
@@ -34,6 +34,7 @@ type Machine struct {
 	colds        *slab.Slab[coldConn]
 	coldStreams  *slab.Slab[coldStream]
 	names        *slab.Octets // see names.go
+	folds        *slab.Octets // see fold.go
 	prefixes     prefixTable
 	assets       assetTable
 	options      optionTable
@@ -110,20 +111,21 @@ type Stats struct {
 	Holds              int                 // incoming packets whose fulfill waits
 }
 
-// Footprint is how many octets of Config.Memory n connections take at most that have one
-// stream each, addresses of usual length, and ten thousand packets in flight together.
-func Footprint(n int) int {
+// Footprint is how many octets of Config.Memory, and of Config.Lender, n connections that
+// are awake take at most that have one stream each, addresses of usual length, and ten thousand packets
+// in flight together.
+func Footprint(n int) (memory, lent int) {
 	if n <= 0 {
-		return 0
+		return 0, 0
 	}
 	const (
 		usualNames = 192
-		generation = 4
 		place      = 32 // in the table of tokens, whose leaves are half full when they are split
 		shared     = 4 << 20
+		sharedLent = 1 << 20
 	)
-	each := int(unsafe.Sizeof(conn{})+unsafe.Sizeof(streamRec{})) + 2*(generation+slab.PlaceLen) + slab.TimerLen + aesni.SlotLen + usualNames + place
-	return n*each + shared
+	each := int(unsafe.Sizeof(conn{})+unsafe.Sizeof(streamRec{})) + slab.TimerLen + aesni.SlotLen + usualNames
+	return n*(2*slab.PlaceLen+place) + shared, n*each + sharedLent
 }
 
 // New makes a machine for one shard.
@@ -131,11 +133,10 @@ func New(cfg Config) *Machine {
 	cfg.fill()
 	m := &Machine{
 		cfg:          cfg,
-		keys:         aesni.NewKeysIn(cfg.Memory),
+		keys:         aesni.NewKeysOn(cfg.Lender),
 		ivs:          aesni.NewIVSource(&cfg.Seed),
 		links:        *slab.New[link](1 << 16),
-		conns:        *slab.NewIn[conn](cfg.MaxConnections, cfg.Memory),
-		streams:      *slab.NewIn[streamRec](cfg.MaxStreams, cfg.Memory),
+		streams:      *slab.NewRecords[streamRec](cfg.MaxStreams, cfg.Lender, nil),
 		connPlaces:   slab.NewPlacesIn(cfg.MaxConnections, cfg.Memory),
 		streamPlaces: slab.NewPlacesIn(cfg.MaxStreams, cfg.Memory),
 		slots:        *slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
@@ -148,13 +149,14 @@ func New(cfg Config) *Machine {
 		receipts:     slab.New[[receipt.Len]byte](cfg.MaxStreams),
 		colds:        slab.New[coldConn](cfg.MaxConnections),
 		coldStreams:  slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
-		names:        slab.NewOctets(cfg.Memory),
+		names:        slab.NewOctetsOn(cfg.Lender),
+		folds:        slab.NewOctets(cfg.Memory),
 		tokens:       slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
 		byID:         slab.NewTable(cfg.MaxStreams),
 		servers:      make([]server, 1),
 		words:        make(map[uint32]string),
 
-		connTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory), // 8 ms: 65 s a turn
+		connTimers: slab.NewWheelOn(8e6, 8192, cfg.Lender), // 8 ms: 65 s a turn
 		slotTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
 		holdTimers: slab.NewWheel(8e6, 8192),
 		idleTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
@@ -165,9 +167,10 @@ func New(cfg Config) *Machine {
 	m.stats.RejectsIn = make(map[ilp.Code]uint64, 32)
 	m.events.limit = cfg.MaxEvents
 	m.scratch.init()
-	for range scratchKey(MaxVector) {
-		m.keys.Alloc()
-	}
+	m.conns = *slab.NewRecords[conn](cfg.MaxConnections, cfg.Lender, func(from, n uint32) {
+		m.connTimers.Drop(from, n)
+		m.keys.Drop(keySlot(from), n)
+	})
 	return m
 }
 
@@ -192,9 +195,9 @@ func (m *Machine) Stats() Stats {
 // fulfillment. It is the machine's own.
 func (m *Machine) RoundTrips() *Histogram { return m.trips }
 
-// scratchKey is where the keys of a vector's nth newcomer are. The first slot is always
-// empty: it is that of connections without keys.
-func scratchKey(n int) uint32 { return 1 + uint32(n) }
+// scratchKey is where the keys of a vector's nth newcomer are.
+func scratchKey(n int) uint32 { return uint32(n) }
+
 
 // expiryCache keeps the digits of an expiry: all packets of one millisecond
 // that live equally long share them.

@@ -404,7 +404,7 @@ func (w *mill) state() {
 		for self := m.connPlaces.Next(0); self != 0; self = m.connPlaces.Next(self) {
 			if at := m.connPlaces.At(self); at&foldedBit != 0 {
 				var c conn
-				streams, _ := m.readFold(&c, m.names.At(at&^foldedBit))
+				streams, _ := m.readFold(&c, m.folds.At(at&^foldedBit))
 				fmt.Fprintf(&b, "end %d: conn %d, folded with %d streams: %+v\n", n, self, streams, c)
 			}
 		}

@@ -19,7 +19,7 @@ func TestOptionsAreKeptAsLongAsTheyAreInUse(t *testing.T) {
 	if n := len(w.a.m.options.index); n != 1 {
 		t.Errorf("%d options are listed, want 1", n)
 	}
-	c := w.a.m.conns.At(uint32(first))
+	_, c, _ := w.a.m.connOf(first)
 	if n := w.a.m.optionsOf(c).MaxInFlight; n != 7 {
 		t.Errorf("the first connection has %d in flight, want 7", n)
 	}

@@ -78,7 +78,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 	if region := out.Reply(e.Link, e.Request, size); region != nil {
 		fulfillment, data := ilp.PutFulfill(region, n)
 		*(*[32]byte)(fulfillment) = op.Fulfillment
-		m.sealReply(c, b[from:len(b):len(b)], data)
+		m.sealReply(w.conn, c, b[from:len(b):len(b)], data)
 	}
 	if s.next != 0 || c.flags.has(wantsOut) || s.flags.has(streamPays) || s.data != 0 {
 		m.wakeConn(w.conn, c)
@@ -175,7 +175,7 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Outpu
 	w.prove[w.seals] = proof{condition: (*[32]byte)(condition), slot: id}
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = m.keyOf(c), b[from:len(b):len(b)], data
+	op.Key, op.Text, op.Data = m.keyOf(i, c), b[from:len(b):len(b)], data
 	m.ivs.Next(&op.IV)
 	m.enterFlight(id, slot, c, l)
 	m.countSequence(i, c)

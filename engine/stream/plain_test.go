@@ -158,11 +158,11 @@ func TestRecordsFillCacheLines(t *testing.T) {
 	var c conn
 	var s streamRec
 	for name, ends := range map[string][2]uintptr{
-		"conn.self":      {unsafe.Offsetof(c.self), 64},
-		"conn.window":    {unsafe.Offsetof(c.window), 128},
-		"conn.secret":    {unsafe.Offsetof(c.secret), 256},
-		"stream.sendMax": {unsafe.Offsetof(s.sendMax), 64},
-		"slot.amount":    {unsafe.Offsetof(slot{}.amount), 64},
+		"conn.lastStream": {unsafe.Offsetof(c.lastStream), 64},
+		"conn.window":     {unsafe.Offsetof(c.window), 128},
+		"conn.secret":     {unsafe.Offsetof(c.secret), 256},
+		"stream.sendMax":  {unsafe.Offsetof(s.sendMax), 64},
+		"slot.amount":     {unsafe.Offsetof(slot{}.amount), 64},
 	} {
 		if ends[0] != ends[1] {
 			t.Errorf("%s is at %d, not %d", name, ends[0], ends[1])

@@ -30,7 +30,7 @@ func TestLastPlainFulfillLetsGoWhatWaitedBehindIt(t *testing.T) {
 		l := newLane(t, 1, 32)
 		c := l.a.conns.At(l.a.conns.Next(0))
 		s := l.a.streams.At(c.firstStream)
-		h := StreamHandle(l.a.streams.Handle(c.firstStream))
+		h := l.a.streamHandle(s)
 		if err := l.a.SetSendMax(l.now, h, s.sent+1000); err != nil {
 			t.Fatal(err)
 		}

@@ -140,8 +140,7 @@ func (m *Machine) admit(e *Entry, w *work, out Output) uint32 {
 	}
 	m.setNames(c, nil, w.packet.Destination(), int(w.tokenAt), n.opened.tag)
 	m.setExpiry(c, s.expiry)
-	c.key = m.keys.Alloc()
-	m.keys.Move(c.key, scratchKey(int(w.scratch)))
+	m.keys.Move(keySlot(i), scratchKey(int(w.scratch)))
 	invariant(m.tokenOf(c) == w.token, "a connection has the name of another token")
 	m.enter(i, w.token)
 	m.armConn(i, c)

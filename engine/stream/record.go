@@ -59,13 +59,13 @@ type conn struct {
 	link                  uint32 // index of the link it is bound to
 	options               uint32 // index into Machine.options
 	refs                  uint32 // slots and holds that name it
-	key                   uint32 // slot of its keys, or 0 while it sleeps and once it is over
+	self                  uint32 // number of its handle, in Machine.connPlaces
 	firstStream           uint32 // in order of creation
 	replay                replayWindow
 	lastActive            Instant
 	totalReceived, heldIn Amount // in our units
 
-	self         uint32 // number of its handle, in Machine.connPlaces
+	lastStream   uint32
 	firstDoubt   uint32 // expired packets without an answer, oldest first
 	names        uint32 // of its ends, in Machine.names
 	cold         uint32 // index of its coldConn, or 0
@@ -84,7 +84,6 @@ type conn struct {
 	secret        [32]byte
 	maxDataRemote uint64 // how far the peer lets us send on all streams together
 	nextStreamID  uint32
-	lastStream    uint32
 	openStreams   uint32
 	probe         uint32 // index of its probe while the rate is looked for, or 0
 	server        uint32 // its server, or 0

@@ -37,7 +37,7 @@ func (m *Machine) replyReject(r *reply, out Output) {
 	n := len(text) + frame.Overhead
 	region := out.Reply(r.entry.Link, r.entry.Request, ilp.RejectLen(len(l.address), 0, n))
 	if region != nil {
-		m.sealReply(m.conns.At(r.conn), text, ilp.PutReject(region, ilp.F99, l.address, nil, n))
+		m.sealReply(r.conn, m.conns.At(r.conn), text, ilp.PutReject(region, ilp.F99, l.address, nil, n))
 	}
 }
 
@@ -50,7 +50,7 @@ func (m *Machine) replyFulfill(r *reply, out Output) {
 	if region != nil {
 		fulfillment, data := ilp.PutFulfill(region, n)
 		copy(fulfillment, r.fulfillment[:])
-		m.sealReply(m.conns.At(r.conn), text, data)
+		m.sealReply(r.conn, m.conns.At(r.conn), text, data)
 	}
 }
 

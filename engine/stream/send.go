@@ -200,7 +200,7 @@ func (m *Machine) transmitVector(h LinkHandle, l *link, out Output) int {
 			continue
 		}
 		w.roomOf = 0
-		if m.wake(c) {
+		if m.wake(i, c) {
 			m.armConn(i, c)
 		}
 		if m.slots.Len() == m.slots.Cap() && m.setAsides() == 0 {
@@ -252,7 +252,7 @@ func (m *Machine) foresee(l *link) {
 	m.scratch.far = true
 	m.prefetchReady(l, 1)
 	m.prefetchNext(l, 0)
-	m.keys.Fetch(m.conns.Any(l.ready.Peek(0)).key)
+	m.keys.Fetch(keySlot(l.ready.Peek(0)))
 }
 
 // How many turns ahead a connection is asked for, and what can only be asked for once
@@ -347,7 +347,7 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, l *link, out Output) bo
 	w.prove[w.seals] = p
 	op := &w.seal[w.seals]
 	w.seals++
-	op.Key, op.Text, op.Data = m.keyOf(c), text[:len(text):len(text)], data
+	op.Key, op.Text, op.Data = m.keyOf(i, c), text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV)
 	c.nextSequence += m.plant.step()
 	m.enterFlight(id, s, c, l)

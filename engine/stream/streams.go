@@ -466,6 +466,5 @@ func (m *Machine) freeStream(i uint32) {
 	delete(m.words, i)
 	m.byID.Delete(streamKey(s.conn, s.id))
 	m.streamPlaces.Free(s.self)
-	*s = streamRec{}
 	m.streams.Free(i)
 }

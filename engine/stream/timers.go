@@ -63,7 +63,7 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 		m.failConn(i, c, frame.InternalError, "no packet for too long")
 	case o.SleepAfter > 0 && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
 		if !c.flags.has(flagAsleep) {
-			m.sleep(c)
+			m.sleep(i, c)
 		}
 		if m.fold(i, c) {
 			return

@@ -14,15 +14,15 @@ type Records[T any] struct {
 	nothing  *[segmentLen]T // in place of those that have no memory
 	rack     rack
 	lender   Lender
-	dropped  func(from uint32)
+	dropped  func(from, n uint32)
 	limit    int
 	count    int
 }
 
 // NewRecords returns a table of at most limit items, which hold no pointers, with its memory
-// from lender; nil means the heap. When the memory of 1,024 items goes back, dropped is
-// told the first index of them, if it is not nil.
-func NewRecords[T any](limit int, lender Lender, dropped func(from uint32)) *Records[T] {
+// from lender; nil means the heap. When memory goes back, dropped is told the
+// first index and the number of the items in it, if it is not nil.
+func NewRecords[T any](limit int, lender Lender, dropped func(from, n uint32)) *Records[T] {
 	if limit < 1 || uint64(limit) > maxIndex-1 {
 		panic("slab: limit out of range")
 	}
@@ -62,7 +62,7 @@ func (r *Records[T]) Free(i uint32) {
 		return
 	}
 	if r.dropped != nil {
-		r.dropped(uint32(k) << segmentShift)
+		r.dropped(uint32(k)<<segmentShift, segmentLen)
 	}
 	giveBack(r.lender, r.segments[k])
 	r.segments[k] = r.nothing

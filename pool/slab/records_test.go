@@ -46,7 +46,7 @@ func TestRecordsAgainstAMap(t *testing.T) {
 		limit := rapid.SampledFrom([]int{1, 7, segmentLen, segmentLen*3 + 3}).Draw(t, "limit")
 		lender := newBank(t)
 		var wheel *Wheel
-		r := NewRecords[plainRecord](limit, lender, func(from uint32) { wheel.Drop(from) })
+		r := NewRecords[plainRecord](limit, lender, func(from, n uint32) { wheel.Drop(from, n) })
 		wheel = NewWheelOn(1000, 64, lender)
 		type life struct {
 			item *plainRecord
@@ -137,10 +137,10 @@ func TestRecordsRefuseADoubleFree(t *testing.T) {
 func TestArmedTimersKeepTheirMemory(t *testing.T) {
 	w := NewWheelOn(1000, 64, newBank(t))
 	w.Set(5, 7)
-	mustPanic(t, "slab: memory of a timer that is armed goes back", func() { w.Drop(0) })
-	w.Drop(segmentLen) // none of these was ever set
+	mustPanic(t, "slab: memory of a timer that is armed goes back", func() { w.Drop(0, segmentLen) })
+	w.Drop(segmentLen, segmentLen) // none of these was ever set
 	w.Clear(5)
-	w.Drop(0)
+	w.Drop(0, segmentLen)
 	if w.Armed(5) || w.lender.(*bank).octets != 0 {
 		t.Error("it is not gone")
 	}

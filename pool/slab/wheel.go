@@ -86,9 +86,12 @@ func NewWheelOn(tickNs int64, slots int, lender Lender) *Wheel {
 	return w
 }
 
-// Drop gives back the memory of the timers of 1,024 items from an index on, as Records
+// Drop gives back the memory of the timers of n items from an index on, as Records
 // drops those. None of them may be armed.
-func (w *Wheel) Drop(from uint32) {
+func (w *Wheel) Drop(from, n uint32) {
+	if from&segmentMask != 0 || n != segmentLen {
+		panic("slab: a part of a segment is dropped")
+	}
 	k := from >> segmentShift
 	if k >= uint32(len(w.nodes)) || w.nodes[k] == nil {
 		return
