@@ -29,6 +29,7 @@ type memory struct {
 	free  []byte
 	ready int // where the page that was made ready last begins, in octets before the end of free
 	step  int
+	grown [][]byte // all address space so far
 }
 
 // newMemory returns the allocator of a shard, which has so many octets ready, or says that
@@ -52,8 +53,11 @@ func (m *memory) reserve(octets int) bool {
 	return true
 }
 
+// wholeLines is so many octets, rounded up to lines of the cache.
+func wholeLines(octets int) int { return (octets + memoryLine - 1) &^ (memoryLine - 1) }
+
 func (m *memory) take(octets int) []byte {
-	octets = (octets + memoryLine - 1) &^ (memoryLine - 1)
+	octets = wholeLines(octets)
 	if octets > len(m.free) {
 		m.step = min(max(memoryStep, 2*m.step), maxMemoryStep)
 		if !m.grow(max(octets, m.step)) {
@@ -88,5 +92,6 @@ func (m *memory) grow(octets int) bool {
 	b := all[skip : skip+(size-skip)&^(hugePage-1)]
 	_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // it works without, only slower
 	m.free, m.ready = b, len(b)-hugePage    // a small engine needs no second page
+	m.grown = append(m.grown, b)
 	return true
 }

@@ -86,12 +86,13 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) (*shard, error) {
 	if e.directory != nil {
 		cfg.Directory = e.directory
 	}
-	if cfg.Memory == nil {
-		take, ok := newMemory(stream.Footprint(e.cfg.reservePerLoop()))
-		if !ok {
+	if cfg.Memory == nil && cfg.Lender == nil {
+		memory, lent := stream.Footprint(e.cfg.reservePerLoop())
+		var ok, alike bool
+		cfg.Memory, ok = newMemory(memory)
+		if cfg.Lender, alike = newLender(lent); !ok || !alike {
 			return nil, fmt.Errorf("%w: the system has no memory for Reserve %d", ErrConfig, e.cfg.Reserve)
 		}
-		cfg.Memory = take
 	}
 	_, _ = rand.Read(cfg.Seed[:]) // never fails
 	if s.committer.ledger = e.cfg.Ledger; e.cfg.Ledger != nil {
