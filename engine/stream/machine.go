@@ -198,7 +198,6 @@ func (m *Machine) RoundTrips() *Histogram { return m.trips }
 // scratchKey is where the keys of a vector's nth newcomer are.
 func scratchKey(n int) uint32 { return uint32(n) }
 
-
 // expiryCache keeps the digits of an expiry: all packets of one millisecond
 // that live equally long share them.
 type expiryCache struct {
