@@ -53,11 +53,11 @@ type Config struct {
 	// waits for the system to find and clear it, which may cost more than opening them. New
 	// takes it all at once, some hundred connections in a millisecond; where there is less
 	// memory than that the system may end the process. Zero means none beforehand, and
-	// Loops × Machine.MaxConnections is the most. It does nothing with Machine.Memory or
-	// Machine.Lender, nor elsewhere than on Linux on amd64 and arm64.
+	// Loops × Machine.MaxConnections is the most. It does nothing with Machine.Memory, Awake
+	// or Asleep, nor elsewhere than on Linux on amd64 and arm64.
 	Reserve int
 	// Machine bounds each shard's protocol machine. The engine fills in Shard,
-	// Directory, Seed and HashSeed, Memory and Lender unless one is set, and Ledger when there is one. Decide, and
+	// Directory, Seed and HashSeed, Memory, Awake and Asleep unless one is set, and Ledger when there is one. Decide, and
 	// Ledger without a Config.Ledger, need a Handler that answers and commits.
 	Machine stream.Config
 }

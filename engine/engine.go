@@ -300,6 +300,7 @@ func (sum *Stats) add(s stream.Stats) {
 	sum.Replayed += s.Replayed
 	sum.Expired += s.Expired
 	sum.Connections += s.Connections
+	sum.Folded += s.Folded
 	sum.Streams += s.Streams
 	sum.InFlight += s.InFlight
 	sum.Holds += s.Holds

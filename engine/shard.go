@@ -86,11 +86,13 @@ func newShard(e *Engine, index int, hashSeed [2]uint64) (*shard, error) {
 	if e.directory != nil {
 		cfg.Directory = e.directory
 	}
-	if cfg.Memory == nil && cfg.Lender == nil {
-		memory, lent := stream.Footprint(e.cfg.reservePerLoop())
-		var ok, alike bool
-		cfg.Memory, ok = newMemory(memory)
-		if cfg.Lender, alike = newLender(lent); !ok || !alike {
+	if cfg.Memory == nil && cfg.Awake == nil && cfg.Asleep == nil {
+		memory, awake := stream.Footprint(e.cfg.reservePerLoop())
+		var there, too bool
+		cfg.Memory, there = newMemory(memory)
+		cfg.Awake, too = newLender(awake)
+		cfg.Asleep, _ = newLender(0)
+		if !there || !too {
 			return nil, fmt.Errorf("%w: the system has no memory for Reserve %d", ErrConfig, e.cfg.Reserve)
 		}
 	}

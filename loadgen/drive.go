@@ -108,6 +108,10 @@ func load(ctx context.Context, cfg config, show *live, stderr io.Writer) (m meas
 	if snd.pacer != nil {
 		m.failure = errors.Join(m.failure, m.latencies(snd))
 	}
+	if cfg.sleep > 0 && m.failure == nil && !m.interrupted {
+		show.say("waiting for the connections to fall asleep")
+		m.asleep, m.failure = fallAsleep(ctx, cfg, m.opening, snd, rcv)
+	}
 	final, err := rcv.sample()
 	if err != nil {
 		return m, fmt.Errorf("the receiver's books are lost: %w", err)

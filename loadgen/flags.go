@@ -26,6 +26,7 @@ type config struct {
 	order       string        // random or opened
 	probe       bool          // connections discover their rate
 	reserve     bool          // memory for them is made ready before
+	sleep       time.Duration // after which a quiet connection sleeps, or 0 for the usual
 	profileFile string        // of the CPU profile, or none
 	pin         bool          // each loop has a processor of its own
 	null        bool          // the null engine alone
@@ -47,6 +48,12 @@ const (
 
 // maxDelay bounds -delay, so that packets arrive before they expire.
 const maxDelay = 10 * time.Second
+
+// minSleep and maxSleep bound -sleep.
+const (
+	minSleep = time.Second
+	maxSleep = time.Hour
+)
 
 // maxRate bounds -rate: a round trip a nanosecond.
 const maxRate = 1e9
@@ -72,6 +79,8 @@ Flags (what the profile says unless given):
                        fixed otherwise
   -reserve             memory for the connections is made ready before they are opened;
                        what they take is not told then
+  -sleep D             connections that are quiet for D, at least 1s, go to sleep; in the
+                       end loadgen waits for all of them, and tells what they take then
   -window 256          packets in flight on each link
   -rate N              open loop: N round trips a second in all are due, each on a
                        connection drawn by lot, and latencies run from when they
@@ -132,6 +141,7 @@ func parseFlags(args []string) (cfg config, err error) {
 	fs.IntVar(connections, "size", 0, "")
 	fs.BoolVar(&cfg.probe, "probe", false, "")
 	fs.BoolVar(&cfg.reserve, "reserve", false, "")
+	fs.DurationVar(&cfg.sleep, "sleep", 0, "")
 	fs.BoolVar(&cfg.pin, "pin", true, "")
 	fs.BoolVar(&cfg.null, "null", false, "")
 	fs.Float64Var(&cfg.rate, "rate", 0, "")
@@ -188,6 +198,10 @@ func (c config) check(given map[string]bool) error {
 		return fmt.Errorf("-arrivals %s: must be %s or %s", c.arrivals, constant, poisson)
 	case c.delay < 0 || c.delay > maxDelay:
 		return fmt.Errorf("-delay %v: must be 0 to %v", c.delay, maxDelay)
+	case given["sleep"] && (c.sleep < minSleep || c.sleep > maxSleep):
+		return fmt.Errorf("-sleep %v: must be %v to %v", c.sleep, minSleep, maxSleep)
+	case given["sleep"] && (c.reserve || c.null):
+		return errors.New("-sleep tells what connections take: memory that is ready before they come (-reserve) says nothing of it, and the null engine has none")
 	case c.data > 0 && (given["rate"] || given["duration"] || c.null):
 		return errors.New("-data ends when all has arrived: -rate, -duration and -null do not go with it")
 	case slices.Contains(profiles.Names(), c.profileFile):

@@ -94,7 +94,7 @@ func TestTheJSONObjectHasEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range strings.Fields("round_trips round_trips_per_second cpu_ns_per_round_trip latency_ns rejects sent received " +
-		"money_agrees loop open_loop opening data profile null_open_loop allocs_per_round_trip frames_per_write packets_per_vector null config machine version") {
+		"money_agrees loop open_loop opening asleep data profile null_open_loop allocs_per_round_trip frames_per_write packets_per_vector null config machine version") {
 		if _, ok := o[name]; !ok {
 			t.Errorf("no field %s in %s", name, text)
 		}

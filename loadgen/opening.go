@@ -28,6 +28,16 @@ type openingFigures struct {
 	Pause pauses `json:"longest_pause_ns"`
 	// Own is the part of Memory that the sender of the load itself keeps.
 	Own float64 `json:"own_octets_per_connection"`
+
+	sender, receiver uint64 // resident octets of the processes before
+}
+
+// asleepFigures is what the connections cost once they have moved money and sleep.
+type asleepFigures struct {
+	Seconds float64 `json:"seconds"` // from the last packet until all slept
+	// Memory is how much the resident memory has grown since before they were opened;
+	// zeros where that is not known.
+	Memory perEnd `json:"resident_octets_per_connection"`
 }
 
 // perEnd is a figure of each end and of both.
@@ -80,16 +90,37 @@ func openAll(ctx context.Context, cfg config, snd *sender, rcv receivingEnd) (*o
 	sndFull := settle()
 
 	s, r := s1.minus(s0), r1.minus(r0)
-	o := &openingFigures{Connections: n, Probed: cfg.probe, Reserved: cfg.reserve, Seconds: rounded(s1.At.Sub(s0.At).Seconds(), 3), Own: ownOctets}
+	o := &openingFigures{Connections: n, Probed: cfg.probe, Reserved: cfg.reserve, Seconds: rounded(s1.At.Sub(s0.At).Seconds(), 3), Own: ownOctets, sender: sndEmpty, receiver: rcvEmpty}
 	o.Issuing = rounded(float64(snd.issuing)/float64(n), 1)
 	apart := cfg.processes > 1
 	o.Pause = pauses{s1.LongestWake, r1.LongestWake}
 	o.CPU = eachEnd(float64(s.User+s.System-snd.issuing), float64(r.User+r.System), n, apart)
-	if cfg.reserve {
-		return o, nil // most of what they take was there before
+	if cfg.reserve || cfg.sleep > 0 {
+		return o, nil // most of what they take was there before, or some sleep already
 	}
 	o.Memory = eachEnd(float64(sndFull)-float64(sndEmpty), float64(rcvFull)-float64(rcvEmpty), n, apart)
 	return o, nil
+}
+
+// fallAsleep waits until all connections sleep at both ends, and measures what they take.
+func fallAsleep(ctx context.Context, cfg config, o *openingFigures, snd *sender, rcv receivingEnd) (*asleepFigures, error) {
+	n := cfg.profile.Connections
+	ctx, cancel := context.WithTimeout(ctx, 4*cfg.sleep+setUp+time.Duration(n)*openingTime)
+	defer cancel()
+	from := time.Now()
+	if err := await(ctx, "the connections to fall asleep", func() (bool, error) {
+		s, err := rcv.sample()
+		return s.Folded == n && snd.eng.Stats().Folded == n, errors.Join(err, snd.lost())
+	}); err != nil {
+		return nil, err
+	}
+	a := &asleepFigures{Seconds: rounded(time.Since(from).Seconds(), 3)}
+	receiver, err := rcv.settled()
+	if err != nil {
+		return nil, err
+	}
+	a.Memory = eachEnd(float64(settle())-float64(o.sender), float64(receiver)-float64(o.receiver), n, cfg.processes > 1)
+	return a, nil
 }
 
 // eachEnd is what n connections took of each end. In one process both figures are of

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace-ilp/millrace/profiles"
 )
 
 func TestOpeningsAreMeasuredWithAndWithoutRateDiscovery(t *testing.T) {
@@ -40,6 +42,25 @@ func TestOpeningsAreMeasuredWithAndWithoutRateDiscovery(t *testing.T) {
 		}
 		if runtime.GOOS == "linux" && (o.Memory.Total < 100 || o.Memory.Total > 100_000 || o.Issuing <= 0) {
 			t.Errorf("%v octets resident a connection, %v ns of CPU for its credentials", o.Memory.Total, o.Issuing)
+		}
+	}
+}
+
+func TestConnectionsThatSleepAreMeasured(t *testing.T) {
+	if planted {
+		t.Skip("credits are lost on purpose")
+	}
+	code, r, table := runFor(t, "-size", "20000", "-links", "2", "-duration", "200ms", "-processes", "2", "-sleep", "1s")
+	a := r.Asleep
+	if code != exitDone || !r.MoneyAgrees || a == nil || r.Opening.Memory.Total != 0 || r.Config.Sleep != profiles.Duration(time.Second) {
+		t.Fatalf("status %d\n%s", code, table)
+	}
+	if a.Seconds <= 0 || a.Seconds > 60 || runtime.GOOS == "linux" && (a.Memory.Total < 100 || a.Memory.Total > 10_000 || !strings.Contains(table, "memory asleep")) {
+		t.Errorf("%+v\n%s", a, table)
+	}
+	for _, args := range [][]string{{"-sleep", "10ms"}, {"-sleep", "2h"}, {"-sleep", "1s", "-reserve"}, {"-sleep", "1s", "-null"}} {
+		if _, err := parseFlags(args); err == nil || !strings.Contains(err.Error(), "-sleep") {
+			t.Errorf("%v: %v", args, err)
 		}
 	}
 }

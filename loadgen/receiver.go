@@ -72,7 +72,7 @@ func (r *receiver) listen(s shape) error {
 	if err != nil {
 		return err
 	}
-	options := stream.Options{ReceiveMax: ^stream.Amount(0), IdleTimeout: -1, NoMoneyEvents: true}
+	options := stream.Options{ReceiveMax: ^stream.Amount(0), IdleTimeout: -1, SleepAfter: int64(s.Sleep), NoMoneyEvents: true}
 	// Of money the machine does all that a receiver has to: nothing is left to do.
 	var handler engine.Handler = engine.HandlerFunc(func(*engine.OnLoop, []stream.Event) {})
 	if s.Data > 0 {

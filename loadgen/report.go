@@ -25,6 +25,7 @@ func (r result) table(w io.Writer) {
 		r.moneyRows(p)
 	}
 	r.Opening.rows(p)
+	r.Asleep.row(p)
 	if r.Data == nil {
 		p.row("allocations", "%s per round trip", number(r.Allocs, 2))
 	}
@@ -113,6 +114,14 @@ func (o *openingFigures) rows(p *printer) {
 		octets := func(n float64) string { return number(n, 0) + " B" }
 		p.row("memory per connection", "%s resident   (%s%s of it loadgen's own)", octets(o.Memory.Total), o.Memory.ends(octets), octets(o.Own))
 	}
+}
+
+func (a *asleepFigures) row(p *printer) {
+	if a == nil || a.Memory.Total == 0 {
+		return
+	}
+	octets := func(n float64) string { return number(n, 0) + " B" }
+	p.row("memory asleep", "%s resident per connection   (%sall slept after %s s)", octets(a.Memory.Total), a.Memory.ends(octets), number(a.Seconds, 1))
 }
 
 // ends spells the figures of both ends, if they are known.

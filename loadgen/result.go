@@ -25,6 +25,7 @@ type result struct {
 	Open                *openFigures    `json:"open_loop"` // null in a closed loop
 	Data                *dataFigures    `json:"data"`      // null when money is sent
 	Opening             *openingFigures `json:"opening"`
+	Asleep              *asleepFigures  `json:"asleep"`  // with -sleep
 	Profile             *profileFigures `json:"profile"` // null without -profile
 	Rejects             rejects         `json:"rejects"`
 	Sent                string          `json:"sent"`     // all of the run, not only the measured time
@@ -104,6 +105,7 @@ type shape struct {
 	Order        string            `json:"order"`    // in which connections are used: random or opened
 	Probe        bool              `json:"probe"`    // connections discover their rate
 	Reserve      bool              `json:"reserve"`  // memory for them is made ready before
+	Sleep        profiles.Duration `json:"sleep"`    // after which a quiet connection sleeps; 0 means the usual
 	Processes    int               `json:"processes"`
 	Loops        int               `json:"loops"` // event loops of each end
 	// CPUs are the processors of the sender's loops, then those of the receiver's; null
@@ -116,7 +118,7 @@ func (c config) shape() shape {
 	loops := loopsPerEnd()
 	return shape{
 		Profile: p.Name, Links: p.Links, Connections: p.Connections, Window: p.Window, PacketAmount: p.PacketAmount,
-		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Reserve: c.reserve, Processes: c.processes, Loops: loops, CPUs: c.cpus(2 * loops),
+		Duration: p.Duration, WarmUp: p.WarmUp, Rate: c.rate, Arrivals: c.arrivals, Delay: profiles.Duration(c.delay), Data: c.data, Order: c.order, Probe: c.probe, Reserve: c.reserve, Sleep: profiles.Duration(c.sleep), Processes: c.processes, Loops: loops, CPUs: c.cpus(2 * loops),
 	}
 }
 
@@ -128,6 +130,7 @@ type measured struct {
 	pacing      time.Duration // CPU time, in it
 	octets      uint64        // of -data that arrived
 	opening     *openingFigures
+	asleep      *asleepFigures // of -sleep
 	latency     latency
 	open        *openFigures // of an open loop
 	sent        uint64       // of the whole run, after draining
@@ -144,7 +147,7 @@ func (m measured) figures(cfg config) result {
 	user, system, allocs := m.sender.User, m.sender.System, m.sender.Allocs
 	apart := cfg.processes > 1
 	r := result{
-		RoundTrips: trips, Loop: closedLoop, Latency: m.latency, Open: m.open, Opening: m.opening, Rejects: m.sender.RejectsIn,
+		RoundTrips: trips, Loop: closedLoop, Latency: m.latency, Open: m.open, Opening: m.opening, Asleep: m.asleep, Rejects: m.sender.RejectsIn,
 		Sent: strconv.FormatUint(m.sent, 10), Received: strconv.FormatUint(m.received, 10),
 		MoneyAgrees:      m.sent == m.received,
 		FramesPerWrite:   ratio(m.sender.FramesOut+m.receiver.FramesOut, m.sender.Writes+m.receiver.Writes),

@@ -24,6 +24,7 @@ type sample struct {
 	FramesOut   uint64        `json:"frames_out"`
 	Writes      uint64        `json:"writes"`
 	Connections int           `json:"connections"`
+	Folded      int           `json:"folded"` // of them, that sleep
 	InFlight    int           `json:"in_flight"`
 	Prepares    uint64        `json:"prepares"` // sent
 	RejectsIn   rejects       `json:"rejects_in"`
@@ -43,7 +44,7 @@ func take(eng *engine.Engine) sample {
 	s := sample{
 		Sent: uint64(st.Sent), SentPackets: st.SentPackets, Released: uint64(st.Released),
 		PacketsIn: st.PacketsIn, Vectors: st.Vectors, FramesOut: st.Loops.FramesOut, Writes: st.Loops.Writes,
-		Prepares: st.PreparesOut, Connections: st.Connections, InFlight: st.InFlight,
+		Prepares: st.PreparesOut, Connections: st.Connections, Folded: st.Folded, InFlight: st.InFlight,
 		LongestWake: st.Loops.LongestWake, RejectsIn: make(rejects, len(st.RejectsIn)),
 	}
 	for code, n := range st.RejectsIn {

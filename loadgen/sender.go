@@ -114,6 +114,7 @@ func (snd *sender) open(ctx context.Context) error {
 func (s shape) options() stream.Options {
 	o := stream.Options{MaxPacketAmount: stream.Amount(s.PacketAmount), MaxInFlight: s.Window, IdleTimeout: -1}
 	o.NoMoneyEvents = s.Rate == 0 // an open loop takes its latencies from them; else the machine's totals say all
+	o.SleepAfter = int64(s.Sleep)
 	if s.Data > 0 {
 		o.SendBuffer = dataWindow(s.Connections)
 	}

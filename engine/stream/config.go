@@ -51,9 +51,10 @@ type Config struct {
 	// 2 MiB spare a busy machine most of what it waits for the memory. An engine sets it
 	// where the system has such pages.
 	Memory func(octets int) []byte
-	// Lender is the same for what a connection has only while it is awake, most of its
-	// memory, and is returned, cleared, once all have gone to sleep, or have ended, that had a piece of it.
-	Lender slab.Lender
+	// Awake and Asleep are the same for what a connection has only while it is awake, most
+	// of its memory, and only while it sleeps. Each is returned, cleared, once no connection
+	// has anything of it any more.
+	Awake, Asleep slab.Lender
 
 	// Decide makes every incoming amount wait for Machine.Decide.
 	Decide bool

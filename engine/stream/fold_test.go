@@ -334,7 +334,7 @@ func TestFoldedConnectionTakesLittleMemory(t *testing.T) {
 	const batch, batches = 500, 80
 	var taken counted
 	o := Options{RateNum: 1, RateDen: 1, ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: 1e9}
-	w := newWorld(t, o, Config{Memory: taken.Lend, Lender: &taken})
+	w := newWorld(t, o, Config{Memory: taken.Lend, Awake: &taken, Asleep: &taken})
 	for range batches {
 		var all []ConnHandle
 		for range batch {

@@ -111,21 +111,21 @@ type Stats struct {
 	Holds              int                 // incoming packets whose fulfill waits
 }
 
-// Footprint is how many octets of Config.Memory, and of Config.Lender, n connections that
+// Footprint is how many octets of Config.Memory, and of Config.Awake, n connections that
 // are awake take at most that have one stream each, addresses of usual length, and ten thousand packets
 // in flight together.
-func Footprint(n int) (memory, lent int) {
+func Footprint(n int) (memory, awake int) {
 	if n <= 0 {
 		return 0, 0
 	}
 	const (
-		usualNames = 192
-		place      = 32 // in the table of tokens, whose leaves are half full when they are split
-		shared     = 4 << 20
-		sharedLent = 1 << 20
+		usualNames  = 192
+		place       = 32 // in the table of tokens, whose leaves are half full when they are split
+		shared      = 4 << 20
+		sharedAwake = 1 << 20
 	)
 	each := int(unsafe.Sizeof(conn{})+unsafe.Sizeof(streamRec{})) + slab.TimerLen + aesni.SlotLen + usualNames
-	return n*(2*slab.PlaceLen+place) + shared, n*each + sharedLent
+	return n*(2*slab.PlaceLen+place) + shared, n*each + sharedAwake
 }
 
 // New makes a machine for one shard.
@@ -133,10 +133,10 @@ func New(cfg Config) *Machine {
 	cfg.fill()
 	m := &Machine{
 		cfg:          cfg,
-		keys:         aesni.NewKeysOn(cfg.Lender),
+		keys:         aesni.NewKeysOn(cfg.Awake),
 		ivs:          aesni.NewIVSource(&cfg.Seed),
 		links:        *slab.New[link](1 << 16),
-		streams:      *slab.NewRecords[streamRec](cfg.MaxStreams, cfg.Lender, nil),
+		streams:      *slab.NewRecords[streamRec](cfg.MaxStreams, cfg.Awake, nil),
 		connPlaces:   slab.NewPlacesIn(cfg.MaxConnections, cfg.Memory),
 		streamPlaces: slab.NewPlacesIn(cfg.MaxStreams, cfg.Memory),
 		slots:        *slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
@@ -149,14 +149,14 @@ func New(cfg Config) *Machine {
 		receipts:     slab.New[[receipt.Len]byte](cfg.MaxStreams),
 		colds:        slab.New[coldConn](cfg.MaxConnections),
 		coldStreams:  slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
-		names:        slab.NewOctetsOn(cfg.Lender),
-		folds:        slab.NewOctets(cfg.Memory),
+		names:        slab.NewOctetsOn(cfg.Awake),
+		folds:        slab.NewOctetsOn(cfg.Asleep),
 		tokens:       slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
 		byID:         slab.NewTable(cfg.MaxStreams),
 		servers:      make([]server, 1),
 		words:        make(map[uint32]string),
 
-		connTimers: slab.NewWheelOn(8e6, 8192, cfg.Lender), // 8 ms: 65 s a turn
+		connTimers: slab.NewWheelOn(8e6, 8192, cfg.Awake), // 8 ms: 65 s a turn
 		slotTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
 		holdTimers: slab.NewWheel(8e6, 8192),
 		idleTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
@@ -167,7 +167,7 @@ func New(cfg Config) *Machine {
 	m.stats.RejectsIn = make(map[ilp.Code]uint64, 32)
 	m.events.limit = cfg.MaxEvents
 	m.scratch.init()
-	m.conns = *slab.NewRecords[conn](cfg.MaxConnections, cfg.Lender, func(from, n uint32) {
+	m.conns = *slab.NewRecords[conn](cfg.MaxConnections, cfg.Awake, func(from, n uint32) {
 		m.connTimers.Drop(from, n)
 		m.keys.Drop(keySlot(from), n)
 	})

@@ -107,7 +107,7 @@ func TestSleepingConnectionsLeaveTheirKeysToOthers(t *testing.T) {
 func TestFootprintIsWhatConnectionsTake(t *testing.T) {
 	const connections = 20_000
 	var taken, lent counted
-	w := newWorld(t, Options{ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: -1}, Config{Memory: taken.Lend, Lender: &lent})
+	w := newWorld(t, Options{ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: -1}, Config{Memory: taken.Lend, Awake: &lent})
 	for range connections {
 		w.connect(Options{RateNum: 1, RateDen: 1, IdleTimeout: -1, SleepAfter: -1})
 	}
