@@ -34,6 +34,9 @@ type loadResult struct {
 		Pause   perEnd `json:"longest_pause_ns"`
 		Memory  perEnd `json:"resident_octets_per_connection"`
 	}
+	Asleep struct {
+		Memory perEnd `json:"resident_octets_per_connection"`
+	}
 	Profile struct {
 		Samples   float64
 		Stages    []profilePart

@@ -91,6 +91,7 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 	rep.command(loadgenCommand("-duration", duration, "-size", "N") + "    # each N in turn")
 	rep.command(loadgenCommand("-duration", short, "-size", "N", "-reserve") + "    # for the opening into memory that is made ready before")
 	rep.command(loadgenCommand("-duration", short, "-size", "N", "-probe") + "    # for the opening with rate discovery")
+	rep.command(loadgenCommand("-duration", short, "-size", "N", "-sleep", "2s") + "    # for those that sleep, once they have paid")
 	var f figures
 	err := r.turns(func() error {
 		for _, n := range sizes {
@@ -113,6 +114,11 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 			f.add(size, "reserved-sender-pause-ns", res.Opening.Pause.Sender)
 			f.add(size, "reserved-receiver-pause-ns", res.Opening.Pause.Receiver)
 			f.add(size, "gap-ns", float64(longestGap(time.Duration(res.Opening.Seconds*1e9))))
+			if res, err = r.loadgen(ctx, "-duration", short, "-size", size, "-sleep", "2s"); err != nil {
+				return err
+			}
+			f.add(size, "asleep-sender-octets", res.Asleep.Memory.Sender)
+			f.add(size, "asleep-receiver-octets", res.Asleep.Memory.Receiver)
 			if n > 100_000 {
 				continue // the opening alone would take as long as all else
 			}
@@ -135,14 +141,15 @@ func growthSection(ctx context.Context, r *runner) (*report, error) {
 		if i > 0 {
 			more = at("cpu-ns").minus(least).String()
 		}
-		rows = append(rows, []string{number(float64(n)), at("/s").String(), at("cpu-ns").String(), more, at("sender-octets").String(), at("receiver-octets").String()})
+		rows = append(rows, []string{number(float64(n)), at("/s").String(), at("cpu-ns").String(), more, at("sender-octets").String(), at("receiver-octets").String(),
+			at("asleep-sender-octets").String() + " / " + at("asleep-receiver-octets").String()})
 		ms := func(unit string) string {
 			return at(unit+"sender-pause-ns").in(1e6).String() + " / " + at(unit+"receiver-pause-ns").in(1e6).String()
 		}
 		openings = append(openings, []string{number(float64(n)), at("opening-ns").String(), at("reserved-ns").String(), at("probed-ns").String(), ms(""), ms("reserved-"), at("gap-ns").in(1e6).String()})
 		cost.points = append(cost.points, pointOf(float64(n), at("cpu-ns")))
 	}
-	rep.table([]string{"connections", "round trips/s", "CPU per round trip, ns", "more than with 1,000", "resident octets a connection, sender", "receiver"}, rows)
+	rep.table([]string{"connections", "round trips/s", "CPU per round trip, ns", "more than with 1,000", "resident octets a connection, sender", "receiver", "asleep, sender / receiver"}, rows)
 	rep.text("Connections are used in random order. Resident memory includes what the engine reserves at once, which few connections share.")
 	rep.table([]string{"connections", "CPU per opening, fixed rate, ns", "… into memory made ready before", "… with rate discovery",
 		"longest pause of a loop while opening, ms, sender / receiver", "… into memory made ready before", "… of threads that do nothing, ms"}, openings)
