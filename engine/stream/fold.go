@@ -370,7 +370,7 @@ func (m *Machine) takeNames(b []byte, c *conn) {
 	}
 	m.scratch.made = all
 	number, piece := m.names.Alloc(namesHeadLen + len(all))
-	*headOf(piece) = head
+	head.put(piece)
 	copy(piece[namesHeadLen:], all)
 	c.names = number
 }

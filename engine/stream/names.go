@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unsafe"
 
 	"github.com/millrace-ilp/millrace/codec/ilp"
@@ -14,14 +15,42 @@ import (
 // have in common: it stands once for all of them, as far as there is room for it
 // (prefixTable).
 
-// namesHead begins a piece. The lengths are those of what follows it.
+// namesHead begins a piece, as one word. The lengths are those of what follows it.
 type namesHead struct {
 	peerPrefix, localPrefix uint16 // numbers in Machine.prefixes
 	peer, local, tag        uint16
 	token                   uint16 // where in what follows of local the token begins
 }
 
-const namesHeadLen = int(unsafe.Sizeof(namesHead{}))
+// The bits of a prefix's number, and of a length, in the word.
+const (
+	namesHeadLen = 8
+	prefixBits   = 12
+	lengthBits   = 10
+
+	_ = uint(1<<prefixBits - 1 - maxPrefixes)
+	_ = uint(1<<lengthBits - 1 - ilp.MaxAddress)
+	_ = uint(1<<lengthBits - 1 - maxTag)
+	_ = uint(64 - 2*prefixBits - 4*lengthBits)
+)
+
+func (h namesHead) put(piece []byte) {
+	w := uint64(h.token)
+	for _, length := range [...]uint16{h.tag, h.local, h.peer} {
+		w = w<<lengthBits | uint64(length)
+	}
+	w = w<<prefixBits | uint64(h.localPrefix)
+	binary.NativeEndian.PutUint64(piece, w<<prefixBits|uint64(h.peerPrefix))
+}
+
+func headOf(piece []byte) namesHead {
+	const prefix, length, lengths = 1<<prefixBits - 1, 1<<lengthBits - 1, 2 * prefixBits
+	w := binary.NativeEndian.Uint64(piece)
+	return namesHead{
+		peerPrefix: uint16(w & prefix), localPrefix: uint16(w >> prefixBits & prefix), peer: uint16(w >> lengths & length),
+		local: uint16(w >> (lengths + lengthBits) & length), tag: uint16(w >> (lengths + 2*lengthBits) & length), token: uint16(w >> (lengths + 3*lengthBits)),
+	}
+}
 
 // All of a connection's names together fit a piece, whose length is a multiple of 8.
 const _ = uint(slab.MaxOctets - namesHeadLen - 2*ilp.MaxAddress - maxTag)
@@ -35,7 +64,7 @@ func (m *Machine) setNames(c *conn, peer, local []byte, token int, tag []byte) {
 	head.token = uint16(token - (len(local) - len(localRest)))
 	head.peer, head.local, head.tag = uint16(len(peerRest)), uint16(len(localRest)), uint16(len(tag))
 	number, b := m.names.Alloc(namesHeadLen + len(peerRest) + len(localRest) + len(tag))
-	*headOf(b) = head
+	head.put(b)
 	b = b[namesHeadLen:]
 	n := copy(b, peerRest)
 	n += copy(b[n:], localRest)
@@ -44,10 +73,8 @@ func (m *Machine) setNames(c *conn, peer, local []byte, token int, tag []byte) {
 	c.names = number
 }
 
-func headOf(piece []byte) *namesHead { return (*namesHead)(unsafe.Pointer(unsafe.SliceData(piece))) }
-
 // namesOf is a connection's piece.
-func (m *Machine) namesOf(c *conn) (head *namesHead, names []byte) {
+func (m *Machine) namesOf(c *conn) (head namesHead, names []byte) {
 	b := m.names.At(c.names)
 	return headOf(b), b[namesHeadLen:]
 }
@@ -81,7 +108,7 @@ func (m *Machine) tagOf(c *conn) []byte {
 }
 
 // localRest is what the piece has of our address.
-func (m *Machine) localRest(c *conn) (*namesHead, []byte) {
+func (m *Machine) localRest(c *conn) (namesHead, []byte) {
 	head, names := m.namesOf(c)
 	return head, names[head.peer:][:head.local]
 }
@@ -126,7 +153,7 @@ type prefixEntry struct {
 }
 
 const (
-	maxPrefixes     = 4096
+	maxPrefixes     = 4095
 	maxPeerPrefixes = maxPrefixes / 2
 )
 

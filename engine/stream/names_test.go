@@ -10,6 +10,7 @@ import (
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
+	"pgregory.net/rapid"
 )
 
 // TestNamesAreWhatWasGiven: whatever addresses begin with, and however many different
@@ -170,4 +171,20 @@ func TestTombstoneOfAClientThatMovedIsWhereItsTokenIs(t *testing.T) {
 	if w.a.m.conns.Len() != 0 || w.a.m.tokens.Len() != w.a.m.graves.Len() {
 		t.Errorf("%d connections, %d tokens, %d tombstones", w.a.m.conns.Len(), w.a.m.tokens.Len(), w.a.m.graves.Len())
 	}
+}
+
+// TestNamesHeadHoldsTheLongest: every number and length that there may be, beside any other.
+func TestNamesHeadHoldsTheLongest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		upTo := func(what string, most uint16) uint16 { return rapid.Uint16Range(0, most).Draw(t, what) }
+		h := namesHead{
+			peerPrefix: upTo("peerPrefix", maxPrefixes), localPrefix: upTo("localPrefix", maxPrefixes), peer: upTo("peer", ilp.MaxAddress),
+			local: upTo("local", ilp.MaxAddress), tag: upTo("tag", maxTag), token: upTo("token", ilp.MaxAddress),
+		}
+		var piece [namesHeadLen]byte
+		h.put(piece[:])
+		if got := headOf(piece[:]); got != h {
+			t.Fatalf("%+v became %+v", h, got)
+		}
+	})
 }
