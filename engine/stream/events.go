@@ -60,11 +60,7 @@ func (m *Machine) nextEvent(e *Event) bool {
 	next := m.events.queue.Pop()
 	if next.whole {
 		*e = m.events.whole.Pop()
-		if _, s, ok := m.streamOf(e.Stream); ok && m.coldStreamOf(s).user != 0 {
-			e.User = m.coldStreamOf(s).user
-		} else if _, c, ok := m.connOf(e.Conn); ok && e.User == 0 {
-			e.User = c.user
-		}
+		m.tag(e)
 		return true
 	}
 	_, s, ok := m.streamOf(next.stream)
@@ -91,6 +87,26 @@ func (m *Machine) nextEvent(e *Event) bool {
 		s.flags &^= streamLimitEvent
 	}
 	return true
+}
+
+// tag has an event carry its stream's own number as it is now, or the connection's, if it
+// has none.
+func (m *Machine) tag(e *Event) {
+	if _, s, l, ok := m.lookAtStream(e.Stream); ok {
+		own := m.coldStreamOf(s).user
+		m.lay(l)
+		if own != 0 {
+			e.User = own
+			return
+		}
+	}
+	if e.User != 0 {
+		return
+	}
+	if c, l, ok := m.lookAtConn(e.Conn); ok {
+		e.User = c.user
+		m.lay(l)
+	}
 }
 
 func (m *Machine) connEvent(kind EventKind, c *conn) {

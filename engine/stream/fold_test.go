@@ -328,6 +328,24 @@ func TestNothingIsFoldedThatWaits(t *testing.T) {
 	}
 }
 
+// TestEventsOfAFoldedConnectionLetItSleep: those that say all by themselves may wait while it
+// does, and carry its tags as they are when they are polled.
+func TestEventsOfAFoldedConnectionLetItSleep(t *testing.T) {
+	h := newHand(t, Options{ReceiveMax: maxAmount, SleepAfter: 1e9, IdleTimeout: -1, NoMoneyEvents: true}, Config{})
+	h.send(100, frame.StreamMoney{StreamID: 1, Shares: 1})
+	h.now += 5 * second
+	h.m.HandleTimeout(h.now, h)
+	h.m.SetConnUser(h.conn(), 5)
+	h.m.SetStreamUser(h.stream(1), 7)
+	users := map[EventKind]uint64{}
+	for _, e := range h.events() {
+		users[e.Kind] = e.User
+	}
+	if len(users) != 2 || users[EventAccepted] != 5 || users[EventStreamOpened] != 7 || h.m.Stats().Folded != 1 {
+		t.Errorf("%v, %d are folded", users, h.m.Stats().Folded)
+	}
+}
+
 // TestFoldedConnectionTakesLittleMemory: a quarter of a KiB, with its stream and all that
 // finds it.
 func TestFoldedConnectionTakesLittleMemory(t *testing.T) {
