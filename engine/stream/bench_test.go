@@ -79,3 +79,25 @@ func BenchmarkTransmitAlone(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFold is a connection that goes to sleep and comes back, its keys aside.
+func BenchmarkFold(b *testing.B) {
+	for _, connections := range []int{64, 10000} {
+		b.Run(fmt.Sprintf("conns=%d", connections), func(b *testing.B) {
+			l := newLaneOf(b, connections, 64, true)
+			foldedTokens(l)
+			m := l.b
+			b.ReportAllocs()
+			self := uint32(0)
+			for b.Loop() {
+				if self = m.connPlaces.Next(self); self == 0 {
+					self = m.connPlaces.Next(0)
+				}
+				i, c := m.unfold(self)
+				if !m.fold(i, c) {
+					b.Fatal("it is not folded again")
+				}
+			}
+		})
+	}
+}

@@ -82,16 +82,19 @@ func (m *Machine) hasPieces(s *streamRec) bool {
 }
 
 // fold folds a connection, if it may be. Its record is gone then, and its timer is one for
-// its idle deadline.
+// its idle deadline; if it may not, its timer is to be armed.
 func (m *Machine) fold(i uint32, c *conn) bool {
 	self, deadline := c.self, Instant(0)
 	if o := m.optionsOf(c); o.IdleTimeout > 0 {
 		deadline = c.lastActive + Instant(o.IdleTimeout)
 	}
-	if !m.mayFold(c) || !m.foldAway(i, c) {
+	if !m.mayFold(c) {
 		return false
 	}
-	m.connTimers.Clear(i)
+	m.connTimers.Clear(i) // before its place goes
+	if !m.foldAway(i, c) {
+		return false
+	}
 	if deadline > 0 {
 		m.idleTimers.Set(self, int64(deadline))
 	}

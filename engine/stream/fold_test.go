@@ -349,10 +349,10 @@ func TestEventsOfAFoldedConnectionLetItSleep(t *testing.T) {
 // TestFoldedConnectionTakesLittleMemory: a quarter of a KiB, with its stream and all that
 // finds it.
 func TestFoldedConnectionTakesLittleMemory(t *testing.T) {
-	const batch, batches = 500, 80
-	var taken counted
+	const batch, batches = 10_000, 4
+	var taken, awake counted
 	o := Options{RateNum: 1, RateDen: 1, ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: 1e9}
-	w := newWorld(t, o, Config{Memory: taken.Lend, Awake: &taken, Asleep: &taken})
+	w := newWorld(t, o, Config{Memory: taken.Lend, Awake: &awake, Asleep: &taken})
 	for range batches {
 		var all []ConnHandle
 		for range batch {
@@ -373,6 +373,9 @@ func TestFoldedConnectionTakesLittleMemory(t *testing.T) {
 	a, b := w.a.m.Stats(), w.b.m.Stats()
 	if a.Folded != batch*batches || b.Folded != a.Folded || a.Sent != batch*batches*1_000_000 || b.Released != a.Sent {
 		t.Fatalf("%+v\n%+v", a, b)
+	}
+	if awake.now > awake.most/4 || awake.most < 2*batch*800 {
+		t.Errorf("%d octets are out for connections that are awake, though none is; %d were", awake.now, awake.most)
 	}
 	if each := taken.now / 2 / a.Folded; each > 256 {
 		t.Errorf("%d octets each, of which %d and %d its piece", each, w.a.m.folds.Len()/a.Folded, w.b.m.folds.Len()/b.Folded)
