@@ -346,34 +346,33 @@ func takeWords(b []byte, words []uint64) []byte {
 // token begins, and what is its own of its peer's address, of its own, and its tag (appendName).
 func (m *Machine) appendNames(b []byte, c *conn) []byte {
 	head, names := m.namesOf(c)
-	b = binary.AppendUvarint(b, uint64(head.peerPrefix))
-	b = binary.AppendUvarint(b, uint64(head.localPrefix))
-	b = binary.AppendUvarint(b, uint64(head.token))
-	peer, names := names[:head.peer], names[head.peer:]
-	local, names := names[:head.local], names[head.local:]
+	b = binary.AppendUvarint(b, uint64(head.peerPrefix()))
+	b = binary.AppendUvarint(b, uint64(head.localPrefix()))
+	b = binary.AppendUvarint(b, uint64(head.token()))
+	peer, names := names[:head.peer()], names[head.peer():]
+	local, names := names[:head.local()], names[head.local():]
 	b = appendName(b, peer)
 	b = appendName(b, local)
-	return appendName(b, names[:head.tag])
+	return appendName(b, names[:head.tag()])
 }
 
 // takeNames gives a connection the names that b begins with.
 func (m *Machine) takeNames(b []byte, c *conn) {
-	var head namesHead
-	next := func() uint16 {
+	var numbers [3]int // of both prefixes, and where the token begins
+	for k := range numbers {
 		v, n := binary.Uvarint(b)
-		b = b[n:]
-		return uint16(v)
+		numbers[k], b = int(v), b[n:]
 	}
-	head.peerPrefix, head.localPrefix, head.token = next(), next(), next()
 	all := m.scratch.made[:0]
-	for _, length := range [...]*uint16{&head.peer, &head.local, &head.tag} {
+	var lengths [3]int
+	for k := range lengths {
 		before := len(all)
 		all, b = takeName(all, b)
-		*length = uint16(len(all) - before)
+		lengths[k] = len(all) - before
 	}
 	m.scratch.made = all
 	number, piece := m.names.Alloc(namesHeadLen + len(all))
-	head.put(piece)
+	makeNamesHead(uint16(numbers[0]), uint16(numbers[1]), lengths[0], lengths[1], lengths[2], numbers[2]).put(piece)
 	copy(piece[namesHeadLen:], all)
 	c.names = number
 }

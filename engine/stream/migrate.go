@@ -40,7 +40,7 @@ func (m *Machine) peerAddress(i uint32, c *conn, address []byte) {
 func (m *Machine) setPeer(c *conn, address []byte) {
 	local := m.localOf(c)
 	head, rest := m.localRest(c)
-	m.setNames(c, address, local, len(local)-len(rest)+int(head.token), m.tagOf(c))
+	m.setNames(c, address, local, len(local)-len(rest)+head.token(), m.tagOf(c))
 }
 
 // composeTest writes the packet that tries a new address.

@@ -15,56 +15,58 @@ import (
 // have in common: it stands once for all of them, as far as there is room for it
 // (prefixTable).
 
-// namesHead begins a piece, as one word. The lengths are those of what follows it.
-type namesHead struct {
-	peerPrefix, localPrefix uint16 // numbers in Machine.prefixes
-	peer, local, tag        uint16
-	token                   uint16 // where in what follows of local the token begins
-}
+// namesHead begins a piece: the numbers of two prefixes, and the lengths of what follows,
+// in one word.
+type namesHead uint64
 
-// The bits of a prefix's number, and of a length, in the word.
+// The bits of a prefix's number, and of a length, and where the lengths begin.
 const (
-	namesHeadLen = 8
-	prefixBits   = 12
-	lengthBits   = 10
+	prefixBits = 12
+	lengthBits = 10
+	lengthsAt  = 2 * prefixBits
 
-	_ = uint(1<<prefixBits - 1 - maxPrefixes)
-	_ = uint(1<<lengthBits - 1 - ilp.MaxAddress)
-	_ = uint(1<<lengthBits - 1 - maxTag)
-	_ = uint(64 - 2*prefixBits - 4*lengthBits)
+	prefixMask = 1<<prefixBits - 1
+	lengthMask = 1<<lengthBits - 1
+
+	_ = uint(prefixMask - maxPrefixes)
+	_ = uint(lengthMask - ilp.MaxAddress)
+	_ = uint(lengthMask - maxTag)
+	_ = uint(64 - lengthsAt - 4*lengthBits)
 )
 
-func (h namesHead) put(piece []byte) {
-	w := uint64(h.token)
-	for _, length := range [...]uint16{h.tag, h.local, h.peer} {
-		w = w<<lengthBits | uint64(length)
+const namesHeadLen = int(unsafe.Sizeof(namesHead(0)))
+
+func makeNamesHead(peerPrefix, localPrefix uint16, peer, local, tag, token int) namesHead {
+	h := namesHead(token)
+	for _, length := range [...]int{tag, local, peer} {
+		h = h<<lengthBits | namesHead(length)
 	}
-	w = w<<prefixBits | uint64(h.localPrefix)
-	binary.NativeEndian.PutUint64(piece, w<<prefixBits|uint64(h.peerPrefix))
+	return h<<lengthsAt | namesHead(localPrefix)<<prefixBits | namesHead(peerPrefix)
 }
 
-func headOf(piece []byte) namesHead {
-	const prefix, length, lengths = 1<<prefixBits - 1, 1<<lengthBits - 1, 2 * prefixBits
-	w := binary.NativeEndian.Uint64(piece)
-	return namesHead{
-		peerPrefix: uint16(w & prefix), localPrefix: uint16(w >> prefixBits & prefix), peer: uint16(w >> lengths & length),
-		local: uint16(w >> (lengths + lengthBits) & length), tag: uint16(w >> (lengths + 2*lengthBits) & length), token: uint16(w >> (lengths + 3*lengthBits)),
-	}
-}
+// The numbers in Machine.prefixes.
+func (h namesHead) peerPrefix() uint16  { return uint16(h & prefixMask) }
+func (h namesHead) localPrefix() uint16 { return uint16(h >> prefixBits & prefixMask) }
+
+// The lengths of what is not in them, of the tag, and where in what follows of local the
+// token begins.
+func (h namesHead) peer() int  { return int(h >> lengthsAt & lengthMask) }
+func (h namesHead) local() int { return int(h >> (lengthsAt + lengthBits) & lengthMask) }
+func (h namesHead) tag() int   { return int(h >> (lengthsAt + 2*lengthBits) & lengthMask) }
+func (h namesHead) token() int { return int(h >> (lengthsAt + 3*lengthBits)) }
+
+func (h namesHead) put(piece []byte) { binary.NativeEndian.PutUint64(piece, uint64(h)) }
 
 // All of a connection's names together fit a piece, whose length is a multiple of 8.
 const _ = uint(slab.MaxOctets - namesHeadLen - 2*ilp.MaxAddress - maxTag)
 
 // setNames gives a connection its names. Its token begins so many octets into local.
 func (m *Machine) setNames(c *conn, peer, local []byte, token int, tag []byte) {
-	var head namesHead
-	var peerRest, localRest []byte
-	head.peerPrefix, peerRest = m.prefixes.split(peer, bytes.LastIndexByte(peer, '.')+1, maxPeerPrefixes)
-	head.localPrefix, localRest = m.prefixes.split(local, token, maxPrefixes)
-	head.token = uint16(token - (len(local) - len(localRest)))
-	head.peer, head.local, head.tag = uint16(len(peerRest)), uint16(len(localRest)), uint16(len(tag))
+	peerPrefix, peerRest := m.prefixes.split(peer, bytes.LastIndexByte(peer, '.')+1, maxPeerPrefixes)
+	localPrefix, localRest := m.prefixes.split(local, token, maxPrefixes)
+	token -= len(local) - len(localRest)
 	number, b := m.names.Alloc(namesHeadLen + len(peerRest) + len(localRest) + len(tag))
-	head.put(b)
+	makeNamesHead(peerPrefix, localPrefix, len(peerRest), len(localRest), len(tag), token).put(b)
 	b = b[namesHeadLen:]
 	n := copy(b, peerRest)
 	n += copy(b[n:], localRest)
@@ -76,14 +78,14 @@ func (m *Machine) setNames(c *conn, peer, local []byte, token int, tag []byte) {
 // namesOf is a connection's piece.
 func (m *Machine) namesOf(c *conn) (head namesHead, names []byte) {
 	b := m.names.At(c.names)
-	return headOf(b), b[namesHeadLen:]
+	return namesHead(binary.NativeEndian.Uint64(b)), b[namesHeadLen:]
 }
 
 // peerParts is where prepares go, in two parts. They are good until the names are set
 // anew, or the connection is freed.
 func (m *Machine) peerParts(c *conn) (prefix string, rest []byte) {
 	head, names := m.namesOf(c)
-	return m.prefixes.at(head.peerPrefix), names[:head.peer:head.peer]
+	return m.prefixes.at(head.peerPrefix()), names[:head.peer():head.peer()]
 }
 
 // peerOf is the same in one, and localOf our address of the connection: each is good until
@@ -97,26 +99,26 @@ func (m *Machine) peerOf(c *conn) []byte {
 
 func (m *Machine) localOf(c *conn) []byte {
 	head, rest := m.localRest(c)
-	m.scratch.local = append(append(m.scratch.local[:0], m.prefixes.at(head.localPrefix)...), rest...)
+	m.scratch.local = append(append(m.scratch.local[:0], m.prefixes.at(head.localPrefix())...), rest...)
 	return m.scratch.local
 }
 
 func (m *Machine) tagOf(c *conn) []byte {
 	head, names := m.namesOf(c)
-	from := int(head.peer) + int(head.local)
-	return names[from : from+int(head.tag) : from+int(head.tag)]
+	names = names[head.peer()+head.local():]
+	return names[:head.tag():head.tag()]
 }
 
 // localRest is what the piece has of our address.
 func (m *Machine) localRest(c *conn) (namesHead, []byte) {
 	head, names := m.namesOf(c)
-	return head, names[head.peer:][:head.local]
+	return head, names[head.peer():][:head.local()]
 }
 
 // tokenOf is the hash of a connection's token.
 func (m *Machine) tokenOf(c *conn) uint64 {
 	head, rest := m.localRest(c)
-	token, _, _ := bytes.Cut(rest[head.token:], []byte{'.'})
+	token, _, _ := bytes.Cut(rest[head.token():], []byte{'.'})
 	return m.tokenHash(token)
 }
 
@@ -132,8 +134,8 @@ func (m *Machine) freeNames(c *conn) {
 		return
 	}
 	head, _ := m.namesOf(c)
-	m.prefixes.letGo(head.peerPrefix)
-	m.prefixes.letGo(head.localPrefix)
+	m.prefixes.letGo(head.peerPrefix())
+	m.prefixes.letGo(head.localPrefix())
 	m.names.Free(c.names)
 	c.names = 0
 }

@@ -176,15 +176,12 @@ func TestTombstoneOfAClientThatMovedIsWhereItsTokenIs(t *testing.T) {
 // TestNamesHeadHoldsTheLongest: every number and length that there may be, beside any other.
 func TestNamesHeadHoldsTheLongest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		upTo := func(what string, most uint16) uint16 { return rapid.Uint16Range(0, most).Draw(t, what) }
-		h := namesHead{
-			peerPrefix: upTo("peerPrefix", maxPrefixes), localPrefix: upTo("localPrefix", maxPrefixes), peer: upTo("peer", ilp.MaxAddress),
-			local: upTo("local", ilp.MaxAddress), tag: upTo("tag", maxTag), token: upTo("token", ilp.MaxAddress),
-		}
-		var piece [namesHeadLen]byte
-		h.put(piece[:])
-		if got := headOf(piece[:]); got != h {
-			t.Fatalf("%+v became %+v", h, got)
+		upTo := func(what string, most int) int { return rapid.IntRange(0, most).Draw(t, what) }
+		peerPrefix, localPrefix := uint16(upTo("peerPrefix", maxPrefixes)), uint16(upTo("localPrefix", maxPrefixes))
+		peer, local, tag, token := upTo("peer", ilp.MaxAddress), upTo("local", ilp.MaxAddress), upTo("tag", maxTag), upTo("token", ilp.MaxAddress)
+		h := makeNamesHead(peerPrefix, localPrefix, peer, local, tag, token)
+		if h.peerPrefix() != peerPrefix || h.localPrefix() != localPrefix || h.peer() != peer || h.local() != local || h.tag() != tag || h.token() != token {
+			t.Fatalf("%x of %d, %d, %d, %d, %d, %d", uint64(h), peerPrefix, localPrefix, peer, local, tag, token)
 		}
 	})
 }
