@@ -65,8 +65,8 @@ type Keys struct {
 func NewKeys() *Keys { return newKeys(chosen) }
 
 // Lender is memory from elsewhere than the heap. Lend returns that many zeroed octets that
-// begin at a cache line, or nil, and the heap serves. Return takes such memory back, cleared;
-// what it did not lend it leaves to the collector.
+// begin at a cache line, or nil, and the heap serves. Return takes that back, cleared; it is
+// given what is of the heap, too, and leaves it to the collector.
 type Lender interface {
 	Lend(octets int) []byte
 	Return(b []byte)

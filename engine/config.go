@@ -49,7 +49,8 @@ type Config struct {
 	// at once.
 	Ledger Ledger
 	// Reserve is how many connections, of one stream each and spread evenly over the loops,
-	// New makes memory ready for while they are awake: about 1.1 KB each, and 5 MiB a loop. As they come no loop
+	// New makes memory ready for while they are awake: about 1.1 KB each, and 5 MiB a loop.
+	// It stays when they sleep. As they come no loop
 	// waits for the system to find and clear it, which may cost more than opening them. New
 	// takes it all at once, some hundred connections in a millisecond; where there is less
 	// memory than that the system may end the process. Zero means none beforehand, and

@@ -81,6 +81,8 @@ Flags (what the profile says unless given):
                        what they take is not told then
   -sleep D             connections that are quiet for D, at least 1s, go to sleep; in the
                        end loadgen waits for all of them, and tells what they take then
+                       instead of when they are awake. What few connections share weighs
+                       little at -size 1000000
   -window 256          packets in flight on each link
   -rate N              open loop: N round trips a second in all are due, each on a
                        connection drawn by lot, and latencies run from when they

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -112,7 +113,8 @@ func fallAsleep(ctx context.Context, cfg config, o *openingFigures, snd *sender,
 		s, err := rcv.sample()
 		return s.Folded == n && snd.eng.Stats().Folded == n, errors.Join(err, snd.lost())
 	}); err != nil {
-		return nil, err
+		s, _ := rcv.sample()
+		return nil, fmt.Errorf("%w: %d sleep at the sender and %d at the receiver, of %d", err, snd.eng.Stats().Folded, s.Folded, n)
 	}
 	a := &asleepFigures{Seconds: rounded(time.Since(from).Seconds(), 3)}
 	receiver, err := rcv.settled()

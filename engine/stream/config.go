@@ -51,9 +51,10 @@ type Config struct {
 	// 2 MiB spare a busy machine most of what it waits for the memory. An engine sets it
 	// where the system has such pages.
 	Memory func(octets int) []byte
-	// Awake and Asleep are the same for what a connection has only while it is awake, most
-	// of its memory, and only while it sleeps. Each is returned, cleared, once no connection
-	// has anything of it any more.
+	// Awake and Asleep are the same for what a connection has only while it is awake, its
+	// records, names, keys and timers, and only while it sleeps. What they lend is returned
+	// once no connection has anything of it any more. Who sets Memory alone has all that on
+	// the heap. An engine sets all three, or none if one of them is set.
 	Awake, Asleep slab.Lender
 
 	// Decide makes every incoming amount wait for Machine.Decide.
@@ -191,9 +192,11 @@ type Options struct {
 	// IdleTimeout ends the connection after so many nanoseconds without a
 	// packet of the peer's. Zero means 60 s; negative means never.
 	IdleTimeout int64
-	// SleepAfter has a quiet connection give up its keys and its buffers after so many
-	// nanoseconds, and shrink to a fifth of what is left if nothing of it is under way:
-	// all is made again at its next packet. Zero means 30 s; negative means never.
+	// SleepAfter has a quiet connection give up its keys and the slack of its buffers after
+	// so many nanoseconds, at least a second, and shrink to a fifth of what is left if
+	// nothing of it is under way or waits to be polled or released, and it has at most 32
+	// streams: all is made again at its next packet or the next call that acts on it, and not by those
+	// that only look (Stats.Folded). Zero means 30 s; negative means never.
 	SleepAfter int64
 	// Expiry is how far ahead our prepares expire, in nanoseconds. Zero means 30 s;
 	// FarFuture suits an end whose clock is wrong.

@@ -80,7 +80,7 @@ func (m *Machine) CloseServer(now Instant, id ServerID) {
 	}
 	m.now = now
 	m.servers[id].closed = true
-	for i := range m.walk(true, func(c *conn) bool { return c.server == uint32(id) }) {
+	for i := range m.walk(true, func(b belongs) bool { return b.server == uint32(id) }) {
 		m.beginEnd(i, 1, nil)
 	}
 }

@@ -173,7 +173,7 @@ func (d *dataState) store(offset uint64, octets []byte) {
 // returns 0 and nil when there are none yet: EventReadable follows. At the end
 // it returns ErrEnd, or ErrClosed when the stream ended with an error.
 func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
-	_, s, ok := m.streamOf(h)
+	_, s, l, ok := m.lookAtStream(h)
 	if !ok {
 		return 0, ErrGone
 	}
@@ -183,6 +183,7 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 		d := m.data.At(s.data)
 		n = int(min(uint64(len(p)), d.have-d.read))
 		if n > 0 {
+			m.stay(l)
 			d.in.get(p[:n])
 			d.read += uint64(n)
 			m.drainRing(inRing(s.data), n)
@@ -190,6 +191,7 @@ func (m *Machine) Read(now Instant, h StreamHandle, p []byte) (int, error) {
 			return n, nil
 		}
 	}
+	defer m.lay(l)
 	switch {
 	case len(p) == 0 || !s.flags.has(streamClosed):
 		return 0, nil

@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/millrace-ilp/millrace/pool/slab"
+
 // The memory of all rings of a machine stays within Config.MaxBuffered, and that of what is
 // to be sent within half of it: two machines whose memory was full of what each has for the
 // other could take nothing in, for ever. A ring that
@@ -157,7 +159,11 @@ func (m *Machine) wakeWriters() {
 		return
 	}
 	for _, h := range m.writers {
-		if _, s, ok := m.streamOf(h); ok && s.flags.has(streamWriteWait) {
+		i, ok := m.streamPlaces.Get(slab.Handle(h))
+		if !ok || i&foldedBit != 0 { // what is folded waits for nothing
+			continue
+		}
+		if s := m.streams.At(i); s.flags.has(streamWriteWait) {
 			s.flags &^= streamWriteWait
 			m.streamEvent(EventWritable, s)
 		}

@@ -1,17 +1,20 @@
 package stream
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 	"math/bits"
 	"unsafe"
 
+	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 // A connection that sleeps is folded: its record, those of its streams and its names become
-// one piece of memory, of a fifth of their length, and their places serve others. What is
-// left of it elsewhere is what finds it: its token, the handles, and its idle deadline.
+// one piece of memory, of a fifth of their length, and their places serve others. Elsewhere
+// stays what finds it, its token, its handles and its idle deadline, and what few have: a
+// coldConn, coldStreams, the state of data, whose indexes are in the records.
 // A genuine packet unfolds it, or a call.
 //
 // A piece holds
@@ -35,6 +38,8 @@ const (
 	// maxConnections keeps the numbers of pieces, handles and records below these bits.
 	maxConnections = 1 << 24
 
+	// maxFold bounds what a connection is folded into; a piece has less, or it is not.
+	maxFold = 32 + 1 + binary.MaxVarintLen64 + 10*connWords + 10*streamWords*maxFoldedStreams + 6*binary.MaxVarintLen16 + 2*ilp.MaxAddress + maxTag
 	// maxFoldedStreams is how many streams a connection has that is folded.
 	maxFoldedStreams = 32
 
@@ -45,7 +50,7 @@ const (
 // What stands against folding: that something is under way, or waits for somebody.
 const (
 	unfoldable = flagClosed | flagEnding | flagCloseDue | flagCloseSent | flagRemoteClosed | flagQueued | flagProbing |
-		flagReleased | flagRetrying | flagTestAddress
+		flagReleased | flagTestAddress
 	unfoldableStream = streamClosed | streamReleased | streamRemoteClosed | streamEnding | streamCloseDue | streamCloseSent |
 		streamReadEvent | streamLimitEvent | streamWriteWait | streamCounted
 )
@@ -56,7 +61,7 @@ func (m *Machine) mayFold(c *conn) bool {
 	cold := m.coldOf(c)
 	if !c.flags.has(flagAsleep) || c.flags.has(unfoldable) || c.refs > 0 || c.heldOut > 0 || c.heldIn > 0 || c.flight != (load{}) ||
 		c.firstDoubt != 0 || c.probe != 0 || c.names == 0 ||
-		cold.closeAfter != 0 || cold.askAt != 0 || cold.paceNext > m.now || m.wantsToSend(c) {
+		cold.closeAfter != 0 || cold.askAt != 0 || cold.paceNext > m.now || cold.retry.notBefore > m.now || m.wantsToSend(c) {
 		return false
 	}
 	n := 0
@@ -131,7 +136,7 @@ func (m *Machine) foldAway(i uint32, c *conn) bool {
 	return true
 }
 
-// foldInto appends what a connection becomes to b.
+// foldInto appends what a connection becomes to b, at most maxFold octets.
 func (m *Machine) foldInto(b []byte, c *conn) []byte {
 	b = append(b, c.secret[:]...)
 	b = append(b, 0)
@@ -214,27 +219,56 @@ func (m *Machine) secretOf(self uint32) *[32]byte {
 	return &m.conns.At(at).secret
 }
 
+// belongs is what a walk chooses connections by.
+type belongs struct {
+	flags        connFlags
+	link, server uint32
+}
+
 // walk goes through the connections that are concerned, in order of their handles, and
 // unfolds those that are folded; or leaves them out.
-func (m *Machine) walk(folded bool, concerned func(*conn) bool) iter.Seq2[uint32, *conn] {
+func (m *Machine) walk(folded bool, concerned func(belongs) bool) iter.Seq2[uint32, *conn] {
 	return func(yield func(uint32, *conn) bool) {
 		for self := m.connPlaces.Next(0); self != 0; self = m.connPlaces.Next(self) {
 			i := m.connPlaces.At(self)
 			switch {
 			case i&foldedBit == 0:
-				if c := m.conns.At(i); concerned(c) && !yield(i, c) {
+				if c := m.conns.At(i); concerned(belongs{c.flags, c.link, c.server}) && !yield(i, c) {
 					return
 				}
 			case folded:
-				var seen conn
-				m.readFold(&seen, m.folds.At(i&^foldedBit))
-				seen.secret = [32]byte{}
-				if concerned(&seen) && !yield(m.unfold(self)) {
+				if concerned(whose(m.folds.At(i&^foldedBit))) && !yield(m.unfold(self)) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// whose reads from a piece what a walk asks for.
+func whose(piece []byte) (b belongs) {
+	const after = 32 + 1
+	_, n := binary.Uvarint(piece[after:])
+	words := piece[after+n:]
+	flags, server := octetsOf(wordOf(words, connWords, wordFlags)), octetsOf(wordOf(words, connWords, wordServer))
+	b.flags = connFlags(binary.NativeEndian.Uint32(flags[unsafe.Offsetof(conn{}.flags)%8:]))
+	b.link = binary.NativeEndian.Uint32(flags[unsafe.Offsetof(conn{}.link)%8:])
+	b.server = binary.NativeEndian.Uint32(server[unsafe.Offsetof(conn{}.server)%8:])
+	return b
+}
+
+// The words of a record that flags and link stand in, and the server. No connection has
+// anything there at first (conn.begin), so they are kept as they are.
+const (
+	wordFlags  = int(unsafe.Offsetof(conn{}.flags) / 8)
+	wordServer = int(unsafe.Offsetof(conn{}.server) / 8)
+
+	_ = uint(wordFlags-int(unsafe.Offsetof(conn{}.link)/8)) + uint(int(unsafe.Offsetof(conn{}.link)/8)-wordFlags)
+)
+
+func octetsOf(word uint64) (b [8]byte) {
+	binary.NativeEndian.PutUint64(b[:], word)
+	return b
 }
 
 // laid is a connection that was unfolded for a call that only looks, or was not.
@@ -246,6 +280,13 @@ type laid struct {
 // lay folds a connection again after such a call.
 func (m *Machine) lay(l laid) {
 	if l.c != nil && !m.foldAway(l.i, l.c) { // it has become longer
+		m.stay(l)
+	}
+}
+
+// stay is for a call that does more after all.
+func (m *Machine) stay(l laid) {
+	if l.c != nil {
 		m.idleTimers.Clear(l.c.self)
 		m.armConn(l.i, l.c)
 	}
@@ -342,6 +383,39 @@ func takeWords(b []byte, words []uint64) []byte {
 	return octets
 }
 
+// wordOf is the word k of n that appendWords wrote.
+func wordOf(b []byte, n, k int) (word uint64) {
+	marks := b[:(n+7)/8]
+	if marks[k/8]>>(k%8)&1 == 0 {
+		return 0
+	}
+	before, all := 0, 0
+	for i, m := range marks {
+		all += bits.OnesCount8(m)
+		switch {
+		case i < k/8:
+			before += bits.OnesCount8(m)
+		case i == k/8:
+			before += bits.OnesCount8(m & (1<<(k%8) - 1))
+		}
+	}
+	lengths := b[len(marks):]
+	octets := lengths[(all+1)/2:]
+	for i := range before {
+		if l := lengths[i/2] >> (i % 2 * 4) & 15; l != allOnes {
+			octets = octets[l:]
+		}
+	}
+	l := int(lengths[before/2] >> (before % 2 * 4) & 15)
+	if l == allOnes {
+		return ^uint64(0)
+	}
+	for i := range l {
+		word |= uint64(octets[i]) << (8 * i)
+	}
+	return word
+}
+
 // appendNames appends a connection's names to b: the numbers of their prefixes, where its
 // token begins, and what is its own of its peer's address, of its own, and its tag (appendName).
 func (m *Machine) appendNames(b []byte, c *conn) []byte {
@@ -382,10 +456,9 @@ func (m *Machine) takeNames(b []byte, c *conn) {
 func appendName(b, text []byte) []byte {
 	at, twice := len(b), uint64(len(text))<<1
 	b = binary.AppendUvarint(b, twice|1)
-	from := len(b)
-	// Line breaks, which are passed over, are in no name; but what is short has lost something.
+	// The decoder passes over line breaks, which would be lost.
 	b, err := tokenEncoding.AppendDecode(b, text)
-	if err == nil && len(b)-from == tokenEncoding.DecodedLen(len(text)) {
+	if err == nil && len(text)%4 != 1 && bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
 		return b
 	}
 	return append(binary.AppendUvarint(b[:at], twice), text...)

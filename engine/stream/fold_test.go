@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
 	"github.com/millrace-ilp/millrace/pool/slab"
 	"pgregory.net/rapid"
 )
@@ -73,10 +74,13 @@ func TestRecordsComeBackFromAFold(t *testing.T) {
 		if secret := m.secretOf(self); *secret != was.secret {
 			t.Fatal("the secret is another")
 		}
-		if !bytes.Equal(m.scratch.folded, make([]byte, len(m.scratch.folded))) {
-			t.Fatal("the secret is left in scratch")
+		if all := m.scratch.folded[:maxFold]; cap(all) != maxFold || !bytes.Equal(all, make([]byte, maxFold)) {
+			t.Fatal("the secret is left in scratch, or where that was")
 		}
 		piece := m.folds.At(m.connPlaces.At(self) &^ foldedBit)
+		if got, want := whose(piece), (belongs{was.flags, was.link, was.server}); got != want {
+			t.Fatalf("a walk finds %+v, not %+v", got, want)
+		}
 		i, c = m.layOpen(self)
 		if !bytes.Equal(piece, make([]byte, len(piece))) && bytes.Contains(piece, was.secret[:]) && was.secret != [32]byte{} {
 			t.Fatal("the secret is left in the piece")
@@ -328,6 +332,111 @@ func TestNothingIsFoldedThatWaits(t *testing.T) {
 	}
 }
 
+// TestRefusedConnectionIsFoldedOnceItsPauseIsOver: nobody knows whether money will ever come
+// that ends its pauses.
+func TestRefusedConnectionIsFoldedOnceItsPauseIsOver(t *testing.T) {
+	w, a, s := dozing(t, Options{IdleTimeout: -1}, Options{IdleTimeout: -1})
+	refused := 0
+	w.refuse = func(from *node, p *ilp.Prepare) []byte {
+		if refused++; refused == 1 {
+			return must(ilp.AppendReject(nil, ilp.T04, []byte("test.hub"), nil, nil))
+		}
+		return nil
+	}
+	if n, err := w.a.m.Write(w.now, s, []byte("x")); n != 1 {
+		t.Fatal(err)
+	}
+	w.run(10 * second)
+	if w.a.m.Stats().Folded != 1 || w.b.m.Stats().Folded != 1 || refused < 2 {
+		t.Fatalf("%d packets, %d and %d are folded", refused, w.a.m.Stats().Folded, w.b.m.Stats().Folded)
+	}
+	if _, c, _ := w.a.m.connOf(a); !c.flags.has(flagRetrying) || c.cold == 0 {
+		t.Error("it has forgotten that it was refused")
+	}
+}
+
+// TestManyThatFallAsleepTakeTurns: the loop serves others in between.
+func TestManyThatFallAsleepTakeTurns(t *testing.T) {
+	const connections = 2000
+	o := Options{RateNum: 1, RateDen: 1, ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: 2e9}
+	w := newWorld(t, o, Config{})
+	for range connections {
+		w.connect(o)
+	}
+	w.run(second)
+	m, began := w.a.m, w.now+5*second
+	most, last, n := 0, 0, 0
+	for now := began; last < connections; n++ {
+		m.HandleTimeout(now, w.a)
+		folded := m.Stats().Folded
+		most, last = max(most, folded-last), folded
+		next, ok := m.NextTimeout()
+		if !ok && folded < connections || ok && next <= now || n > connections {
+			t.Fatalf("%d are folded, and nothing is to come", folded)
+		}
+		now = next
+	}
+	if most > foldsTogether || n < connections/foldsTogether {
+		t.Errorf("%d at once, all in %d turns", most, n)
+	}
+	m.turn = began + 1000*second // and the clock is set back
+	w.now = began + 10*second
+	h := w.connect(o)
+	w.run(10 * second)
+	if info, _ := m.ConnInfo(h); !info.Connected || m.Stats().Folded != connections+1 {
+		t.Errorf("%d of %d are folded", m.Stats().Folded, connections+1)
+	}
+}
+
+// scant gives nothing every second time, and too little now and then.
+type scant struct {
+	t     *testing.T
+	n     int
+	out   map[*byte]int
+	whole int // octets that it lent
+}
+
+func (s *scant) Lend(octets int) []byte {
+	switch s.n++; {
+	case s.n%2 == 0:
+		return nil
+	case s.n%7 == 0:
+		octets--
+	}
+	b := make([]byte, octets+64)
+	s.out[&b[0]] = len(b)
+	s.whole += len(b)
+	return b
+}
+
+func (s *scant) Return(b []byte) {
+	if s.out[&b[0]] != len(b) {
+		s.t.Errorf("%d octets come back that were never lent", len(b))
+	}
+	delete(s.out, &b[0])
+}
+
+// TestNothingIsReturnedThatWasNotLent: the heap serves where a lender does not.
+func TestNothingIsReturnedThatWasNotLent(t *testing.T) {
+	awake, asleep := &scant{t: t, out: map[*byte]int{}}, &scant{t: t, out: map[*byte]int{}}
+	o := Options{RateNum: 1, RateDen: 1, ReceiveMax: maxAmount, IdleTimeout: -1, SleepAfter: 1e9}
+	w := newWorld(t, o, Config{})
+	w.a.m = New(Config{Seed: seeded(1), Awake: awake, Asleep: asleep})
+	link, err := w.a.m.AddLink(LinkConfig{Address: []byte("test.hub.alice"), AssetCode: []byte("USD"), AssetScale: 9, Account: 1})
+	if err != nil || link != w.a.link {
+		t.Fatal(link, err)
+	}
+	for range 3 {
+		for range 5000 {
+			w.connect(o)
+		}
+		w.run(5 * second)
+	}
+	if n := w.a.m.Stats().Folded; n != 15_000 || awake.n < 20 || asleep.n < 20 || len(awake.out) > awake.n/3 {
+		t.Errorf("%d are folded; %d and %d times was borrowed, %d is out", n, awake.n, asleep.n, len(awake.out))
+	}
+}
+
 // TestEventsOfAFoldedConnectionLetItSleep: those that say all by themselves may wait while it
 // does, and carry its tags as they are when they are polled.
 func TestEventsOfAFoldedConnectionLetItSleep(t *testing.T) {
@@ -395,6 +504,9 @@ func (n *counted) Return(b []byte) { n.now -= len(b) }
 
 // FuzzWords: what was written is read, and what follows it is left.
 func FuzzWords(f *testing.F) {
+	for _, text := range []string{"", "abcd", "abcd\n", "AAAA\nAAAA", "\r", "0\r000", "abcde", "ab_-.~"} {
+		f.Add([]byte(text))
+	}
 	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 3})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		words := make([]uint64, (len(in)+7)/8)
@@ -403,6 +515,11 @@ func FuzzWords(f *testing.F) {
 		got := make([]uint64, len(words))
 		if rest := takeWords(b[len("before"):], got); !slices.Equal(got, words) || string(rest) != "behind" {
 			t.Fatalf("%x became %x, and behind it is %q", words, got, rest)
+		}
+		for k, want := range words {
+			if got := wordOf(b[len("before"):], len(words), k); got != want {
+				t.Fatalf("word %d of %x is %x", k, words, got)
+			}
 		}
 		name := appendName([]byte("before"), in)
 		if text, rest := takeName(nil, append(name, "behind"...)[len("before"):]); !bytes.Equal(text, in) || string(rest) != "behind" {

@@ -90,6 +90,7 @@ func (s *scratch) init() {
 	s.text = make([]byte, beforeText, beforeText+maxVectorOctets+ilp.MaxData)[beforeText:]
 	s.out = make([]byte, beforeText, beforeText+maxVectorOctets+frame.MaxPlaintext)[beforeText:]
 	s.receipt = make([]byte, 0, receipt.Len)
+	s.folded = make([]byte, 0, maxFold) // it never moves, and leaves no secrets behind
 }
 
 // Handle takes packets in order of arrival. It borrows them until it returns.

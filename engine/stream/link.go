@@ -154,7 +154,7 @@ func (m *Machine) LinkUp(now Instant, h LinkHandle) {
 	l.up = true
 	index := slab.Handle(h).Index()
 	m.linkReady(index, l)
-	for i, c := range m.walk(false, func(c *conn) bool { return c.link == index }) { // what is folded has nothing to send
+	for i, c := range m.walk(false, func(b belongs) bool { return b.link == index }) { // what is folded has nothing to send
 		m.wakeConn(i, c)
 	}
 }
@@ -167,7 +167,7 @@ func (m *Machine) RemoveLink(now Instant, h LinkHandle) {
 	m.LinkLost(now, h)
 	m.now = now
 	index := slab.Handle(h).Index()
-	for i := range m.walk(true, func(c *conn) bool { return c.link == index }) {
+	for i := range m.walk(true, func(b belongs) bool { return b.link == index }) {
 		m.endConn(i, 0, nil, false)
 	}
 	m.buryDead()

@@ -55,6 +55,8 @@ type Machine struct {
 	readyLinks []LinkHandle // links to transmit on
 	starved    []uint32     // links without room
 	starvedAt  Instant      // since when the first of them
+	turn       Instant      // see foldTurn
+	turns      int          // so many have it
 
 	aside   []spentSlot // ids of requests that nobody answered, oldest first
 	spent   int         // so many of them are free again
@@ -105,7 +107,7 @@ type Stats struct {
 	Replayed           uint64              // prepares whose sequence was seen, or is too old to tell
 	Expired            uint64              // prepares too late when they arrived, or for their fulfill to leave
 	Connections        int                 // closed ones that are not released among them
-	Folded             int                 // of Connections, those that sleep and take least memory
+	Folded             int                 // of Connections, those that have gone to sleep and shrunk (Options.SleepAfter)
 	Streams            int                 // like Connections
 	InFlight           int                 // our requests without an answer
 	Holds              int                 // incoming packets whose fulfill waits
@@ -131,12 +133,13 @@ func Footprint(n int) (memory, awake int) {
 // New makes a machine for one shard.
 func New(cfg Config) *Machine {
 	cfg.fill()
+	awake := slab.LoansOf(cfg.Awake)
 	m := &Machine{
 		cfg:          cfg,
-		keys:         aesni.NewKeysOn(cfg.Awake),
+		keys:         aesni.NewKeysOn(awake),
 		ivs:          aesni.NewIVSource(&cfg.Seed),
 		links:        *slab.New[link](1 << 16),
-		streams:      *slab.NewRecords[streamRec](cfg.MaxStreams, cfg.Awake, nil),
+		streams:      *slab.NewRecords[streamRec](cfg.MaxStreams, awake, nil),
 		connPlaces:   slab.NewPlacesIn(cfg.MaxConnections, cfg.Memory),
 		streamPlaces: slab.NewPlacesIn(cfg.MaxStreams, cfg.Memory),
 		slots:        *slab.NewIn[slot](cfg.MaxRequests-1, cfg.Memory),
@@ -149,14 +152,14 @@ func New(cfg Config) *Machine {
 		receipts:     slab.New[[receipt.Len]byte](cfg.MaxStreams),
 		colds:        slab.New[coldConn](cfg.MaxConnections),
 		coldStreams:  slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
-		names:        slab.NewOctetsOn(cfg.Awake),
-		folds:        slab.NewOctetsOn(cfg.Asleep),
+		names:        slab.NewOctetsOn(awake),
+		folds:        slab.NewOctetsOn(slab.LoansOf(cfg.Asleep)),
 		tokens:       slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
 		byID:         slab.NewTable(cfg.MaxStreams),
 		servers:      make([]server, 1),
 		words:        make(map[uint32]string),
 
-		connTimers: slab.NewWheelOn(8e6, 8192, cfg.Awake), // 8 ms: 65 s a turn
+		connTimers: slab.NewWheelOn(8e6, 8192, awake), // 8 ms: 65 s a turn
 		slotTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
 		holdTimers: slab.NewWheel(8e6, 8192),
 		idleTimers: slab.NewWheelIn(8e6, 8192, cfg.Memory),
@@ -167,7 +170,7 @@ func New(cfg Config) *Machine {
 	m.stats.RejectsIn = make(map[ilp.Code]uint64, 32)
 	m.events.limit = cfg.MaxEvents
 	m.scratch.init()
-	m.conns = *slab.NewRecords[conn](cfg.MaxConnections, cfg.Awake, func(from, n uint32) {
+	m.conns = *slab.NewRecords[conn](cfg.MaxConnections, awake, func(from, n uint32) {
 		m.connTimers.Drop(from, n)
 		m.keys.Drop(keySlot(from), n)
 	})

@@ -98,8 +98,8 @@ func (m *Machine) setAddress(index uint32, l *link, address []byte) {
 // move gives our end of a link's connections new addresses. Only clients'
 // addresses are ours to choose: a server is known by its credentials.
 func (m *Machine) move(index uint32, address []byte) {
-	concerned := func(c *conn) bool {
-		return c.link == index && c.flags.has(flagClient) && !c.flags.has(flagClosed|flagEnding)
+	concerned := func(b belongs) bool {
+		return b.link == index && b.flags.has(flagClient) && !b.flags.has(flagClosed|flagEnding)
 	}
 	for i, c := range m.walk(true, concerned) {
 		local := m.localOf(c)

@@ -53,6 +53,7 @@ func (m *Machine) armConn(i uint32, c *conn) {
 // connTimeout takes a connection whose timer has fired.
 func (m *Machine) connTimeout(i uint32, c *conn) {
 	o, cold := m.optionsOf(c), m.coldOf(c)
+	turn := m.now
 	switch {
 	case c.flags.has(flagClosed):
 		return
@@ -64,8 +65,9 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 	case o.SleepAfter > 0 && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
 		if !c.flags.has(flagAsleep) {
 			m.sleep(i, c)
+			turn = m.foldTurn()
 		}
-		if m.fold(i, c) {
+		if turn <= m.now && m.fold(i, c) {
 			return
 		}
 	}
@@ -74,8 +76,31 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 	}
 	if !c.flags.has(flagClosed) && !m.plant.asleep() {
 		m.armConn(i, c)
+		if turn > m.now {
+			m.connTimers.Within(i, int64(turn))
+		}
 		m.wakeConn(i, c)
 	}
+}
+
+const (
+	// foldsTogether is how many connections that fall asleep are folded in a
+	// millisecond, of which that takes less than a fifth: all may have gone quiet at once.
+	foldsTogether = 256
+	// farTurn is further away than a turn can be, unless the clock was set back.
+	farTurn = 120e9
+)
+
+// foldTurn is when the next connection that falls asleep may be folded.
+func (m *Machine) foldTurn() Instant {
+	if m.turn < m.now || m.turn > m.now+farTurn {
+		m.turn, m.turns = m.now, 0
+	}
+	if m.turns == foldsTogether {
+		m.turn, m.turns = m.turn+1e6, 0
+	}
+	m.turns++
+	return m.turn
 }
 
 // HandleTimeout does what is due by now.

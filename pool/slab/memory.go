@@ -11,11 +11,48 @@ import (
 // collector does not look into it.
 type Memory func(octets int) []byte
 
-// Lender is memory that goes back. Lend is like a Memory. Return takes what it lent, which
-// was cleared before.
+// Lender is memory that goes back. Lend is like a Memory. Return takes a slice that Lend
+// gave, as long as that was, cleared.
 type Lender interface {
 	Lend(octets int) []byte
 	Return(b []byte)
+}
+
+// Loans is a lender's memory on its way to several tables: it knows what was lent, and
+// returns that and nothing else. Where the lender gave too little, the heap serves.
+type Loans struct {
+	lender Lender
+	out    map[unsafe.Pointer][]byte
+}
+
+// LoansOf returns the loans of a lender, or nil of none.
+func LoansOf(lender Lender) Lender {
+	if lender == nil {
+		return nil
+	}
+	return &Loans{lender, make(map[unsafe.Pointer][]byte)}
+}
+
+// Lend implements Lender.
+func (l *Loans) Lend(octets int) []byte {
+	b := l.lender.Lend(octets)
+	switch {
+	case len(b) >= octets:
+		l.out[unsafe.Pointer(unsafe.SliceData(b))] = b
+		return b
+	case len(b) > 0:
+		l.lender.Return(b)
+	}
+	return nil
+}
+
+// Return implements Lender. What was not lent is the collector's.
+func (l *Loans) Return(b []byte) {
+	p := unsafe.Pointer(unsafe.SliceData(b))
+	if whole, ok := l.out[p]; ok {
+		delete(l.out, p)
+		l.lender.Return(whole)
+	}
 }
 
 // lent returns a zeroed T from a lender, or from the heap.
@@ -26,8 +63,8 @@ func lent[T any](l Lender) *T {
 	return segmentOf[T](l.Lend)
 }
 
-// giveBack returns what lent gave, cleared. What was of the heap is no lender's, who knows
-// that, and goes when nobody has it any more.
+// giveBack returns what lent gave, cleared, or what is of the heap, which the lender must
+// bear as Loans do.
 func giveBack[T any](l Lender, v *T) {
 	if l != nil {
 		l.Return(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))

@@ -7,29 +7,30 @@ import "math/bits"
 type rack struct {
 	used  []uint64 // a bit for each number
 	live  []uint16 // how many of a segment are used
+	room  []uint64 // a bit for each segment: it has a number that is free
 	shift uint     // a segment has 1<<shift, at least 64
-	low   int      // no segment below has one that is free
+	low   int      // no word of room below has a bit
 	spare int      // 1 + an empty segment that is kept, or 0: the next is not far
 }
 
 // take returns the lowest free number, and whether it is the first of a segment that has
 // no memory.
 func (r *rack) take() (number uint32, bare bool) {
-	full := uint16(1) << r.shift
-	for r.low < len(r.live) && r.live[r.low] == full {
+	for r.low < len(r.room) && r.room[r.low] == 0 {
 		r.low++
 	}
-	k := r.low
-	if k == len(r.live) {
-		r.live = append(r.live, 0)
-		r.used = append(r.used, make([]uint64, full/64)...)
+	if r.low == len(r.room) {
+		r.grow()
 	}
+	k := r.low<<6 + bits.TrailingZeros64(r.room[r.low])
 	if r.live[k] == 0 {
 		if bare = r.spare != k+1; !bare {
 			r.spare = 0
 		}
 	}
-	r.live[k]++
+	if r.live[k]++; r.live[k] == 1<<r.shift {
+		r.room[k>>6] &^= 1 << (k & 63)
+	}
 	w := k << (r.shift - 6)
 	for r.used[w] == ^uint64(0) {
 		w++
@@ -37,6 +38,18 @@ func (r *rack) take() (number uint32, bare bool) {
 	bit := bits.TrailingZeros64(^r.used[w])
 	r.used[w] |= 1 << bit
 	return uint32(w<<6 + bit), bare
+}
+
+// grow adds a segment. All that there are are full.
+func (r *rack) grow() {
+	k := len(r.live)
+	if k>>6 == len(r.room) {
+		r.room = append(r.room, 0)
+	}
+	r.live = append(r.live, 0)
+	r.used = append(r.used, make([]uint64, 1<<(r.shift-6))...)
+	r.room[k>>6] |= 1 << (k & 63)
+	r.low = k >> 6
 }
 
 // put frees a number, and returns the segment that is to give up its memory, if one is.
@@ -47,7 +60,8 @@ func (r *rack) put(number uint32) (segment int, drop bool) {
 	}
 	r.used[number>>6] &^= 1 << (number & 63)
 	k := int(number >> r.shift)
-	r.low = min(r.low, k)
+	r.room[k>>6] |= 1 << (k & 63)
+	r.low = min(r.low, k>>6)
 	if r.live[k]--; r.live[k] > 0 {
 		return 0, false
 	}
