@@ -116,8 +116,8 @@ func (m *Machine) foldAway(i uint32, c *conn) bool {
 	}
 	number, piece := m.folds.Alloc(len(b))
 	copy(piece, b)
-	if c.cold != 0 {
-		m.colds.At(c.cold).turn = 0 // any may be first
+	if t := m.turnOf(c); t != nil && *t != 0 {
+		*t = m.streams.At(*t).self
 	}
 	self := c.self
 	m.tokens.Put(m.tokenOf(c), sleepBit|self)
@@ -186,6 +186,9 @@ func (m *Machine) layOpen(self uint32) (uint32, *conn) {
 		m.enlist(k, s, c)
 		m.streamPlaces.Move(s.self, k)
 	}
+	if t := m.turnOf(c); t != nil && *t != 0 {
+		*t = m.streamPlaces.At(*t)
+	}
 	m.takeNames(b, c)
 	clear(piece) // the secret
 	m.folds.Free(number)
@@ -193,6 +196,15 @@ func (m *Machine) layOpen(self uint32) (uint32, *conn) {
 	m.tokens.Put(m.tokenOf(c), i)
 	m.folded--
 	return i, c
+}
+
+// turnOf is where the coldConn of a connection names a stream, while it is folded by the
+// number of its handle; or nil.
+func (m *Machine) turnOf(c *conn) *uint32 {
+	if c.cold == 0 {
+		return nil
+	}
+	return &m.colds.At(c.cold).turn
 }
 
 // readFold reads a connection's record from the piece that it became: all but what names

@@ -60,6 +60,9 @@ func TestRecordsComeBackFromAFold(t *testing.T) {
 		for k, at := 0, c.firstStream; at != 0; k, at = k+1, m.streams.At(at).next {
 			streams[k].conn, streams[k].next = 0, 0
 		}
+		if len(streams) > 1 && rapid.Bool().Draw(t, "cold") {
+			m.ownCold(c).turn = m.streams.At(c.firstStream).next
+		}
 		was := *c
 		token64, others := m.tokenOf(c), m.names.Len()
 		if !m.foldAway(i, c) {
@@ -113,6 +116,9 @@ func TestRecordsComeBackFromAFold(t *testing.T) {
 		}
 		if k != len(streams) {
 			t.Fatalf("%d streams of %d", k, len(streams))
+		}
+		if c.cold != 0 && m.coldOf(c).turn != m.streams.At(c.firstStream).next {
+			t.Fatal("another stream has the turn")
 		}
 	})
 }
