@@ -69,7 +69,7 @@ type Config struct {
 	// stays held, in nanoseconds. Zero means 5 s.
 	ExpiryMargin int64
 
-	// MaxConnections bounds live connections, at most 1<<24; new ones past it get T03.
+	// MaxConnections bounds live connections, at most 1<<24 - 1; new ones past it get T03.
 	// Zero means DefaultMaxConnections.
 	MaxConnections int
 	// MaxStreams bounds live streams of the machine. Zero means 1<<21.
@@ -193,10 +193,10 @@ type Options struct {
 	// packet of the peer's. Zero means 60 s; negative means never.
 	IdleTimeout int64
 	// SleepAfter has a quiet connection give up its keys and the slack of its buffers after
-	// so many nanoseconds, at least a second, and shrink to a fifth of what is left if
-	// nothing of it is under way or waits to be polled or released, and it has at most 32
-	// streams: all is made again at its next packet or the next call that acts on it, and not by those
-	// that only look (Stats.Folded). Zero means 30 s; negative means never.
+	// so many nanoseconds, at least a second, and shrink to a quarter of what it took if it
+	// has at most 32 streams and nothing of it is under way, or waits to be polled or
+	// released (Stats.Folded). All is made again at its next packet, or the next call that
+	// acts on it; those that only look let it sleep. Zero means 30 s; negative means never.
 	SleepAfter int64
 	// Expiry is how far ahead our prepares expire, in nanoseconds. Zero means 30 s;
 	// FarFuture suits an end whose clock is wrong.

@@ -1,10 +1,8 @@
 package stream
 
 import (
-	"bytes"
 	"encoding/binary"
 	"iter"
-	"math/bits"
 	"unsafe"
 
 	"github.com/millrace-ilp/millrace/codec/ilp"
@@ -12,7 +10,8 @@ import (
 )
 
 // A connection that sleeps is folded: its record, those of its streams and its names become
-// one piece of memory, of a fifth of their length, and their places serve others. Elsewhere
+// one piece of memory, of a third of their length, and their places serve others. Pieces
+// move, so that there are no holes between them (slab.Dense). Elsewhere
 // stays what finds it, its token, its handles and its idle deadline, and what few have: a
 // coldConn, coldStreams, the state of data, whose indexes are in the records.
 // A genuine packet unfolds it, or a call.
@@ -20,10 +19,10 @@ import (
 // A piece holds
 //
 //	the shared secret, 32 octets
-//	the number of streams, 1 octet
+//	the number of the connection's handle, and above its 24 bits that of its streams, 4 octets
 //	the number of the connection's options, a varint as in package encoding/binary
-//	the connection's record, and those of its streams in order: see appendWords
-//	the names: see appendNames
+//	the connection's record, and those of its streams in order: see appendWords in words.go
+//	the names: see appendNames there
 //
 // Records are kept whole, word for word, but for what another record's place says: a field
 // that is added later needs nothing here.
@@ -35,13 +34,17 @@ const (
 	// sleepBit marks a value of the token table as the number of a folded connection's
 	// handle.
 	sleepBit = 1 << 30
-	// maxConnections keeps the numbers of pieces, handles and records below these bits.
-	maxConnections = 1 << 24
+	// ownerBits hold the number of a handle. They keep the numbers of pieces, handles and
+	// records below the bits above.
+	ownerBits      = 24
+	maxConnections = 1<<ownerBits - 1
 
 	// maxFold bounds what a connection is folded into; a piece has less, or it is not.
-	maxFold = 32 + 1 + binary.MaxVarintLen64 + 10*connWords + 10*streamWords*maxFoldedStreams + 6*binary.MaxVarintLen16 + 2*ilp.MaxAddress + maxTag
+	maxFold = foldHead + binary.MaxVarintLen64 + 10*connWords + 10*streamWords*maxFoldedStreams + 6*binary.MaxVarintLen16 + 2*ilp.MaxAddress + maxTag
 	// maxFoldedStreams is how many streams a connection has that is folded.
 	maxFoldedStreams = 32
+	// foldHead is the secret, and what stands in four octets behind it.
+	foldHead = 32 + 4
 
 	connWords   = int(unsafe.Sizeof(conn{})+7) / 8
 	streamWords = int(unsafe.Sizeof(streamRec{})+7) / 8
@@ -139,7 +142,7 @@ func (m *Machine) foldAway(i uint32, c *conn) bool {
 // foldInto appends what a connection becomes to b, at most maxFold octets.
 func (m *Machine) foldInto(b []byte, c *conn) []byte {
 	b = append(b, c.secret[:]...)
-	b = append(b, 0)
+	b = binary.NativeEndian.AppendUint32(b, c.self)
 	b = binary.AppendUvarint(b, uint64(c.options))
 	var words [connWords]uint64
 	rec := *c
@@ -147,16 +150,18 @@ func (m *Machine) foldInto(b []byte, c *conn) []byte {
 	copyWords(words[:], unsafe.Pointer(&rec), unsafe.Sizeof(rec))
 	m.unlike(&words, c.options)
 	b = appendWords(b, words[:])
-	for k := c.firstStream; k != 0; {
+	n := uint32(0)
+	for k := c.firstStream; k != 0; n++ {
 		s := m.streams.At(k)
 		var words [streamWords]uint64
 		rec := *s
 		rec.conn, rec.next = 0, 0
+		rec.unlike(c)
 		copyWords(words[:], unsafe.Pointer(&rec), unsafe.Sizeof(rec))
 		b = appendWords(b, words[:])
-		b[len(c.secret)]++
 		k = s.next
 	}
+	binary.NativeEndian.PutUint32(b[len(c.secret):], n<<ownerBits|c.self)
 	return m.appendNames(b, c)
 }
 
@@ -175,13 +180,14 @@ func (m *Machine) layOpen(self uint32) (uint32, *conn) {
 	i, c, ok := m.conns.Alloc()
 	invariant(ok, "more connections than handles")
 	n, b := m.readFold(c, piece)
-	c.self = self
+	invariant(c.self == self, "a handle leads to what another has become")
 	for range n {
 		k, s, ok := m.streams.Alloc()
 		invariant(ok, "more streams than handles")
 		var words [streamWords]uint64
 		b = takeWords(b, words[:])
 		putWords(unsafe.Pointer(s), words[:], unsafe.Sizeof(*s))
+		s.unlike(c)
 		s.conn = i
 		m.enlist(k, s, c)
 		m.streamPlaces.Move(s.self, k)
@@ -190,9 +196,11 @@ func (m *Machine) layOpen(self uint32) (uint32, *conn) {
 		*t = m.streamPlaces.At(*t)
 	}
 	m.takeNames(b, c)
-	clear(piece) // the secret
-	m.folds.Free(number)
 	m.connPlaces.Move(self, i)
+	if m.folds.Free(number) {
+		_, other := foldOf(m.folds.At(number))
+		m.connPlaces.Move(other, foldedBit|number)
+	}
 	m.tokens.Put(m.tokenOf(c), i)
 	m.folded--
 	return i, c
@@ -210,19 +218,24 @@ func (m *Machine) turnOf(c *conn) *uint32 {
 // readFold reads a connection's record from the piece that it became: all but what names
 // other records. It returns the number of streams, and where they stand.
 func (m *Machine) readFold(c *conn, piece []byte) (streams int, rest []byte) {
-	secret := (*[32]byte)(piece)
-	streams = int(piece[len(secret)])
-	options, n := binary.Uvarint(piece[len(secret)+1:])
+	streams, self := foldOf(piece)
+	options, n := binary.Uvarint(piece[foldHead:])
 	var words [connWords]uint64
-	rest = takeWords(piece[len(secret)+1+n:], words[:])
+	rest = takeWords(piece[foldHead+n:], words[:])
 	m.unlike(&words, uint32(options))
 	putWords(unsafe.Pointer(c), words[:], unsafe.Sizeof(*c))
-	c.secret, c.options = *secret, uint32(options)
+	c.secret, c.options, c.self = [32]byte(piece), uint32(options), self
 	return streams, rest
 }
 
+// foldOf is the number of streams in a piece, and of its connection's handle.
+func foldOf(piece []byte) (streams int, self uint32) {
+	both := binary.NativeEndian.Uint32(piece[32:])
+	return int(both >> ownerBits), both & (1<<ownerBits - 1)
+}
+
 // secretOf is the shared secret of a connection that sleeps, folded or not, by the number
-// of its handle.
+// of its handle. It is good until the next call.
 func (m *Machine) secretOf(self uint32) *[32]byte {
 	at := m.connPlaces.At(self)
 	if at&foldedBit != 0 {
@@ -259,9 +272,8 @@ func (m *Machine) walk(folded bool, concerned func(belongs) bool) iter.Seq2[uint
 
 // whose reads from a piece what a walk asks for.
 func whose(piece []byte) (b belongs) {
-	const after = 32 + 1
-	_, n := binary.Uvarint(piece[after:])
-	words := piece[after+n:]
+	_, n := binary.Uvarint(piece[foldHead:])
+	words := piece[foldHead+n:]
 	flags, server := octetsOf(wordOf(words, connWords, wordFlags)), octetsOf(wordOf(words, connWords, wordServer))
 	b.flags = connFlags(binary.NativeEndian.Uint32(flags[unsafe.Offsetof(conn{}.flags)%8:]))
 	b.link = binary.NativeEndian.Uint32(flags[unsafe.Offsetof(conn{}.link)%8:])
@@ -304,6 +316,16 @@ func (m *Machine) stay(l laid) {
 	}
 }
 
+// unlike takes from a stream's totals what its connection has, or gives it back: those of
+// an only stream, which has sent all that it may, are the same.
+func (s *streamRec) unlike(c *conn) {
+	s.received ^= c.totalReceived
+	s.sent ^= c.totalSent
+	s.sendMax ^= c.totalSent
+	s.delivered ^= c.delivered
+	s.remoteReceived ^= c.delivered
+}
+
 // unlike takes from the words of a record what a new connection with such options has, or
 // gives it back: of most little is left.
 func (m *Machine) unlike(words *[connWords]uint64, options uint32) {
@@ -314,176 +336,4 @@ func (m *Machine) unlike(words *[connWords]uint64, options uint32) {
 	for i := range words {
 		words[i] ^= w[i]
 	}
-}
-
-func copyWords(words []uint64, record unsafe.Pointer, octets uintptr) {
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), octets), unsafe.Slice((*byte)(record), octets))
-}
-
-func putWords(record unsafe.Pointer, words []uint64, octets uintptr) {
-	copy(unsafe.Slice((*byte)(record), octets), unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), octets))
-}
-
-// allOnes is the length of a word of ones: many an amount is without limit.
-const allOnes = 9
-
-// appendWords appends words to b: a bit for each says whether it is above 0; then stand
-// the lengths of those that are, in octets, two in an octet; then these octets, the lowest first.
-func appendWords(b []byte, words []uint64) []byte {
-	marks := len(b)
-	b = append(b, make([]byte, (len(words)+7)/8)...)
-	n := 0
-	for i, w := range words {
-		if w == 0 {
-			continue
-		}
-		b[marks+i/8] |= 1 << (i % 8)
-		if n%2 == 0 {
-			b = append(b, wordLen(w))
-		} else {
-			b[len(b)-1] |= wordLen(w) << 4
-		}
-		n++
-	}
-	for _, w := range words {
-		if w == ^uint64(0) {
-			continue
-		}
-		for ; w != 0; w >>= 8 {
-			b = append(b, byte(w))
-		}
-	}
-	return b
-}
-
-func wordLen(w uint64) byte {
-	if w == ^uint64(0) {
-		return allOnes
-	}
-	n := byte(0)
-	for ; w != 0; w >>= 8 {
-		n++
-	}
-	return n
-}
-
-// takeWords is the inverse: it returns what follows them.
-func takeWords(b []byte, words []uint64) []byte {
-	marks := b[:(len(words)+7)/8]
-	n := 0
-	for _, m := range marks {
-		n += bits.OnesCount8(m)
-	}
-	lengths := b[len(marks):]
-	octets := lengths[(n+1)/2:]
-	n = 0
-	for i := range words {
-		words[i] = 0
-		if marks[i/8]>>(i%8)&1 == 0 {
-			continue
-		}
-		l := int(lengths[n/2] >> (n % 2 * 4) & 15)
-		if n++; l == allOnes {
-			words[i] = ^uint64(0)
-			continue
-		}
-		for k := range l {
-			words[i] |= uint64(octets[k]) << (8 * k)
-		}
-		octets = octets[l:]
-	}
-	return octets
-}
-
-// wordOf is the word k of n that appendWords wrote.
-func wordOf(b []byte, n, k int) (word uint64) {
-	marks := b[:(n+7)/8]
-	if marks[k/8]>>(k%8)&1 == 0 {
-		return 0
-	}
-	before, all := 0, 0
-	for i, m := range marks {
-		all += bits.OnesCount8(m)
-		switch {
-		case i < k/8:
-			before += bits.OnesCount8(m)
-		case i == k/8:
-			before += bits.OnesCount8(m & (1<<(k%8) - 1))
-		}
-	}
-	lengths := b[len(marks):]
-	octets := lengths[(all+1)/2:]
-	for i := range before {
-		if l := lengths[i/2] >> (i % 2 * 4) & 15; l != allOnes {
-			octets = octets[l:]
-		}
-	}
-	l := int(lengths[before/2] >> (before % 2 * 4) & 15)
-	if l == allOnes {
-		return ^uint64(0)
-	}
-	for i := range l {
-		word |= uint64(octets[i]) << (8 * i)
-	}
-	return word
-}
-
-// appendNames appends a connection's names to b: the numbers of their prefixes, where its
-// token begins, and what is its own of its peer's address, of its own, and its tag (appendName).
-func (m *Machine) appendNames(b []byte, c *conn) []byte {
-	head, names := m.namesOf(c)
-	b = binary.AppendUvarint(b, uint64(head.peerPrefix()))
-	b = binary.AppendUvarint(b, uint64(head.localPrefix()))
-	b = binary.AppendUvarint(b, uint64(head.token()))
-	peer, names := names[:head.peer()], names[head.peer():]
-	local, names := names[:head.local()], names[head.local():]
-	b = appendName(b, peer)
-	b = appendName(b, local)
-	return appendName(b, names[:head.tag()])
-}
-
-// takeNames gives a connection the names that b begins with.
-func (m *Machine) takeNames(b []byte, c *conn) {
-	var numbers [3]int // of both prefixes, and where the token begins
-	for k := range numbers {
-		v, n := binary.Uvarint(b)
-		numbers[k], b = int(v), b[n:]
-	}
-	all := m.scratch.made[:0]
-	var lengths [3]int
-	for k := range lengths {
-		before := len(all)
-		all, b = takeName(all, b)
-		lengths[k] = len(all) - before
-	}
-	m.scratch.made = all
-	number, piece := m.names.Alloc(namesHeadLen + len(all))
-	makeNamesHead(uint16(numbers[0]), uint16(numbers[1]), lengths[0], lengths[1], lengths[2], numbers[2]).put(piece)
-	copy(piece[namesHeadLen:], all)
-	c.names = number
-}
-
-// appendName appends a text to b: twice its length, and whether it stands in base64url,
-// as tokens do; then it, as octets if so.
-func appendName(b, text []byte) []byte {
-	at, twice := len(b), uint64(len(text))<<1
-	b = binary.AppendUvarint(b, twice|1)
-	// The decoder passes over line breaks, which would be lost.
-	b, err := tokenEncoding.AppendDecode(b, text)
-	if err == nil && len(text)%4 != 1 && bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
-		return b
-	}
-	return append(binary.AppendUvarint(b[:at], twice), text...)
-}
-
-// takeName appends the text that b begins with to dst, and returns what follows it.
-func takeName(dst, b []byte) (text, rest []byte) {
-	v, k := binary.Uvarint(b)
-	b = b[k:]
-	n := int(v >> 1)
-	if v&1 == 0 {
-		return append(dst, b[:n]...), b[n:]
-	}
-	octets := tokenEncoding.DecodedLen(n)
-	return tokenEncoding.AppendEncode(dst, b[:octets]), b[octets:]
 }

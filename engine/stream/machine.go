@@ -34,7 +34,7 @@ type Machine struct {
 	colds        *slab.Slab[coldConn]
 	coldStreams  *slab.Slab[coldStream]
 	names        *slab.Octets // see names.go
-	folds        *slab.Octets // see fold.go
+	folds        *slab.Dense  // see fold.go
 	prefixes     prefixTable
 	assets       assetTable
 	options      optionTable
@@ -153,7 +153,7 @@ func New(cfg Config) *Machine {
 		colds:        slab.New[coldConn](cfg.MaxConnections),
 		coldStreams:  slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
 		names:        slab.NewOctetsOn(awake),
-		folds:        slab.NewOctetsOn(slab.LoansOf(cfg.Asleep)),
+		folds:        slab.NewDense(slab.LoansOf(cfg.Asleep)),
 		tokens:       slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
 		byID:         slab.NewTable(cfg.MaxStreams),
 		servers:      make([]server, 1),

@@ -1,5 +1,6 @@
 // Package slab keeps many small things in few large pieces of memory, and
-// names them by index: records ([Slab]), octets of any length ([Octets]), queues ([Ring],
+// names them by index: records ([Slab], and [Records], whose memory goes back), octets of
+// any length ([Octets], and [Dense] without holes), queues ([Ring],
 // and [FIFO] for whole values), timers ([Wheel]), the way from a hash to an index
 // ([Table]) and from a handle to what may move ([Places]). Records without pointers may live outside of the heap ([Memory]), and the
 // processor can be asked to load them before they are needed ([Slab.Prefetch]).
