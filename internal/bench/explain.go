@@ -34,6 +34,7 @@ var explanations = map[string]string{
 	"golang.org/x/sys/unix.Read":      "read(2): copies up to 256 KiB out of the socket",
 	"golang.org/x/sys/unix.EpollWait": "epoll_wait(2): asks which sockets can be read, and sleeps when none can",
 	"runtime.futex":                   "a thread of Go sleeps or is woken",
+	"runtime.futexwakeup":             "a thread of Go is woken",
 
 	// What the runtime does for whoever called it.
 	"runtime.memmove":                 "copies octets: addresses and data into packets, frames into the output",

@@ -3,9 +3,9 @@ package slab
 import "unsafe"
 
 // Dense keeps pieces of memory of different lengths as Octets does, but without holes: when
-// a piece is freed, the last one of its length takes its place, so that what it holds takes no
-// more memory than that, whatever came and went. Whoever uses it knows whose a piece is by
-// what stands in it.
+// a piece is freed, the last one of its class takes its place. So it takes little more memory
+// than what is in it, whatever came and went, and the rest is clear. Who
+// uses it writes into each piece whose it is, and learns from that who has moved.
 type Dense struct {
 	classes [octetClasses]denseClass
 	lender  Lender
@@ -55,8 +55,8 @@ func (d *Dense) At(number uint32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(p, int(i&(octetSegment-1))*n)), n)
 }
 
-// Free gives a piece back. If another has taken its place, moved says so: that one's number is the
-// freed one's from here on. Freeing what is not there panics.
+// Free gives a piece back. Moved says that another has taken its place, and has its number
+// from here on. Freeing what is not there panics.
 func (d *Dense) Free(number uint32) (moved bool) {
 	k := number >> octetIndexBits
 	c := &d.classes[k]

@@ -1,15 +1,15 @@
-// Package slab keeps many small things in few large pieces of memory, and
-// names them by index: records ([Slab], and [Records], whose memory goes back), octets of
-// any length ([Octets], and [Dense] without holes), queues ([Ring],
-// and [FIFO] for whole values), timers ([Wheel]), the way from a hash to an index
-// ([Table]) and from a handle to what may move ([Places]). Records without pointers may live outside of the heap ([Memory]), and the
-// processor can be asked to load them before they are needed ([Slab.Prefetch]).
+// Package slab keeps many small things in few large pieces of memory, and names them by
+// index: records ([Slab], and [Records], whose memory goes back), octets of any length
+// ([Octets], and [Dense] without holes), queues ([Ring], and [FIFO] for whole values), timers
+// ([Wheel]), the way from a hash to an index ([Table]) and from a handle to what may move
+// ([Places]). What has no pointers may live outside of the heap ([Memory], [Lender]), and the
+// processor can be asked to load it before it is needed ([Slab.Prefetch]).
 //
 // # Why indexes
 //
 // An event loop that carries a million connections cannot afford a million heap
 // objects for the collector to visit, nor a pause to copy a million entries
-// when a table grows. Everything here grows in segments of 1,024 entries that
+// when a table grows. Everything here but [Dense] grows in segments that
 // never move, so a pointer from [Slab.At] stays good while its item lives, and
 // growth costs the same at any size. When the record type has no pointers the
 // collector does not look inside. Index 0 is never given out: it means none.
