@@ -49,17 +49,18 @@ type Config struct {
 	// at once.
 	Ledger Ledger
 	// Reserve is how many connections, of one stream each and spread evenly over the loops,
-	// New makes memory ready for while they are awake: about 1.1 KB each, and 5 MiB a loop.
-	// It stays when they sleep. As they come no loop
-	// waits for the system to find and clear it, which may cost more than opening them. New
-	// takes it all at once, some hundred connections in a millisecond; where there is less
-	// memory than that the system may end the process. Zero means none beforehand, and
-	// Loops × Machine.MaxConnections is the most. It does nothing with Machine.Memory, Awake
-	// or Asleep, nor elsewhere than on Linux on amd64 and arm64.
+	// New makes memory ready for while they are awake: about 1.1 KB each, and 5 MiB a loop,
+	// which stay when they sleep. As they come no loop waits for the system to find and clear
+	// it, which may cost more than opening them. New takes it all at once, some hundred
+	// connections in a millisecond; where there is less memory than that the system may end
+	// the process. Zero means none beforehand, and Loops × Machine.MaxConnections is the
+	// most. It does nothing with Machine.Memory, Awake or Asleep, nor elsewhere than on Linux
+	// on amd64 and arm64.
 	Reserve int
-	// Machine bounds each shard's protocol machine. The engine fills in Shard,
-	// Directory, Seed and HashSeed, Memory, Awake and Asleep unless one is set, and Ledger when there is one. Decide, and
-	// Ledger without a Config.Ledger, need a Handler that answers and commits.
+	// Machine bounds each shard's protocol machine. The engine fills in Shard, Directory,
+	// Seed and HashSeed; Memory, Awake and Asleep unless one of them is set, which several
+	// loops then use at once; and Ledger when there is one. Decide, and Ledger without a
+	// Config.Ledger, need a Handler that answers and commits.
 	Machine stream.Config
 }
 
