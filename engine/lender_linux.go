@@ -10,7 +10,7 @@ import (
 )
 
 // lender is memory of a shard that it gives back: a page of which nothing is lent any more
-// goes to the system, and what was returned is lent again, in that order. Where it lies in
+// goes to the system, and what was returned is lent again, the last first. Where it lies in
 // a page that went, the page is made ready beside the loop when its turn is near (memory).
 type lender struct {
 	memory *memory

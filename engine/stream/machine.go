@@ -113,9 +113,9 @@ type Stats struct {
 	Holds              int                 // incoming packets whose fulfill waits
 }
 
-// Footprint is how many octets of Config.Memory, and of Config.Awake, n connections that
-// are awake take at most that have one stream each, addresses of usual length, and ten thousand packets
-// in flight together.
+// Footprint is how many octets of Config.Memory, and of Config.Awake, n connections that are
+// awake take at most that have one stream each, addresses of usual length, and ten thousand
+// packets in flight together.
 func Footprint(n int) (memory, awake int) {
 	if n <= 0 {
 		return 0, 0
@@ -152,7 +152,7 @@ func New(cfg Config) *Machine {
 		receipts:     slab.New[[receipt.Len]byte](cfg.MaxStreams),
 		colds:        slab.New[coldConn](cfg.MaxConnections),
 		coldStreams:  slab.NewIn[coldStream](cfg.MaxStreams, cfg.Memory),
-		names:        slab.NewOctetsOn(awake),
+		names:        slab.NewOctets(awake),
 		folds:        slab.NewDense(slab.LoansOf(cfg.Asleep)),
 		tokens:       slab.NewTableIn(2*cfg.MaxConnections+cfg.MaxTombstones, cfg.Memory),
 		byID:         slab.NewTable(cfg.MaxStreams),

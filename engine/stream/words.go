@@ -53,11 +53,7 @@ func wordLen(w uint64) byte {
 	if w == ^uint64(0) {
 		return allOnes
 	}
-	n := byte(0)
-	for ; w != 0; w >>= 8 {
-		n++
-	}
-	return n
+	return byte(bits.Len64(w)+7) / 8
 }
 
 // takeWords is the inverse: it returns what follows them.

@@ -4,8 +4,8 @@ import "unsafe"
 
 // Dense keeps pieces of memory of different lengths as Octets does, but without holes: when
 // a piece is freed, the last one of its class takes its place. So it takes little more memory
-// than what is in it, whatever came and went, and the rest is clear. Who
-// uses it writes into each piece whose it is, and learns from that who has moved.
+// than what is in it, whatever came and went, and the rest is clear. Who uses it writes into
+// each piece whose it is, and learns from that who has moved.
 type Dense struct {
 	classes [octetClasses]denseClass
 	lender  Lender
@@ -30,7 +30,7 @@ func (d *Dense) Alloc(n int) (number uint32, piece []byte) {
 		panic("slab: too many pieces of one length")
 	}
 	if int(c.n>>octetShift) == len(c.segments) {
-		c.segments = append(c.segments, d.segment(octetSegment*octetLen(k)))
+		c.segments = append(c.segments, lentOctets(d.lender, octetSegment*octetLen(k)))
 	}
 	c.n++
 	d.held += octetLen(k)
@@ -38,21 +38,10 @@ func (d *Dense) Alloc(n int) (number uint32, piece []byte) {
 	return number, d.At(number)
 }
 
-func (d *Dense) segment(n int) unsafe.Pointer {
-	if d.lender != nil {
-		if b := d.lender.Lend(n); len(b) >= n {
-			return unsafe.Pointer(unsafe.SliceData(b))
-		}
-	}
-	return unsafe.Pointer(unsafe.SliceData(make([]byte, n)))
-}
-
 // At returns the piece of a number that Alloc gave, all of it. It is good until the next
 // Free.
 func (d *Dense) At(number uint32) []byte {
-	i, n := number&octetIndexMask-1, octetLen(number>>octetIndexBits)
-	p := d.classes[number>>octetIndexBits].segments[i>>octetShift]
-	return unsafe.Slice((*byte)(unsafe.Add(p, int(i&(octetSegment-1))*n)), n)
+	return pieceIn(d.classes[number>>octetIndexBits].segments, number)
 }
 
 // Free gives a piece back. Moved says that another has taken its place, and has its number
@@ -72,9 +61,7 @@ func (d *Dense) Free(number uint32) (moved bool) {
 	d.held -= octetLen(k)
 	// One empty segment stays: the next piece is not far.
 	if end := len(c.segments) - 1; int(c.n)+2*octetSegment <= len(c.segments)*octetSegment {
-		if d.lender != nil {
-			d.lender.Return(unsafe.Slice((*byte)(c.segments[end]), octetSegment*octetLen(k)))
-		}
+		giveOctets(d.lender, c.segments[end], octetSegment*octetLen(k))
 		c.segments[end] = nil
 		c.segments = c.segments[:end]
 	}

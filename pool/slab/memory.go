@@ -65,9 +65,21 @@ func lent[T any](l Lender) *T {
 
 // giveBack returns what lent gave, cleared, or what is of the heap, which the lender must
 // bear as Loans do.
-func giveBack[T any](l Lender, v *T) {
+func giveBack[T any](l Lender, v *T) { giveOctets(l, unsafe.Pointer(v), int(unsafe.Sizeof(*v))) }
+
+// lentOctets and giveOctets are the same of n octets.
+func lentOctets(l Lender, n int) unsafe.Pointer {
 	if l != nil {
-		l.Return(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
+		if b := l.Lend(n); len(b) >= n {
+			return unsafe.Pointer(unsafe.SliceData(b))
+		}
+	}
+	return unsafe.Pointer(unsafe.SliceData(make([]byte, n)))
+}
+
+func giveOctets(l Lender, p unsafe.Pointer, n int) {
+	if l != nil {
+		l.Return(unsafe.Slice((*byte)(p), n))
 	}
 }
 

@@ -10,9 +10,7 @@ import (
 // class. Pieces never move.
 type Octets struct {
 	classes [octetClasses]octetClass
-	memory  Memory
 	lender  Lender
-	sheds   bool // memory goes back
 	held    int
 }
 
@@ -36,15 +34,12 @@ const (
 	octetIndexMask = 1<<octetIndexBits - 1
 )
 
-// NewOctets returns an empty store with its memory from memory, which keeps it; nil means
-// the heap.
-func NewOctets(memory Memory) *Octets { return &Octets{memory: memory} }
-
-// NewOctetsOn is NewOctets with memory of which most goes back as pieces are freed.
-func NewOctetsOn(lender Lender) *Octets {
-	o := &Octets{lender: lender, sheds: true}
-	if lender != nil {
-		o.memory = lender.Lend
+// NewOctets returns an empty store with its memory from lender, to whom most of it goes back
+// as pieces are freed; nil means the heap.
+func NewOctets(lender Lender) *Octets {
+	o := &Octets{lender: lender}
+	for k := range o.classes {
+		o.classes[k].rack.shift = octetShift
 	}
 	return o
 }
@@ -54,18 +49,16 @@ func NewOctetsOn(lender Lender) *Octets {
 func (o *Octets) Alloc(n int) (number uint32, piece []byte) {
 	k := octetClassOf(n)
 	c := &o.classes[k]
-	c.rack.shift = octetShift
 	i, bare := c.rack.take()
 	if i >= octetIndexMask {
 		panic("slab: too many pieces of one length")
 	}
 	if bare {
-		at := int(i >> octetShift)
-		if at == len(c.segments) {
-			c.segments = append(c.segments, nil)
-		}
-		if c.segments[at] == nil {
-			c.segments[at] = o.segment(octetSegment * octetLen(k))
+		segment := lentOctets(o.lender, octetSegment*octetLen(k))
+		if at := int(i >> octetShift); at == len(c.segments) {
+			c.segments = append(c.segments, segment)
+		} else {
+			c.segments[at] = segment
 		}
 	}
 	o.held += octetLen(k)
@@ -73,20 +66,15 @@ func (o *Octets) Alloc(n int) (number uint32, piece []byte) {
 	return number, o.At(number)
 }
 
-func (o *Octets) segment(n int) unsafe.Pointer {
-	if o.memory != nil {
-		if b := o.memory(n); len(b) >= n {
-			return unsafe.Pointer(unsafe.SliceData(b))
-		}
-	}
-	return unsafe.Pointer(unsafe.SliceData(make([]byte, n)))
-}
-
 // At returns the piece of a number that Alloc gave, all of it.
 func (o *Octets) At(number uint32) []byte {
+	return pieceIn(o.classes[number>>octetIndexBits].segments, number)
+}
+
+// pieceIn is the piece of a number in the segments of its class.
+func pieceIn(segments []unsafe.Pointer, number uint32) []byte {
 	i, n := number&octetIndexMask-1, octetLen(number>>octetIndexBits)
-	p := o.classes[number>>octetIndexBits].segments[i>>octetShift]
-	return unsafe.Slice((*byte)(unsafe.Add(p, int(i&(octetSegment-1))*n)), n)
+	return unsafe.Slice((*byte)(unsafe.Add(segments[i>>octetShift], int(i&(octetSegment-1))*n)), n)
 }
 
 // Free gives a piece back. Nobody may use it any more. What is in it stays until its place
@@ -96,14 +84,11 @@ func (o *Octets) Free(number uint32) {
 	c := &o.classes[k]
 	at, drop := c.rack.put(number&octetIndexMask - 1)
 	o.held -= octetLen(k)
-	if !drop || !o.sheds {
-		return
-	}
-	segment := unsafe.Slice((*byte)(c.segments[at]), octetSegment*octetLen(k))
-	c.segments[at] = nil
-	if o.lender != nil {
-		clear(segment)
-		o.lender.Return(segment)
+	if drop {
+		n := octetSegment * octetLen(k)
+		clear(unsafe.Slice((*byte)(c.segments[at]), n))
+		giveOctets(o.lender, c.segments[at], n)
+		c.segments[at] = nil
 	}
 }
 
