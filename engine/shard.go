@@ -200,6 +200,9 @@ func (s *shard) settle(p *port) {
 			}
 			if q := s.port(h); q != nil && s.transmit(q) {
 				again = true
+				if p == nil && q.link != nil {
+					q.link.Flush() // its other end can begin while we serve further links
+				}
 			}
 		}
 		s.flush()

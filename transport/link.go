@@ -103,6 +103,20 @@ func (l *Link) Reply(id uint32, n int) []byte {
 	return l.s.Reply(id, n)
 }
 
+// Flush hands what was written to the link over to its socket, while the handler goes on
+// with others: their packets need not be ready for these to leave. All of it must be whole,
+// for if the handler panics later, it has been sent. Without Flush it is handed over when
+// the handler has returned. From within the handler only.
+func (l *Link) Flush() {
+	if l.phase != linkUp || l.s.State() != session.Up || l.s.Out.Len() == 0 {
+		return
+	}
+	listed := l.isDirty
+	l.loop.flush(l)
+	l.isDirty = listed
+	l.call = 0 // what it may write has changed
+}
+
 // ready says that the link takes one more packet. It may say no of the first in a
 // handler call; ask admit then.
 func (l *Link) ready(n int) bool {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/millrace-ilp/millrace/codec/btp"
@@ -275,5 +276,100 @@ func TestAnIdleLinkIsSmall(t *testing.T) {
 				t.Errorf("an idle link holds %d of the pool's", n)
 			}
 		})
+	})
+}
+
+// What was flushed is at the peer while the handler still runs. A handler that panics later
+// loses what it has written since, and a link only if it has written to it since.
+func TestFlushSendsBeforeTheHandlerReturns(t *testing.T) {
+	onBackends(t, func(t *testing.T, b Backend) {
+		r := newRecorder(t)
+		lp, ln := listening(t, b, LoopConfig{CloseTimeout: 100 * time.Millisecond}, r)
+		c, other := login(t, ln, 0), login(t, ln, 0)
+		r.link(1)
+		arrived, writes := make(chan struct{}), uint64(0)
+		r.do(lp, func() {
+			r.wake = func() {
+				l := r.ups[0]
+				l.Flush() // of nothing
+				for id := range uint32(3) {
+					fill(l.Request(id, 100), id)
+				}
+				l.Flush()
+				writes = l.Stats().Writes
+				<-arrived
+				fill(l.Request(3, 100), 3) // waits for the end of the call
+				fill(r.ups[1].Request(4, 100), 4)
+				r.ups[1].Flush()
+				r.wake = func() {
+					fill(l.Request(5, 100), 5)
+					l.Flush()
+					fill(r.ups[1].Request(6, 100), 6)
+					r.ups[1].Flush()
+					fill(r.ups[1].Request(7, 100), 7)
+					panic("boom")
+				}
+			}
+		})
+		lp.Wake()
+		for id := range uint32(3) {
+			if p := c.next(); p.RequestID() != id {
+				t.Fatalf("request %d, want %d", p.RequestID(), id)
+			}
+		}
+		close(arrived)
+		if p := c.next(); p.RequestID() != 3 {
+			t.Fatalf("request %d", p.RequestID())
+		}
+		if p := other.next(); p.RequestID() != 4 {
+			t.Fatalf("request %d", p.RequestID())
+		}
+		lp.Wake()
+		if p := c.next(); p.RequestID() != 5 {
+			t.Fatalf("request %d", p.RequestID())
+		}
+		if p := other.next(); p.RequestID() != 6 {
+			t.Fatalf("request %d", p.RequestID())
+		}
+		if f := r.fall(r.link(1)); !errors.Is(f.reason, ErrPanic) || !slices.Equal(f.unsent, []uint32{7}) {
+			t.Errorf("the link that was written to: %+v", f)
+		}
+		r.do(lp, func() {
+			if r.ups[1].Flush(); lp.Stats().Links != 1 || writes != r.ups[0].Stats().Writes-2 {
+				t.Errorf("%d links; %d writes, %d when the first had left", lp.Stats().Links, r.ups[0].Stats().Writes, writes)
+			}
+			fill(r.ups[0].Request(8, 100), 8)
+		})
+		if p := c.next(); p.RequestID() != 8 {
+			t.Fatalf("request %d", p.RequestID())
+		}
+	})
+}
+
+// Flush to a peer that reads nothing: the room shrinks, and the link ends at the hard cap.
+func TestFlushKeepsTheBounds(t *testing.T) {
+	onBackends(t, func(t *testing.T, b Backend) {
+		r := newRecorder(t)
+		lp, ln := listening(t, b, LoopConfig{HighWater: 1 << 16, HardCap: 1 << 18}, r)
+		login(t, ln, 0)
+		l := r.link(0)
+		var room []int
+		r.do(lp, func() {
+			for id := range uint32(64) { // the peer reads nothing, and all is more than the kernel takes
+				region := l.Request(id, 60_000)
+				if region == nil {
+					break
+				}
+				fill(region, id)
+				l.Flush()
+				room = append(room, l.Room())
+			}
+		})
+		if len(room) < 2 || room[len(room)-1] > 0 {
+			t.Errorf("room %v", room)
+		}
+		if f := r.fall(l); !errors.Is(f.reason, ErrOutboundLimit) {
+			t.Errorf("reason %v", f.reason)
+		}
 	})
 }
