@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -64,15 +65,16 @@ type arrival struct {
 // target is a stream: what it may send, and the arrivals that wait for its packets. It is
 // one cache line, in which the oldest of them stand, nearly always all.
 type target struct {
+	stream     stream.StreamHandle
 	limit      stream.Amount
 	rest       stream.Amount // paid, but less than an arrival's amount
 	due        [nearest]int64
-	first, n   uint32 // of due: a ring
 	head, tail uint32 // those behind them, by waiting
+	first, n   uint8  // of due: a ring
 }
 
 // nearest is how many arrivals of a stream stand with it.
-const nearest = 4
+const nearest = 3
 
 // waiting is one arrival that is not answered, behind those that stand with its stream.
 type waiting struct {
@@ -82,7 +84,7 @@ type waiting struct {
 
 // newArrivals begins now. The rate is that of all loops together, of which this is
 // one; evenly spaced arrivals of several loops interleave.
-func newArrivals(s shape, base time.Time, loop, loops, streams int) *arrivals {
+func newArrivals(s shape, base time.Time, loop, loops int, streams []stream.StreamHandle) *arrivals {
 	start := int64(time.Since(base))
 	if s.Arrivals == constant {
 		start += int64(float64(loop) / s.Rate * 1e9)
@@ -90,8 +92,11 @@ func newArrivals(s shape, base time.Time, loop, loops, streams int) *arrivals {
 	a := &arrivals{
 		base: base, amount: stream.Amount(s.PacketAmount),
 		schedule: nullengine.NewArrivals(start, s.Rate/float64(loops), s.Arrivals == poisson, uint64(loop)+1),
-		pick:     rand.NewPCG(uint64(loop), 1), targets: make([]target, streams), waits: make([]waiting, maxWaiting+1), unwaited: 1,
+		pick:     rand.NewPCG(uint64(loop), 1), targets: make([]target, len(streams)), waits: make([]waiting, maxWaiting+1), unwaited: 1,
 		from: never, end: never, until: never, latency: nullengine.NewHistogram(), lag: nullengine.NewHistogram(),
+	}
+	for i, s := range streams {
+		a.targets[i].stream = s
 	}
 	a.nextAt.Store(a.schedule.Next())
 	return a
@@ -99,10 +104,9 @@ func newArrivals(s shape, base time.Time, loop, loops, streams int) *arrivals {
 
 func (a *arrivals) now() int64 { return int64(time.Since(a.base)) }
 
-// raise lets every packet go that is due. The index of a stream is that in streams.
-// Streams are drawn some at a time, so that the memory is asked for all of them before the
-// first is visited.
-func (a *arrivals) raise(m *stream.Machine, at stream.Instant, streams []stream.StreamHandle) {
+// raise lets every packet go that is due. Streams are drawn some at a time, so that the
+// memory is asked for all of them before the first is visited.
+func (a *arrivals) raise(m *stream.Machine, at stream.Instant) {
 	now := a.now()
 	for burst := 0; burst < maxBurst; {
 		n := a.draw(now)
@@ -111,7 +115,7 @@ func (a *arrivals) raise(m *stream.Machine, at stream.Instant, streams []stream.
 		}
 		burst += n
 		for k := range n {
-			a.handles[k] = streams[a.drawn[k].target]
+			a.handles[k] = a.targets[a.drawn[k].target].stream
 		}
 		m.Fetch(a.handles[:n])
 		for k := range n {
@@ -146,7 +150,7 @@ func (a *arrivals) draw(now int64) (n int) {
 		if due > now || due >= a.until {
 			break
 		}
-		i := a.pick.Uint64() % uint64(len(a.targets))
+		i, _ := bits.Mul64(a.pick.Uint64(), uint64(len(a.targets)))
 		a.drawn[n] = arrival{due: due, target: uint32(i)}
 		a.fetch(i)
 		a.schedule.Pass()

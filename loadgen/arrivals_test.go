@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/millrace-ilp/millrace/engine/stream"
 	"github.com/millrace-ilp/millrace/internal/nullengine"
 )
 
@@ -38,7 +39,7 @@ func TestOpenLoopKeepsItsRateAndTheMoney(t *testing.T) {
 // testArrivals is an open loop by itself, whose clock began an hour ago.
 func testArrivals(rate float64, streams int) *arrivals {
 	s := shape{Rate: rate, Arrivals: constant, PacketAmount: 10}
-	return newArrivals(s, time.Now().Add(-time.Hour), 0, 1, streams)
+	return newArrivals(s, time.Now().Add(-time.Hour), 0, 1, make([]stream.StreamHandle, streams))
 }
 
 func TestLatencyRunsFromWhenAPacketWasDue(t *testing.T) {

@@ -144,7 +144,7 @@ func (c *crowd) beginOpen(s shape, base time.Time, loop, loops int) error {
 		return err
 	}
 	var a *arrivals
-	if err := c.link.Do(func(*engine.OnLoop) { a = newArrivals(s, base, loop, loops, len(c.streams)) }); err != nil {
+	if err := c.link.Do(func(*engine.OnLoop) { a = newArrivals(s, base, loop, loops, c.streams) }); err != nil {
 		return err
 	}
 	return c.link.Do(func(*engine.OnLoop) { c.open = a })

@@ -63,7 +63,7 @@ func (p *pacer) watch(i int, lp *engine.OnLoop) {
 	}
 	p.cpu[i].Add(now - from)
 	if now >= a.nextAt.Load()+gather {
-		a.raise(lp.Machine(), lp.Now(), c.streams)
+		a.raise(lp.Machine(), lp.Now())
 	}
 	if !p.stop.Load() {
 		giveWay()
@@ -75,7 +75,7 @@ func (p *pacer) pace(i int) {
 	c := p.crowds[i]
 	a := c.open
 	gather := a.schedule.Gather()
-	raise := func(lp *engine.OnLoop) { a.raise(lp.Machine(), lp.Now(), c.streams) }
+	raise := func(lp *engine.OnLoop) { a.raise(lp.Machine(), lp.Now()) }
 	for round := 0; !p.stop.Load(); round++ {
 		// What is due waits for others.
 		if wait := a.nextAt.Load() + gather - a.now(); wait > 0 {

@@ -113,7 +113,8 @@ func (snd *sender) open(ctx context.Context) error {
 // its own and a stream is never done.
 func (s shape) options() stream.Options {
 	o := stream.Options{MaxPacketAmount: stream.Amount(s.PacketAmount), MaxInFlight: s.Window, IdleTimeout: -1}
-	o.NoMoneyEvents = s.Rate == 0 // an open loop takes its latencies from them; else the machine's totals say all
+	// An open loop takes its latencies from the events of money; else the machine's totals say all.
+	o.NoMoneyEvents, o.NoTotalEvents = s.Rate == 0, true
 	o.SleepAfter = int64(s.Sleep)
 	if s.Data > 0 {
 		o.SendBuffer = dataWindow(s.Connections)

@@ -194,8 +194,9 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 	if s.flags.has(slotUnknown) {
 		mustSub(&m.ownColdStream(rec).unknown, amount)
 	}
-	m.moneySent(rec, m.optionsOf(m.conns.At(rec.conn)), amount)
-	m.noteTotal(rec)
+	o := m.optionsOf(m.conns.At(rec.conn))
+	m.moneySent(rec, o, amount)
+	m.noteTotal(rec, o)
 	if rec.heldOut == 0 {
 		m.noteSettled(rec)
 		m.noteStuck(stream, rec, m.conns.At(rec.conn))
@@ -203,8 +204,8 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 }
 
 // noteTotal tells once that a stream has sent all that it may.
-func (m *Machine) noteTotal(rec *streamRec) {
-	if rec.sent >= rec.sendMax && !rec.flags.has(streamTotalTold) {
+func (m *Machine) noteTotal(rec *streamRec, o *connOptions) {
+	if rec.sent >= rec.sendMax && !rec.flags.has(streamTotalTold) && !o.NoTotalEvents {
 		rec.flags |= streamTotalTold
 		m.briefEvent(EventTotalSent, rec)
 	}

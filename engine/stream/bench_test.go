@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -55,6 +56,74 @@ func benchmarkPath(b *testing.B, of func(*phases) time.Duration) {
 				b.ReportMetric(0, "ns/op")
 			})
 		}
+	}
+}
+
+// BenchmarkPayments is what payments that come one by one cost who makes them: of each, on
+// a stream drawn by lot, Fetch and SetSendMax, a prepare out, its fulfill in, and the event
+// that tells of it.
+func BenchmarkPayments(b *testing.B) {
+	const amount, together, vector = 1000, 256, 32
+	for _, connections := range []int{64, 1000, 10000} {
+		b.Run(fmt.Sprintf("conns=%d", connections), func(b *testing.B) {
+			l := newLaneOf(b, connections, together, false)
+			m := l.a
+			all := make([]StreamHandle, 0, connections)
+			limits := make([]Amount, 0, connections)
+			for i := m.streams.Next(0); i != 0; i = m.streams.Next(i) {
+				s := m.streams.At(i)
+				all, limits = append(all, m.streamHandle(s)), append(limits, s.sent+s.heldOut)
+			}
+			for i, h := range all {
+				if err := m.SetSendMax(l.now, h, limits[i]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			l.turn(vector)
+			rng := rand.New(rand.NewPCG(1, 2))
+			var streams [together]StreamHandle
+			var to [together]Amount
+			var events [64]Event
+			var spent time.Duration
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				for k := range streams {
+					i := rng.IntN(connections)
+					limits[i] += amount
+					streams[k], to[k] = all[i], limits[i]
+				}
+				from := time.Now()
+				for k := 0; k < together; k += 64 {
+					m.Fetch(streams[k : k+64])
+					for j := k; j < k+64; j++ {
+						_ = m.SetSendMax(l.now, streams[j], to[j])
+					}
+				}
+				l.transmit()
+				spent += time.Since(from)
+				l.receive(vector)
+				paid := Amount(0)
+				from = time.Now()
+				l.prepares.reset()
+				for in := l.answers.entries; len(in) > 0; in = in[vector:] {
+					m.Handle(l.now, in[:vector], &l.prepares)
+					for e := m.PollEvents(events[:0]); len(e) > 0; e = m.PollEvents(events[:0]) {
+						for i := range e {
+							if e[i].Kind == EventMoneySent {
+								paid += e[i].Amount
+							}
+						}
+					}
+				}
+				spent += time.Since(from)
+				if n += together; paid != together*amount {
+					b.Fatalf("%d units were paid", paid)
+				}
+			}
+			b.ReportMetric(float64(spent)/float64(n), "ns/packet")
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
 

@@ -214,6 +214,9 @@ type Options struct {
 	// packet is what a busy machine with many connections would otherwise tell. Calls
 	// that wait for money, as package engine has, need the events.
 	NoMoneyEvents bool
+	// NoTotalEvents leaves out EventTotalSent, for an owner to whom EventMoneySent says
+	// enough: where every payment is one packet, each would come with both.
+	NoTotalEvents bool
 }
 
 func (o *Options) fill() error {

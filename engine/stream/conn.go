@@ -122,7 +122,8 @@ func (m *Machine) newConn(token uint64, link, options uint32) (uint32, *conn, bo
 	o := m.options.entries[options]
 	o.users++
 	c.begin(o)
-	c.self, c.link, c.options, c.lastActive = self, link, options, m.now
+	c.self, c.generation = self, m.connPlaces.Handle(self).Generation()
+	c.link, c.options, c.lastActive = link, options, m.now
 	return i, c, true
 }
 

@@ -146,7 +146,7 @@ func (m *Machine) foldInto(b []byte, c *conn) []byte {
 	b = binary.AppendUvarint(b, uint64(c.options))
 	var words [connWords]uint64
 	rec := *c
-	rec.secret, rec.options, rec.self, rec.firstStream, rec.lastStream, rec.names = [32]byte{}, 0, 0, 0, 0, 0
+	rec.secret, rec.options, rec.self, rec.generation, rec.firstStream, rec.lastStream, rec.names = [32]byte{}, 0, 0, 0, 0, 0, 0
 	copyWords(words[:], unsafe.Pointer(&rec), unsafe.Sizeof(rec))
 	m.unlike(&words, c.options)
 	b = appendWords(b, words[:])
@@ -224,7 +224,8 @@ func (m *Machine) readFold(c *conn, piece []byte) (streams int, rest []byte) {
 	rest = takeWords(piece[foldHead+n:], words[:])
 	m.unlike(&words, uint32(options))
 	putWords(unsafe.Pointer(c), words[:], unsafe.Sizeof(*c))
-	c.secret, c.options, c.self = [32]byte(piece), uint32(options), self
+	c.secret, c.options = [32]byte(piece), uint32(options)
+	c.self, c.generation = self, m.connPlaces.Handle(self).Generation()
 	return streams, rest
 }
 

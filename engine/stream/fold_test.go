@@ -38,9 +38,10 @@ func TestRecordsComeBackFromAFold(t *testing.T) {
 			t.Fatal(err)
 		}
 		i, c, _ := m.newConn(7, 1, options)
-		self := c.self
+		self, generation := c.self, c.generation
 		fill(unsafe.Pointer(c), unsafe.Sizeof(*c))
-		c.self, c.options, c.firstStream, c.lastStream, c.cold, c.names = self, options, 0, 0, 0, 0
+		c.self, c.generation, c.options = self, generation, options
+		c.firstStream, c.lastStream, c.cold, c.names = 0, 0, 0, 0
 		peer, token, behind, tag := name("peer"), append([]byte("x"), name("token")...), name("behind"), name("tag")
 		local := slices.Concat([]byte("test.here."), token, []byte("."), behind)
 		m.setNames(c, peer, local, len("test.here."), tag)

@@ -44,6 +44,22 @@ func TestPaymentArrivesWhole(t *testing.T) {
 	w.b.expect(EventMoneyReceived)
 }
 
+func TestPaymentTellsWhatItsOwnerWants(t *testing.T) {
+	for _, o := range []Options{{}, {NoMoneyEvents: true}, {NoTotalEvents: true}, {NoMoneyEvents: true, NoTotalEvents: true}} {
+		w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
+		w.max = 1000
+		c, _ := w.pay(o, 5000)
+		w.books(c, 5000, 5000)
+		got := map[EventKind]bool{}
+		for _, e := range w.a.events {
+			got[e.Kind] = true
+		}
+		if got[EventMoneySent] == o.NoMoneyEvents || got[EventTotalSent] == o.NoTotalEvents {
+			t.Errorf("%v, %v: events %v", o.NoMoneyEvents, o.NoTotalEvents, got)
+		}
+	}
+}
+
 func TestPaymentAtARate(t *testing.T) {
 	w := newWorld(t, Options{ReceiveMax: maxAmount}, Config{})
 	w.max, w.rate = 1000, rate{3, 2}

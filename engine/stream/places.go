@@ -6,7 +6,7 @@ import "github.com/millrace-ilp/millrace/pool/slab"
 // the other. Inside of the machine records name each other by their index.
 
 func (m *Machine) connHandle(c *conn) ConnHandle {
-	return ConnHandle(m.connPlaces.Handle(c.self))
+	return ConnHandle(slab.MakeHandle(c.self, c.generation))
 }
 
 func (m *Machine) streamHandle(s *streamRec) StreamHandle {

@@ -208,6 +208,9 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	}
 	m.plainPackets++
 	amount, o := s.amount, m.optionsOf(c)
+	if m.scratch.far && !o.NoMoneyEvents {
+		m.streamPlaces.PrefetchNumber(rec.self) // the event names it
+	}
 	arrived := max(s.minDest, p.PrepareAmount)
 	c.lastActive = m.now
 	m.stats.FulfillsIn++
@@ -221,11 +224,6 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	mustAdd(&rec.sent, amount)
 	rec.heldDest = floorSub(rec.heldDest, s.partDest)
 	rec.delivered = satAdd(rec.delivered, arrived)
-	m.moneySent(rec, o, amount)
-	m.noteTotal(rec)
-	if rec.heldOut == 0 {
-		m.noteStuck(k, rec, c)
-	}
 	c.lastRate = rate{uint64(arrived), uint64(amount)}
 	m.arrives(c, amount >= c.size.test)
 	c.size.fulfilled(amount, o.MaxPacketAmount)
@@ -241,6 +239,11 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	c.refs--
 	m.slots.Free(i)
 	rec.remoteReceived = max(rec.remoteReceived, p.Frame.TotalReceived)
+	m.moneySent(rec, o, amount)
+	m.noteTotal(rec, o)
+	if rec.heldOut == 0 {
+		m.noteStuck(k, rec, c)
+	}
 	if !c.idle(k, rec) {
 		m.noteMoneyBlocked(rec)
 		m.wakeConn(ci, c)

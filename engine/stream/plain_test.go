@@ -158,7 +158,7 @@ func TestRecordsFillCacheLines(t *testing.T) {
 	var c conn
 	var s streamRec
 	for name, ends := range map[string][2]uintptr{
-		"conn.lastStream": {unsafe.Offsetof(c.lastStream), 64},
+		"conn.generation": {unsafe.Offsetof(c.generation), 64},
 		"conn.window":     {unsafe.Offsetof(c.window), 128},
 		"conn.secret":     {unsafe.Offsetof(c.secret), 256},
 		"stream.sendMax":  {unsafe.Offsetof(s.sendMax), 64},

@@ -59,13 +59,13 @@ type conn struct {
 	link                  uint32 // index of the link it is bound to
 	options               uint32 // index into Machine.options
 	refs                  uint32 // slots and holds that name it
-	self                  uint32 // number of its handle, in Machine.connPlaces
+	self                  uint32 // number of its handle, which leads here by Machine.connPlaces
 	firstStream           uint32 // in order of creation
 	replay                replayWindow
 	lastActive            Instant
 	totalReceived, heldIn Amount // in our units
 
-	lastStream   uint32
+	generation   uint32 // of its handle
 	firstDoubt   uint32 // expired packets without an answer, oldest first
 	names        uint32 // of its ends, in Machine.names
 	cold         uint32 // index of its coldConn, or 0
@@ -88,6 +88,7 @@ type conn struct {
 	probe         uint32 // index of its probe while the rate is looked for, or 0
 	server        uint32 // its server, or 0
 	asset         uint32 // the peer's, in Machine.assets, or 0
+	lastStream    uint32
 }
 
 // leastSource is the least amount of which anything arrives, 0 while the rate is not known.

@@ -23,6 +23,9 @@ func Prefetch(p unsafe.Pointer, lines int) { prefetch(p, lines) }
 // Prefetch is the same for where the thing of a handle is.
 func (p *Places) Prefetch(h Handle) {
 	if i := h.Index(); i>>segmentShift < uint32(len(p.segments)) {
-		prefetch(unsafe.Pointer(p.entry(i)), 1)
+		p.PrefetchNumber(i)
 	}
 }
+
+// PrefetchNumber is the same for a number that was given out at some time.
+func (p *Places) PrefetchNumber(number uint32) { prefetch(unsafe.Pointer(p.entry(number)), 1) }
