@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/millrace-ilp/millrace/codec/frame"
 	"github.com/millrace-ilp/millrace/codec/ilp"
+	"github.com/millrace-ilp/millrace/pool/slab"
 )
 
 func TestClosingWhatIsClosedChangesNothing(t *testing.T) {
@@ -273,4 +275,71 @@ func TestMessagesAreCutBetweenCharacters(t *testing.T) {
 			t.Errorf("%d octets of %q are %q, want %q", c.n, c.text, got, c.want)
 		}
 	}
+}
+
+// TestTimersThatAreDueTogetherAreServedInPieces: whatever comes due at one instant, a call
+// does little, says that there is more, and in the end all is done.
+func TestTimersThatAreDueTogetherAreServedInPieces(t *testing.T) {
+	const many = 3*timersTogether + 7
+	serve := func(t *testing.T, m *Machine, now Instant, out Output, done func() int) {
+		t.Helper()
+		before, calls := done(), 0
+		for {
+			m.HandleTimeout(now, out)
+			calls++
+			after := done()
+			if after-before > timersTogether {
+				t.Fatalf("one call did %d", after-before)
+			}
+			before = after
+			if at, ok := m.NextTimeout(); !ok || at > now {
+				break
+			} else if at < now || calls > many {
+				t.Fatalf("after %d calls the next timeout is at %d, now is %d", calls, at, now)
+			}
+		}
+		if before != many || calls < many/timersTogether {
+			t.Errorf("%d of %d are done, in %d calls", before, many, calls)
+		}
+	}
+	closed := func(n *node) func() int {
+		k := 0
+		return func() int {
+			for e, ok := n.m.PollEvent(); ok; e, ok = n.m.PollEvent() {
+				if e.Kind == EventClosed {
+					k++
+				}
+			}
+			return k
+		}
+	}
+	for _, sleeps := range []bool{false, true} {
+		t.Run(fmt.Sprintf("idle connections, folded=%v", sleeps), func(t *testing.T) {
+			o := Options{RateNum: 1, RateDen: 1, ReceiveMax: maxAmount, IdleTimeout: 20e9, SleepAfter: -1}
+			if sleeps {
+				o.SleepAfter = 1e9
+			}
+			w := newWorld(t, o, Config{})
+			for range many {
+				w.connect(o)
+			}
+			w.run(10 * second)
+			if folded := w.a.m.Stats().Folded; folded != many && sleeps || folded > 0 && !sleeps {
+				t.Fatalf("%d are folded", folded)
+			}
+			count := closed(w.a)
+			if n := count(); n > 0 {
+				t.Fatalf("%d closed early", n)
+			}
+			serve(t, w.a.m, w.now+30*second, w.a, count)
+		})
+	}
+	t.Run("requests", func(t *testing.T) {
+		l := newLane(t, 50, many)
+		l.transmit()
+		if n := len(l.prepares.entries); n != many {
+			t.Fatalf("%d are in flight", n)
+		}
+		serve(t, l.a, l.now+200*second, &l.answers, func() int { return many - int(l.a.links.At(slab.Handle(l.la).Index()).flight.packets) })
+	})
 }

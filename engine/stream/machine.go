@@ -55,8 +55,7 @@ type Machine struct {
 	readyLinks []LinkHandle // links to transmit on
 	starved    []uint32     // links without room
 	starvedAt  Instant      // since when the first of them
-	turn       Instant      // see foldTurn
-	turns      int          // so many have it
+	behind     bool         // the last HandleTimeout has not served all that was due
 
 	aside   []spentSlot // ids of requests that nobody answered, oldest first
 	spent   int         // so many of them are free again

@@ -53,7 +53,6 @@ func (m *Machine) armConn(i uint32, c *conn) {
 // connTimeout takes a connection whose timer has fired.
 func (m *Machine) connTimeout(i uint32, c *conn) {
 	o, cold := m.optionsOf(c), m.coldOf(c)
-	turn := m.now
 	switch {
 	case c.flags.has(flagClosed):
 		return
@@ -65,9 +64,8 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 	case o.SleepAfter > 0 && m.now >= c.lastActive+Instant(o.SleepAfter) && c.refs == 0 && !c.flags.has(flagQueued|flagProbing):
 		if !c.flags.has(flagAsleep) {
 			m.sleep(i, c)
-			turn = m.foldTurn()
 		}
-		if turn <= m.now && m.fold(i, c) {
+		if m.fold(i, c) {
 			return
 		}
 	}
@@ -76,71 +74,20 @@ func (m *Machine) connTimeout(i uint32, c *conn) {
 	}
 	if !c.flags.has(flagClosed) && !m.plant.asleep() {
 		m.armConn(i, c)
-		if turn > m.now {
-			m.connTimers.Within(i, int64(turn))
-		}
 		m.wakeConn(i, c)
 	}
 }
 
-const (
-	// foldsTogether is how many connections that fall asleep are folded in a
-	// millisecond, of which that takes less than a fifth: all may have gone quiet at once.
-	foldsTogether = 256
-	// farTurn is further away than a turn can be, unless the clock was set back.
-	farTurn = 120e9
-)
+// timersTogether is how many timers one HandleTimeout serves: those of a million
+// connections may be due at once, and its owner has others to serve.
+const timersTogether = 256
 
-// foldTurn is when the next connection that falls asleep may be folded.
-func (m *Machine) foldTurn() Instant {
-	if m.turn < m.now || m.turn > m.now+farTurn {
-		m.turn, m.turns = m.now, 0
-	}
-	if m.turns == foldsTogether {
-		m.turn, m.turns = m.turn+1e6, 0
-	}
-	m.turns++
-	return m.turn
-}
-
-// HandleTimeout does what is due by now.
+// HandleTimeout does what is due by now, as far as that is little: when much is, NextTimeout
+// says now once more, and its owner calls again when it has looked at its links.
 func (m *Machine) HandleTimeout(now Instant, out Output) {
 	m.now = now
 	m.beginAnswers()
-	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers, m.idleTimers} {
-		w.Advance(int64(now))
-	}
-	for {
-		i, ok := m.slotTimers.PopExpired(int64(now))
-		if !ok {
-			break
-		}
-		m.slotTimeout(i, out)
-	}
-	for {
-		i, ok := m.holdTimers.PopExpired(int64(now))
-		if !ok {
-			break
-		}
-		m.tooLate(i, out)
-	}
-	for {
-		self, ok := m.idleTimers.PopExpired(int64(now))
-		if !ok {
-			break
-		}
-		m.unfold(self) // its own timer is next
-	}
-	for {
-		i, ok := m.connTimers.PopExpired(int64(now))
-		if !ok {
-			break
-		}
-		m.connTimeout(i, m.conns.At(i))
-	}
-	for m.oldestGrave != 0 && m.graves.At(m.oldestGrave).until <= now {
-		m.openGrave()
-	}
+	m.behind = !m.serveTimers(out)
 	if len(m.starved) > 0 && now >= m.starvedAt+starvedRetry {
 		for _, l := range m.starved {
 			m.links.At(l).starved = false
@@ -149,6 +96,47 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 		m.starved = m.starved[:0]
 	}
 	m.endAnswers()
+}
+
+// serveTimers serves timers that are due, and says whether those were all.
+func (m *Machine) serveTimers(out Output) bool {
+	wheels := [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers, m.idleTimers}
+	for _, w := range wheels {
+		w.Advance(int64(m.now))
+	}
+	left := timersTogether
+	for ; left > 0; left-- {
+		i, ok := m.slotTimers.PopExpired(int64(m.now))
+		if !ok {
+			break
+		}
+		m.slotTimeout(i, out)
+	}
+	for ; left > 0; left-- {
+		i, ok := m.holdTimers.PopExpired(int64(m.now))
+		if !ok {
+			break
+		}
+		m.tooLate(i, out)
+	}
+	for ; left > 0; left-- {
+		self, ok := m.idleTimers.PopExpired(int64(m.now))
+		if !ok {
+			break
+		}
+		m.unfold(self) // its own timer is next
+	}
+	for ; left > 0; left-- {
+		i, ok := m.connTimers.PopExpired(int64(m.now))
+		if !ok {
+			break
+		}
+		m.connTimeout(i, m.conns.At(i))
+	}
+	for ; left > 0 && m.oldestGrave != 0 && m.graves.At(m.oldestGrave).until <= m.now; left-- {
+		m.openGrave()
+	}
+	return left > 0
 }
 
 // slotTimeout takes a slot whose timer has fired. It may be that of an earlier request
@@ -178,6 +166,9 @@ const starvedRetry = 2e6
 
 // NextTimeout is when HandleTimeout is wanted next; false means never.
 func (m *Machine) NextTimeout() (Instant, bool) {
+	if m.behind {
+		return m.now, true
+	}
 	at, any := int64(math.MaxInt64), false
 	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers, m.idleTimers} {
 		if t, ok := w.Next(); ok {

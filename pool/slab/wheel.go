@@ -29,6 +29,13 @@ type Wheel struct {
 	armed  int
 	memory Memory
 	lender Lender
+
+	// Of a slot that is being collected, that of the cursor: those that were looked at and
+	// are due in a later turn.
+	kept      uint32 // the first
+	keptBound int64  // no deadline of them is below
+	keptLoose bool   // the bound may be too low, since one left
+	atOnce    int    // so many expired timers are collected together
 }
 
 type timer struct {
@@ -45,6 +52,9 @@ const (
 	// tightenBudget bounds how many timers one look for the earliest deadline
 	// visits to correct bounds that are too low.
 	tightenBudget = 4096
+	// collectAtOnce is how many expired timers are collected before the first is popped: all
+	// of a million may be due at once.
+	collectAtOnce = 256
 )
 
 // NewWheel returns a wheel of slots ticks of tickNs nanoseconds, both rounded
@@ -63,6 +73,9 @@ func NewWheel(tickNs int64, slots int) *Wheel {
 		mask:   uint64(n - 1),
 		now:    math.MinInt64,
 		next:   never,
+
+		keptBound: never,
+		atOnce:    collectAtOnce,
 	}
 	for i := range w.bounds {
 		w.bounds[i] = never
@@ -162,20 +175,27 @@ func (w *Wheel) Deadline(i uint32) (deadlineNs int64, ok bool) {
 // Len returns the number of armed timers.
 func (w *Wheel) Len() int { return w.armed }
 
-// Advance collects the timers that have expired at now, for PopExpired, which
+// Advance collects timers that have expired at now, some at a time, for PopExpired, which
 // calls it by itself. However far the time has jumped it passes each slot once.
 func (w *Wheel) Advance(now int64) {
 	if now < w.now {
 		w.windBack(now)
 	}
 	w.now = now
-	if now < w.next {
+	if now < w.next || w.heads[len(w.bounds)] != 0 {
 		return
 	}
 	last := max(w.tick(now), w.cursor)
-	for t := w.cursor; t <= last && t-w.cursor <= w.mask; t++ {
-		if s := uint32(t & w.mask); w.bounds[s] <= now {
-			w.collect(s, now)
+	left := w.atOnce
+	for from, t := w.cursor, w.cursor; t <= last && t-from <= w.mask; t++ {
+		s := uint32(t & w.mask)
+		if w.bounds[s] > now {
+			continue
+		}
+		w.cursor = t
+		if left = w.collect(s, now, left); left == 0 {
+			w.next = now
+			return
 		}
 	}
 	w.cursor = last
@@ -186,15 +206,20 @@ func (w *Wheel) Advance(now int64) {
 // those that wait to be popped: what was due is so no more.
 func (w *Wheel) windBack(now int64) {
 	all := uint32(0) // in a list by next
-	for s, i := range w.heads {
+	gather := func(i uint32) {
 		for i != 0 {
 			t := w.at(i)
 			following := t.next
 			t.next, all = all, i
 			i = following
 		}
+	}
+	for s, i := range w.heads {
+		gather(i)
 		w.heads[s] = 0
 	}
+	gather(w.kept)
+	w.kept, w.keptBound, w.keptLoose = 0, never, false
 	for s := range w.bounds {
 		w.bounds[s], w.loose[s] = never, false
 	}
@@ -236,21 +261,43 @@ func (w *Wheel) Next() (deadlineNs int64, ok bool) {
 	return w.next, true
 }
 
-// collect moves what has expired in slot s to the list of expired items.
-func (w *Wheel) collect(s uint32, now int64) {
-	bound := int64(never)
-	for i := w.heads[s]; i != 0; {
+// collect moves what has expired in slot s to the list of expired items, at most so many of
+// them, and returns how many more might have been moved. At 0 it may have to go on there.
+func (w *Wheel) collect(s uint32, now int64, left int) int {
+	for {
+		i := w.heads[s]
+		if i == 0 { // all were looked at
+			w.heads[s], w.bounds[s], w.loose[s] = w.kept, w.keptBound, w.keptLoose
+			w.kept, w.keptBound, w.keptLoose = 0, never, false
+			if w.bounds[s] > now {
+				return left
+			}
+			continue // it took until some of them were due
+		}
 		t := w.at(i)
-		following := t.next
-		if t.deadline <= now {
+		switch {
+		case t.deadline > now:
+			w.keep(i, t, s)
+		case left == 0:
+			return 0
+		default:
+			left--
 			w.unlink(i, t)
 			w.link(i, t, uint32(len(w.bounds)))
-		} else {
-			bound = min(bound, t.deadline)
 		}
-		i = following
 	}
-	w.bounds[s], w.loose[s] = bound, false
+}
+
+// keep moves the first item of slot s to those that are kept for it.
+func (w *Wheel) keep(i uint32, t *timer, s uint32) {
+	if w.heads[s] = t.next; t.next != 0 {
+		w.at(t.next).prev = 0
+	}
+	if t.next = w.kept; t.next != 0 {
+		w.at(t.next).prev = i
+	}
+	w.kept = i
+	w.keptBound = min(w.keptBound, t.deadline)
 }
 
 // earliest returns a lower bound of the deadlines in the slots, exact unless
@@ -306,24 +353,30 @@ func (w *Wheel) link(i uint32, t *timer, s uint32) {
 // unlink takes item i out of its list.
 func (w *Wheel) unlink(i uint32, t *timer) {
 	s := t.list - 1
+	here := w.kept != 0 && s == uint32(w.cursor&w.mask) // it is being collected
 	if t.next != 0 {
 		w.at(t.next).prev = t.prev
 	}
-	if t.prev != 0 {
+	switch {
+	case t.prev != 0:
 		w.at(t.prev).next = t.next
-	} else {
+	case i == w.kept:
+		w.kept = t.next
+	default:
 		w.heads[s] = t.next
 	}
 	t.list = 0
 	w.armed--
-	if int(s) < len(w.bounds) {
-		switch {
-		case w.heads[s] == 0:
-			w.bounds[s], w.loose[s] = never, false
-		case t.deadline == w.bounds[s]:
-			w.loose[s] = true
-		}
+	if int(s) == len(w.bounds) {
+		return
 	}
+	switch {
+	case w.heads[s] == 0 && !here:
+		w.bounds[s], w.loose[s] = never, false
+	case t.deadline == w.bounds[s]:
+		w.loose[s] = true
+	}
+	w.keptLoose = w.keptLoose || here && t.deadline == w.keptBound
 }
 
 // at returns item i's timer, or nil if none of its segment was ever set.

@@ -14,6 +14,7 @@ func TestWheelAgainstAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tick := rapid.SampledFrom([]int64{1, 1000, ms}).Draw(t, "tick")
 		w := NewWheel(tick, rapid.SampledFrom([]int{1, 3, 8, 64}).Draw(t, "slots"))
+		w.atOnce = rapid.SampledFrom([]int{1, 2, 5, collectAtOnce}).Draw(t, "at once")
 		deadlines := map[uint32]int64{}
 		now := int64(0)
 		index := rapid.OneOf(rapid.Uint32Range(1, 20), rapid.SampledFrom([]uint32{1023, 1024, 1025, 9000}))
@@ -132,6 +133,46 @@ func TestWheelPopsAllOfAManyTurnsWheelAtTheirTime(t *testing.T) {
 	}
 	if popped != n || wakes != n {
 		t.Errorf("popped %d of %d in %d wakes", popped, n, wakes)
+	}
+}
+
+// TestFewAreCollectedTogether: a million may be due at once, and whoever serves them has
+// others to serve.
+func TestFewAreCollectedTogether(t *testing.T) {
+	const due, later, now = 10*collectAtOnce + 3, 500, 5000 * ms
+	w := NewWheel(ms, 64)
+	for i := range uint32(due + later) {
+		d := now - int64(i%3)*ms
+		if i%6 == 5 && i/6 < later {
+			d = now + 64*ms // in a later turn of the same slot
+		}
+		w.Set(i+1, d)
+	}
+	armed, popped := w.Len(), 0
+	for {
+		w.Advance(now)
+		n := 0
+		for i := w.heads[len(w.bounds)]; i != 0; i = w.at(i).next {
+			n++
+		}
+		if n > collectAtOnce {
+			t.Fatalf("%d were collected together", n)
+		}
+		if n == 0 {
+			break
+		}
+		for range n {
+			if at, ok := w.Next(); !ok || at != now {
+				t.Fatalf("next is %d, %v", at, ok)
+			}
+			if _, ok := w.PopExpired(now); !ok {
+				t.Fatal("nothing is popped")
+			}
+			popped++
+		}
+	}
+	if at, ok := w.Next(); popped != due || w.Len() != armed-due || !ok || at != now+64*ms {
+		t.Errorf("%d of %d popped, %d armed, next %d", popped, due, w.Len(), at)
 	}
 }
 
