@@ -15,6 +15,7 @@ type payer struct {
 	n       int                               // packets with money
 	fate    func(n int) (arrives, tells bool) // of the nth packet with money
 	deaf    bool                              // the others are not answered either
+	silent  bool                              // nothing is told of a stream that is over
 	odd     bool                              // of a packet of both, a unit more goes to the first stream
 }
 
@@ -53,7 +54,7 @@ func newPayer(t *testing.T, o Options, streams int) *payer {
 		}
 		var tell []appender
 		for _, s := range p.streams {
-			if info, ok := p.m.StreamInfo(s); ok {
+			if info, ok := p.m.StreamInfo(s); ok && !(p.silent && info.Closed) {
 				tell = append(tell, frame.StreamMaxMoney{StreamID: info.ID, ReceiveMax: maxAmount, TotalReceived: p.totals[info.ID]})
 			}
 		}
@@ -201,26 +202,28 @@ func TestPacketsOfOneSizeThatShareAStreamAreToldApart(t *testing.T) {
 // The receiver divides a packet otherwise than we reckon. When one of its streams goes
 // with the packet that is settled, the other must not stay behind its total.
 func TestStreamThatGoesLeavesTheOthersLevel(t *testing.T) {
-	p := newPayer(t, Options{MaxPacketAmount: 100, Expiry: 5e9}, 2)
-	p.fate = func(n int) (arrives, tells bool) { return n == 1 || n == 4, n == 1 }
-	p.odd = true
-	p.pay(0, 60)
-	p.pay(1, 40)
-	p.run(second)
-	p.pay(0, 160)
-	p.run(second / 50)
-	p.pay(1, 140)
-	p.run(second)
-	if err := p.m.DestroyStream(p.now, p.streams[0], frame.ApplicationError, ""); err != nil {
-		t.Fatal(err)
+	for _, silent := range []bool{false, true} {
+		p := newPayer(t, Options{MaxPacketAmount: 100, Expiry: 5e9}, 2)
+		p.fate = func(n int) (arrives, tells bool) { return n == 1 || n == 4, n == 1 }
+		p.odd, p.silent = true, silent
+		p.pay(0, 60)
+		p.pay(1, 40)
+		p.run(second)
+		p.pay(0, 160)
+		p.run(second / 50)
+		p.pay(1, 140)
+		p.run(second)
+		if err := p.m.DestroyStream(p.now, p.streams[0], frame.ApplicationError, ""); err != nil {
+			t.Fatal(err)
+		}
+		p.run(second)
+		p.m.ReleaseStream(p.streams[0])
+		p.run(30 * second)
+		if _, ok := p.m.StreamInfo(p.streams[0]); ok || p.n != 4 {
+			t.Fatalf("%d packets, the stream is there %v: not what this test is about", p.n, ok)
+		}
+		p.check(200)
 	}
-	p.run(second)
-	p.m.ReleaseStream(p.streams[0])
-	p.run(30 * second)
-	if _, ok := p.m.StreamInfo(p.streams[0]); ok || p.n != 4 {
-		t.Fatalf("%d packets, the stream is there %v: not what this test is about", p.n, ok)
-	}
-	p.check(200)
 }
 
 // A fulfill that comes after the end counts with its minimum, half of what was sent.
@@ -261,4 +264,37 @@ func TestWhatAFulfillAfterTheEndBroughtIsNotTakenForOthers(t *testing.T) {
 	}
 	p.run(20 * second)
 	p.check(300)
+}
+
+// A stream that is over tells no total any more. Two packets of the other have arrived, of
+// which it shares the first: what it has of that must not be missing from what the other
+// is ahead by, or else money of the other goes out twice.
+func TestWhatAStreamThatIsOverSharesIsToldByTheOther(t *testing.T) {
+	p := newPayer(t, Options{MaxPacketAmount: 100, Expiry: 5e9}, 2)
+	p.silent = true
+	p.fate = func(n int) (arrives, tells bool) { return n != 2, n > 3 }
+	p.pay(0, 60)
+	p.pay(1, 40)
+	p.run(second / 50)
+	p.pay(1, 140)
+	p.run(second / 50)
+	p.pay(0, 160)
+	p.run(second / 50)
+	if err := p.m.DestroyStream(p.now, p.streams[1], frame.ApplicationError, ""); err != nil {
+		t.Fatal(err)
+	}
+	p.run(second)
+	if p.n != 3 || p.totals[1] != 160 || p.totals[3] != 40 {
+		t.Fatalf("%d packets, totals %v: not what this test is about", p.n, p.totals)
+	}
+	p.run(30 * second)
+	p.check(200)
+	p.pay(0, 300)
+	p.run(30 * second)
+	p.check(340)
+	for k, want := range []Amount{300, 40} {
+		if info, _ := p.m.StreamInfo(p.streams[k]); info.Sent != want || info.Delivered != want || p.totals[info.ID] != want {
+			t.Errorf("stream %d has sent %d, delivered %d, the receiver has %v", info.ID, info.Sent, info.Delivered, p.totals)
+		}
+	}
 }

@@ -245,7 +245,7 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 	if c.firstDoubt == 0 {
 		return
 	}
-	groups, unread := m.doubtGroups(c), m.coldOf(c).unread
+	groups, unread := m.doubtGroups(c, told), m.coldOf(c).unread
 	if told && m.borneOut(c) && !exactly(groups) {
 		groups = []doubtGroup{together(groups)}
 	}
@@ -281,10 +281,14 @@ func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
 			// It is amounts that count: what fits no whole packet is taken of one. But
 			// while no packet has borne the rate out, the others may have arrived at a
 			// better one.
-			arrived[k], g.sizes[k], s.minDest, rest = true, rest, 0, 0
+			g.cut(k, rest)
+			arrived[k], s.minDest, rest = true, 0, 0
+		}
+		if g.sizes[k] == 0 && g.wholes[k] > 0 { // nobody tells of it: what was heard before counts
+			arrived[k] = m.fits(s, g.wholes[k], false)
 		}
 		if arrived[k] {
-			m.spend(s, c, max(g.sizes[k], s.minDest))
+			m.spend(s, c, max(g.wholes[k], s.minDest))
 			m.arrives(c, false)
 		} else {
 			m.unspend(s, c)
@@ -315,7 +319,7 @@ func (m *Machine) decidable(c *conn) bool {
 	if m.borneOut(c) {
 		return true
 	}
-	groups := m.doubtGroups(c)
+	groups := m.doubtGroups(c, true)
 	m.uncount(c)
 	for k := range groups {
 		if _, only := m.certain(&groups[k], true); !only {

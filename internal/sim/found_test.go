@@ -37,6 +37,7 @@ var found = map[uint64]string{
 	510270:  "the minimum of a packet fulfilled after the end was taken for the rate of those in doubt",
 	7000730: "two machines that were full of octets for each other took nothing in",
 	7001674: "the same",
+	9514715: "what a stream that is over had of a packet in doubt was taken for another's, and money went out twice",
 	9125577: "no bug: with other vectors a stream was opened under another handle, and the tape spoke of the first",
 }
 
