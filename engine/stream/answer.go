@@ -194,9 +194,10 @@ func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount
 	if s.flags.has(slotUnknown) {
 		mustSub(&m.ownColdStream(rec).unknown, amount)
 	}
-	o := m.optionsOf(m.conns.At(rec.conn))
-	m.moneySent(rec, o, amount)
-	m.noteTotal(rec, o)
+	if o := m.optionsOf(m.conns.At(rec.conn)); amount > 0 {
+		m.moneySent(rec, o, amount)
+		m.noteTotal(rec, o)
+	}
 	if rec.heldOut == 0 {
 		m.noteSettled(rec)
 		m.noteStuck(stream, rec, m.conns.At(rec.conn))

@@ -10,10 +10,17 @@ type doubtGroup struct {
 	ages   []int    // their places in the connection's list, oldest first
 	slots  []uint32 // the packets
 	wholes []Amount // what each would have delivered
-	sizes  []Amount // of that to streams whose totals count
-	fits   []bool   // the total of each of these streams is ahead by its part
 
-	received  Amount // what the receiver said it has of the streams whose totals count
+	all   totals // of all streams that they pay
+	heard totals // of those that are told of: a stream that is over may have more than it told
+}
+
+// totals is what is known of some streams, and what packets would have delivered to them.
+type totals struct {
+	sizes []Amount // of each packet
+	fits  []bool   // each of the streams is ahead by its part of the packet
+
+	received  Amount // what the receiver said it has of the streams
 	delivered Amount // what was delivered, by our books
 	ahead     Amount // by how much the former is ahead, of streams where it is
 }
@@ -22,58 +29,105 @@ type doubtGroup struct {
 // streams the receiver divides a packet otherwise than we reckon, by a unit or so;
 // over all of them the difference is exact. Totals that were not heard of late say
 // something only where they are ahead.
-func (g *doubtGroup) lead(told bool) Amount {
+func (t *totals) lead(told bool) Amount {
 	if told {
-		return floorSub(g.received, g.delivered)
+		return floorSub(t.received, t.delivered)
 	}
-	return g.ahead
+	return t.ahead
 }
 
-// likeliest says which packets of the group have arrived, and what is missing then:
-// those that fit if they are just what it is ahead by.
-func (g *doubtGroup) likeliest(told bool) (arrived []bool, rest Amount) {
-	fitting := slices.Clone(g.sizes)
-	for k := range fitting {
-		if !g.fits[k] {
-			fitting[k] = 0
+// fitting is the sizes of packets that fit; of the others it is 0.
+func (t *totals) fitting() []Amount {
+	sizes := slices.Clone(t.sizes)
+	for k := range sizes {
+		if !t.fits[k] {
+			sizes[k] = 0
 		}
 	}
-	if arrived, rest = likeliest(g.lead(told), fitting); rest == 0 {
-		return arrived, 0
+	return sizes
+}
+
+// parted says that a packet of the group pays a stream that is told of and one that is
+// not: if it has arrived, the total of the latter lacks its part.
+func (g *doubtGroup) parted() bool {
+	for k, size := range g.heard.sizes {
+		if size > 0 && size < g.all.sizes[k] {
+			return true
+		}
 	}
-	return likeliest(g.lead(told), g.sizes)
+	return false
+}
+
+// counts is the totals that tell of the group, where nothing is just what all of them are
+// ahead by.
+func (g *doubtGroup) counts(told bool) *totals {
+	if told && g.parted() {
+		return &g.heard
+	}
+	return &g.all
+}
+
+// likeliest says which packets of the group have arrived, by which totals, and what is
+// missing then: those that fit if they are just what it is ahead by.
+func (g *doubtGroup) likeliest(told bool) (arrived []bool, by *totals, rest Amount) {
+	by = &g.all
+	if arrived, rest = likeliest(by.lead(told), by.fitting()); rest == 0 {
+		return arrived, by, 0
+	}
+	if by = g.counts(told); by == &g.heard {
+		if arrived, rest = likeliest(by.lead(told), by.fitting()); rest == 0 {
+			return arrived, by, 0
+		}
+	}
+	arrived, rest = likeliest(by.lead(told), by.sizes)
+	return arrived, by, rest
+}
+
+// must says whether there is nothing that the totals are just ahead by without packet k.
+func (t *totals) must(k int) bool {
+	sizes := t.fitting()
+	sizes[k] = 0
+	_, rest := likeliest(t.lead(true), sizes)
+	return rest > 0
 }
 
 // certain says which packets of a group have arrived whatever the rate is: of those
 // whose minimum the group is ahead by, the least one. only says that there is no
 // other: then all that the group is ahead by has come with it.
-func (m *Machine) certain(g *doubtGroup, told bool) (arrived []bool, only bool) {
-	arrived = make([]bool, len(g.slots))
-	lead, least, n := g.lead(told), 0, 0
+func (m *Machine) certain(g *doubtGroup, told bool) (arrived []bool, by *totals, only bool) {
+	arrived, by = make([]bool, len(g.slots)), g.counts(told)
+	lead, least, n := by.lead(told), 0, 0
 	for k, i := range g.slots {
-		minimum, _ := mulDiv(m.slots.At(i).minDest, uint64(g.sizes[k]), uint64(g.wholes[k]))
-		if minimum > lead || lead == 0 || g.sizes[k] == 0 {
+		minimum := m.slots.At(i).minDest
+		if by.sizes[k] != g.wholes[k] {
+			minimum, _ = mulDiv(minimum, uint64(by.sizes[k]), uint64(g.wholes[k]))
+		}
+		if minimum > lead || lead == 0 || by == &g.heard && by.sizes[k] == 0 {
 			continue
 		}
-		if n++; n == 1 || g.sizes[k] < g.sizes[least] {
+		if n++; n == 1 || by.sizes[k] < by.sizes[least] {
 			least = k
 		}
 	}
 	if n == 0 {
-		return arrived, true
+		return arrived, by, true
 	}
 	arrived[least] = true
 	if n == 1 && told {
-		g.cut(least, lead)
+		g.cut(by, least, lead)
 	}
-	return arrived, n == 1
+	return arrived, by, n == 1
 }
 
-// cut makes what a packet has delivered that of which size came to streams whose totals
-// count.
-func (g *doubtGroup) cut(k int, size Amount) {
-	g.wholes[k], _ = mulDiv(g.wholes[k], uint64(size), uint64(g.sizes[k]))
-	g.sizes[k] = size
+// cut makes what a packet has delivered that of which so much came to the streams of
+// totals.
+func (g *doubtGroup) cut(by *totals, k int, size Amount) {
+	if by.sizes[k] == g.wholes[k] {
+		g.wholes[k] = size
+	} else {
+		g.wholes[k], _ = mulDiv(g.wholes[k], uint64(size), uint64(by.sizes[k]))
+	}
+	by.sizes[k] = size
 }
 
 // silent says that nobody tells any more what the receiver has of a stream: it is over, and
@@ -82,8 +136,8 @@ func (rec *streamRec) silent() bool {
 	return rec.flags.has(streamClosed) && !rec.flags.has(streamTotalHeard)
 }
 
-// toldPart is how much of a packet's amount is for streams that are told of.
-func (m *Machine) toldPart(s *slot) (sum Amount) {
+// heardPart is how much of a packet's amount is for streams that are told of.
+func (m *Machine) heardPart(s *slot) (sum Amount) {
 	m.eachPart(s, func(k uint32, part Amount) {
 		if !m.streams.At(k).silent() {
 			sum += part
@@ -92,23 +146,9 @@ func (m *Machine) toldPart(s *slot) (sum Amount) {
 	return sum
 }
 
-// apart says that only streams that are told of count: some packet in doubt pays such a
-// stream and a silent one. If it has arrived, the silent one's total lacks its part.
-func (m *Machine) apart(c *conn) bool {
-	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
-		if s := m.slots.At(i); s.more != 0 {
-			if part := m.toldPart(s); part > 0 && part < s.amount {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // doubtGroups divides the packets in doubt of a connection. Their streams are marked
-// as counted, if their totals count.
-func (m *Machine) doubtGroups(c *conn, told bool) []doubtGroup {
-	apart := told && m.apart(c)
+// as counted.
+func (m *Machine) doubtGroups(c *conn) []doubtGroup {
 	of := map[uint32]uint32{} // by stream: another one of its group, or itself
 	first := func(k uint32) uint32 {
 		for of[k] != k {
@@ -133,27 +173,50 @@ func (m *Machine) doubtGroups(c *conn, told bool) []doubtGroup {
 			n = len(groups)
 			number[k], groups = n, append(groups, doubtGroup{})
 		}
-		g, whole := &groups[n], m.expected(s, c)
-		size := whole
-		if apart {
-			size, _ = mulDiv(whole, uint64(m.toldPart(s)), uint64(s.amount))
+		g, size := &groups[n], m.expected(s, c)
+		g.ages, g.slots, g.wholes = append(g.ages, age), append(g.slots, i), append(g.wholes, size)
+		g.all.add(size, m.fits(s, size, false))
+		if part := m.heardPart(s); part < s.amount {
+			heard, _ := mulDiv(size, uint64(part), uint64(s.amount))
+			g.heard.add(heard, m.fits(s, size, true))
+		} else {
+			g.heard.add(size, m.fits(s, size, true))
 		}
-		g.ages, g.slots = append(g.ages, age), append(g.slots, i)
-		g.wholes, g.sizes = append(g.wholes, whole), append(g.sizes, size)
-		g.fits = append(g.fits, m.fits(s, whole, apart))
 		age++
 	}
-	m.eachDoubt(c, func(s *slot, k uint32) { m.count(&groups[number[first(k)]], k, apart) })
+	m.eachDoubt(c, func(s *slot, k uint32) {
+		rec, g := m.streams.At(k), &groups[number[first(k)]]
+		if rec.flags.has(streamCounted) {
+			return
+		}
+		rec.flags |= streamCounted
+		g.all.count(rec)
+		if !rec.silent() {
+			g.heard.count(rec)
+		}
+	})
 	return groups
 }
 
-// fits says whether the totals of all streams that a packet pays are ahead by their
-// parts of what it would have delivered; or of those that are told of.
-func (m *Machine) fits(s *slot, whole Amount, apart bool) bool {
+// add adds a packet.
+func (t *totals) add(size Amount, fits bool) {
+	t.sizes, t.fits = append(t.sizes, size), append(t.fits, fits)
+}
+
+// count adds a stream.
+func (t *totals) count(rec *streamRec) {
+	t.received = satAdd(t.received, rec.remoteReceived)
+	t.delivered = satAdd(t.delivered, rec.delivered)
+	t.ahead = satAdd(t.ahead, floorSub(rec.remoteReceived, rec.delivered))
+}
+
+// fits says whether the totals of all streams that a packet pays, or of those that are told
+// of, are ahead by their parts of what it would have delivered.
+func (m *Machine) fits(s *slot, size Amount, heard bool) bool {
 	fit := true
 	m.eachPart(s, func(k uint32, part Amount) {
-		if rec := m.streams.At(k); !apart || !rec.silent() {
-			share, _ := mulDiv(whole, uint64(part), uint64(s.amount))
+		if rec := m.streams.At(k); !heard || !rec.silent() {
+			share, _ := mulDiv(size, uint64(part), uint64(s.amount))
 			fit = fit && share <= floorSub(rec.remoteReceived, rec.delivered)
 		}
 	})
@@ -176,23 +239,10 @@ func (m *Machine) eachDoubt(c *conn, visit func(s *slot, stream uint32)) {
 	}
 }
 
-// count adds a stream's totals, unless it was counted already or does not count.
-func (m *Machine) count(g *doubtGroup, k uint32, apart bool) {
-	rec := m.streams.At(k)
-	if rec.flags.has(streamCounted) || apart && rec.silent() {
-		return
-	}
-	rec.flags |= streamCounted
-	g.received = satAdd(g.received, rec.remoteReceived)
-	g.delivered = satAdd(g.delivered, rec.delivered)
-	g.ahead = satAdd(g.ahead, floorSub(rec.remoteReceived, rec.delivered))
-}
-
 // exactly says whether some packets of each group are just what it is ahead by.
 func exactly(groups []doubtGroup) bool {
 	for k := range groups {
-		g := &groups[k]
-		if _, rest := g.likeliest(true); rest > 0 || g.delivered > g.received {
+		if _, by, rest := groups[k].likeliest(true); rest > 0 || by.delivered > by.received {
 			return false
 		}
 	}
@@ -208,10 +258,19 @@ func together(groups []doubtGroup) (all doubtGroup) {
 			all.ages = slices.Insert(all.ages, at, age)
 			all.slots = slices.Insert(all.slots, at, g.slots[n])
 			all.wholes = slices.Insert(all.wholes, at, g.wholes[n])
-			all.sizes = slices.Insert(all.sizes, at, g.sizes[n])
-			all.fits = slices.Insert(all.fits, at, g.fits[n])
+			all.all.insert(at, &g.all, n)
+			all.heard.insert(at, &g.heard, n)
 		}
-		all.received, all.delivered, all.ahead = satAdd(all.received, g.received), satAdd(all.delivered, g.delivered), satAdd(all.ahead, g.ahead)
+		all.all.join(&g.all)
+		all.heard.join(&g.heard)
 	}
 	return all
+}
+
+func (t *totals) insert(at int, from *totals, n int) {
+	t.sizes, t.fits = slices.Insert(t.sizes, at, from.sizes[n]), slices.Insert(t.fits, at, from.fits[n])
+}
+
+func (t *totals) join(from *totals) {
+	t.received, t.delivered, t.ahead = satAdd(t.received, from.received), satAdd(t.delivered, from.delivered), satAdd(t.ahead, from.ahead)
 }

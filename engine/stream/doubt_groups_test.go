@@ -298,3 +298,50 @@ func TestWhatAStreamThatIsOverSharesIsToldByTheOther(t *testing.T) {
 		}
 	}
 }
+
+// What has arrived of packets that pay a stream which is over is not always certain. The
+// stream that is told of gets what is its own, and nothing counts as sent that nobody has.
+func TestWhatIsUncertainOfAStreamThatIsOverIsNotSent(t *testing.T) {
+	for name, c := range map[string]struct {
+		pays    [][2]Amount // of each packet, to the first stream and to the one that is over
+		arrives []bool
+		sent    [2]Amount // as soon as that is settled, and the first has gone on
+	}{
+		"either of two":        {[][2]Amount{{60, 40}, {60, 20}}, []bool{true, false}, [2]Amount{120, 0}},
+		"the other of two":     {[][2]Amount{{60, 40}, {60, 20}}, []bool{false, true}, [2]Amount{120, 0}},
+		"both":                 {[][2]Amount{{60, 40}, {60, 20}}, []bool{true, true}, [2]Amount{120, 60}},
+		"neither":              {[][2]Amount{{60, 40}, {60, 20}}, []bool{false, false}, [2]Amount{120, 0}},
+		"others would do":      {[][2]Amount{{12, 25}, {8, 0}, {4, 0}, {6, 0}, {6, 0}}, []bool{false, true, false, true, true}, [2]Amount{36, 0}},
+		"no other would do":    {[][2]Amount{{12, 25}, {9, 0}, {5, 0}}, []bool{true, false, false}, [2]Amount{26, 25}},
+		"of the silent alone":  {[][2]Amount{{12, 25}, {0, 30}, {9, 0}}, []bool{true, true, false}, [2]Amount{21, 25}},
+		"less than one packet": {[][2]Amount{{60, 40}, {50, 50}}, []bool{true, true}, [2]Amount{110, 90}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPayer(t, Options{MaxPacketAmount: 100, Expiry: 5e9}, 2)
+			p.silent = true
+			p.fate = func(n int) (arrives, tells bool) { return n > len(c.pays) || c.arrives[n-1], n > len(c.pays) }
+			var all [2]Amount
+			for _, pays := range c.pays {
+				for k, amount := range pays {
+					if all[k] += amount; amount > 0 {
+						p.pay(k, all[k])
+					}
+				}
+				p.run(second / 50)
+			}
+			if p.n != len(c.pays) {
+				t.Fatalf("%d packets: not what this test is about", p.n)
+			}
+			if err := p.m.DestroyStream(p.now, p.streams[1], frame.ApplicationError, ""); err != nil {
+				t.Fatal(err)
+			}
+			p.run(60 * second)
+			for k, want := range c.sent {
+				info, _ := p.m.StreamInfo(p.streams[k])
+				if has := p.totals[info.ID]; info.Sent != want || info.Held != 0 || info.Sent > has || k == 0 && has != want {
+					t.Errorf("stream %d has sent %d, want %d, holds %d, the receiver has %v", info.ID, info.Sent, want, info.Held, p.totals)
+				}
+			}
+		})
+	}
+}

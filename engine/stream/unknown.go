@@ -245,14 +245,14 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 	if c.firstDoubt == 0 {
 		return
 	}
-	groups, unread := m.doubtGroups(c, told), m.coldOf(c).unread
+	groups, unread := m.doubtGroups(c), m.coldOf(c).unread
 	if told && m.borneOut(c) && !exactly(groups) {
 		groups = []doubtGroup{together(groups)}
 	}
 	for k := range groups {
 		if !told {
 			// Nothing is sent again: rather too few than what never arrived.
-			groups[k].ahead = floorSub(groups[k].ahead, unread)
+			groups[k].all.ahead = floorSub(groups[k].all.ahead, unread)
 		}
 		m.settleGroup(c, &groups[k], told)
 	}
@@ -266,25 +266,28 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 
 // settleGroup settles the money of a group's packets.
 func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
-	arrived, rest := g.likeliest(told)
+	arrived, by, rest := g.likeliest(told)
 	if !m.borneOut(c) {
-		arrived, _ = m.certain(g, told)
+		arrived, by, _ = m.certain(g, told)
 		rest = 0
 	}
 	if !told {
 		rest = 0
 	}
+	if by == &g.heard {
+		m.settleParts(c, g, arrived, rest)
+	}
 	confirmed := c.lastRate.num > 0
 	for k, i := range g.slots {
 		s := m.slots.At(i)
-		if !arrived[k] && rest > 0 && rest < g.sizes[k] && (confirmed || rest >= s.minDest) && m.cutDown(s, c, rest, g.sizes[k]) {
+		if !arrived[k] && rest > 0 && rest < by.sizes[k] && (confirmed || rest >= s.minDest) && m.cutDown(s, c, rest, by.sizes[k]) {
 			// It is amounts that count: what fits no whole packet is taken of one. But
 			// while no packet has borne the rate out, the others may have arrived at a
 			// better one.
-			g.cut(k, rest)
+			g.cut(by, k, rest)
 			arrived[k], s.minDest, rest = true, 0, 0
 		}
-		if g.sizes[k] == 0 && g.wholes[k] > 0 { // nobody tells of it: what was heard before counts
+		if by == &g.heard && by.sizes[k] == 0 { // nobody tells of it: what was heard before counts
 			arrived[k] = m.fits(s, g.wholes[k], false)
 		}
 		if arrived[k] {
@@ -293,6 +296,54 @@ func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
 		} else {
 			m.unspend(s, c)
 		}
+	}
+}
+
+// maxCertain bounds of how many packets settleParts finds out whether they are certain.
+const maxCertain = 16
+
+// settleParts frees what packets would have brought to streams that are told of no more,
+// of those that seem to have arrived and of those that may be cut down to the rest. Only
+// of a packet without which nothing is what the totals are ahead by that is certain, too.
+func (m *Machine) settleParts(c *conn, g *doubtGroup, arrived []bool, rest Amount) {
+	tries := 0
+	for k, i := range g.slots {
+		size := g.heard.sizes[k]
+		switch {
+		case size == 0 || size == g.wholes[k]:
+			continue
+		case !arrived[k] && (rest == 0 || rest >= size):
+			continue
+		case arrived[k] && rest == 0 && tries < maxCertain:
+			if tries++; g.heard.must(k) {
+				continue
+			}
+		}
+		s := m.slots.At(i)
+		m.freeSilent(s, c)
+		g.wholes[k], s.minDest = size, min(s.minDest, size)
+	}
+}
+
+// freeSilent frees the parts of a packet that are for streams that are told of no more.
+func (m *Machine) freeSilent(s *slot, c *conn) {
+	free := func(stream uint32, part, partDest *Amount) {
+		rec := m.streams.At(stream)
+		if !rec.silent() {
+			return
+		}
+		mustSub(&rec.heldOut, *part)
+		mustSub(&m.ownColdStream(rec).unknown, *part)
+		rec.heldDest = floorSub(rec.heldDest, *partDest)
+		mustSub(&c.heldOut, *part)
+		mustSub(&m.ownCold(c).unknown, *part)
+		s.amount -= *part
+		*part, *partDest = 0, 0
+	}
+	free(s.stream, &s.part, &s.partDest)
+	for p := s.more; p != 0; p = m.parts.At(p).next {
+		x := m.parts.At(p)
+		free(x.stream, &x.amount, &x.dest)
 	}
 }
 
@@ -319,10 +370,10 @@ func (m *Machine) decidable(c *conn) bool {
 	if m.borneOut(c) {
 		return true
 	}
-	groups := m.doubtGroups(c, true)
+	groups := m.doubtGroups(c)
 	m.uncount(c)
 	for k := range groups {
-		if _, only := m.certain(&groups[k], true); !only {
+		if _, _, only := m.certain(&groups[k], true); !only {
 			return false
 		}
 	}
@@ -330,22 +381,33 @@ func (m *Machine) decidable(c *conn) bool {
 }
 
 // level takes what the receiver says that it has of each stream for what was
-// delivered, where over all streams that were counted our books say the same: what
-// is ahead of one stream and behind of another would pass for packets later.
+// delivered, where over all streams that were counted our books say the same, or over those
+// that are told of: what is ahead of one stream and behind of another would pass for packets
+// later.
 func (m *Machine) level(c *conn, told bool) {
+	if told && !m.levelled(c, func(*streamRec) bool { return true }) {
+		m.levelled(c, func(rec *streamRec) bool { return !rec.silent() })
+	}
+	m.uncount(c)
+}
+
+// levelled levels such streams of those that were counted, if our books say the same.
+func (m *Machine) levelled(c *conn, such func(*streamRec) bool) bool {
 	var received, delivered Amount
 	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
-		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) && such(rec) {
 			received, delivered = satAdd(received, rec.remoteReceived), satAdd(delivered, rec.delivered)
 		}
 	}
-	same := told && received == delivered && received < maxAmount
-	for i := c.firstStream; i != 0 && same; i = m.streams.At(i).next {
-		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
+	if received != delivered || received == maxAmount {
+		return false
+	}
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) && such(rec) {
 			rec.delivered = rec.remoteReceived
 		}
 	}
-	m.uncount(c)
+	return true
 }
 
 // uncount ends a comparison.

@@ -38,6 +38,8 @@ var found = map[uint64]string{
 	7000730: "two machines that were full of octets for each other took nothing in",
 	7001674: "the same",
 	9514715: "what a stream that is over had of a packet in doubt was taken for another's, and money went out twice",
+	9525213: "a packet of which less had arrived brought a stream that is over what was not known to have arrived",
+	9529577: "so did a packet in the place of which others would have done",
 	9125577: "no bug: with other vectors a stream was opened under another handle, and the tape spoke of the first",
 }
 
