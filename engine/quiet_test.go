@@ -26,3 +26,18 @@ func TestCallsThatWaitForMoneyNeedItsEvents(t *testing.T) {
 		t.Errorf("Listen with a Handler: %v", err)
 	}
 }
+
+// TestCallsThatWaitForMoneyDoWithoutTotalEvents: EventMoneySent says enough.
+func TestCallsThatWaitForMoneyDoWithoutTotalEvents(t *testing.T) {
+	w := newWorld(t, Config{Loops: 1}, ServerConfig{Options: stream.Options{ReceiveMax: 1e9, NoTotalEvents: true}})
+	client, _ := w.connect(t, stream.Options{MaxPacketAmount: 100, NoTotalEvents: true})
+	st, err := client.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, total := range []stream.Amount{1, 5000} {
+		if sent, err := st.SendTotal(w.ctx, total); err != nil || sent != total {
+			t.Fatalf("sent %d of %d: %v", sent, total, err)
+		}
+	}
+}

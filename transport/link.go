@@ -74,7 +74,7 @@ type LinkStats struct {
 // Room is how many octets of ILP packets may still be written before the
 // high-water mark, what waits for the kernel included. At 0 or below refuse new
 // work; answers still go out, up to the hard cap. Nothing but what the handler writes
-// takes room away before the handler returns, not even Close.
+// and Flush takes room away before the handler returns, not even Close.
 func (l *Link) Room() int {
 	if l.phase != linkUp || l.s.State() != session.Up {
 		return 0
@@ -106,7 +106,9 @@ func (l *Link) Reply(id uint32, n int) []byte {
 // Flush hands what was written to the link over to its socket, while the handler goes on
 // with others: their packets need not be ready for these to leave. All of it must be whole,
 // for if the handler panics later, it has been sent. Without Flush it is handed over when
-// the handler has returned. From within the handler only.
+// the handler has returned; so is little output behind some that the kernel has not taken
+// yet. The link may be gone afterwards, as when the peer has reset it: Room is 0 then,
+// Request and Reply are nil, and LinkDown follows. From within the handler only.
 func (l *Link) Flush() {
 	if l.phase != linkUp || l.s.State() != session.Up || l.s.Out.Len() == 0 {
 		return

@@ -215,7 +215,9 @@ type Options struct {
 	// that wait for money, as package engine has, need the events.
 	NoMoneyEvents bool
 	// NoTotalEvents leaves out EventTotalSent, for an owner to whom EventMoneySent says
-	// enough: where every payment is one packet, each would come with both.
+	// enough: where every payment is one packet, each would come with both. The calls of
+	// package engine that wait do not need it. With NoMoneyEvents, too, no event tells of
+	// money that was sent.
 	NoTotalEvents bool
 }
 

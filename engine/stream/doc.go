@@ -10,7 +10,7 @@
 //
 //   - [Machine.Handle] with the ILP packets of one read, in order of arrival;
 //   - [Machine.Transmit] for a link that can take more;
-//   - [Machine.HandleTimeout] at [Machine.NextTimeout], which may be now again;
+//   - [Machine.HandleTimeout] at [Machine.NextTimeout];
 //   - [Machine.LinkLost] and [Machine.LinkUp] as sockets come and go;
 //   - [Machine.PollEvent] until it is empty, after each of the above.
 //

@@ -2,23 +2,36 @@ package stream
 
 import "slices"
 
-// doubtGroup is packets in doubt that pay a stream in common, directly or by others
-// between them: only the totals of their streams tell of them. Packets of one size
-// are not alike when they are of two groups. With those of another stream taken in
-// their place a total would stay ahead, and later pass for a packet that was lost.
-type doubtGroup struct {
-	ages   []int    // their places in the connection's list, oldest first
-	slots  []uint32 // the packets
-	wholes []Amount // what each would have delivered
+// doubt is a packet that has expired without an answer while it is decided whether it has
+// arrived. Two kinds of streams are told apart. Of those that count, the receiver has told
+// its total since; or the connection is over, and what was told last has to do. The others
+// are silent: they are over, no total of them is told any more, and what was told before is
+// the least that the receiver has. A packet may pay both kinds.
+type doubt struct {
+	slot  uint32
+	whole Amount // what it would have delivered
+	size  Amount // of that to streams that count; rounded down where it pays silent ones, too
+	slack Amount // so much more the receiver may have given them
+	fits  bool   // the total of each of these is ahead by its part
 
-	all   totals // of all streams that they pay
-	heard totals // of those that are told of: a stream that is over may have more than it told
+	arrived bool      // to streams that count
+	brought Amount    // to them, if so
+	cut     bool      // no more counts as sent than brought is of size
+	quiet   []portion // of silent streams: what has arrived
 }
 
-// totals is what is known of some streams, and what packets would have delivered to them.
-type totals struct {
-	sizes []Amount // of each packet
-	fits  []bool   // each of the streams is ahead by its part of the packet
+// portion is an amount, in our units, of one stream.
+type portion struct {
+	stream uint32
+	amount Amount
+}
+
+// doubtGroup is packets in doubt that pay a stream in common, directly or by others
+// between them, of the streams that count: only their totals tell of them. Packets of one
+// size are not alike when they are of two groups. With those of another stream taken in
+// their place a total would stay ahead, and later pass for a packet that was lost.
+type doubtGroup struct {
+	packets []*doubt // oldest first
 
 	received  Amount // what the receiver said it has of the streams
 	delivered Amount // what was delivered, by our books
@@ -29,126 +42,96 @@ type totals struct {
 // streams the receiver divides a packet otherwise than we reckon, by a unit or so;
 // over all of them the difference is exact. Totals that were not heard of late say
 // something only where they are ahead.
-func (t *totals) lead(told bool) Amount {
+func (g *doubtGroup) lead(told bool) Amount {
 	if told {
-		return floorSub(t.received, t.delivered)
+		return floorSub(g.received, g.delivered)
 	}
-	return t.ahead
+	return g.ahead
 }
 
-// fitting is the sizes of packets that fit; of the others it is 0.
-func (t *totals) fitting() []Amount {
-	sizes := slices.Clone(t.sizes)
-	for k := range sizes {
-		if !t.fits[k] {
-			sizes[k] = 0
+// likeliest says which packets of the group have arrived, and what is missing then:
+// those that fit if they are just what it is ahead by.
+func (g *doubtGroup) likeliest(told bool) (arrived []bool, rest Amount) {
+	if arrived, rest = g.search(told, g.sizes(true)); rest == 0 {
+		return arrived, 0
+	}
+	return g.search(told, g.sizes(false))
+}
+
+// sizes is what each packet of the group would have delivered; or 0, if only those that fit
+// count, and it does not.
+func (g *doubtGroup) sizes(fitting bool) []Amount {
+	sizes := make([]Amount, len(g.packets))
+	for k, d := range g.packets {
+		if d.fits || !fitting {
+			sizes[k] = d.size
 		}
 	}
 	return sizes
 }
 
-// parted says that a packet of the group pays a stream that is told of and one that is
-// not: if it has arrived, the total of the latter lacks its part.
-func (g *doubtGroup) parted() bool {
-	for k, size := range g.heard.sizes {
-		if size > 0 && size < g.all.sizes[k] {
-			return true
+// search is likeliest for packets of such sizes. A rest that may come of rounding is none.
+func (g *doubtGroup) search(told bool, sizes []Amount) (arrived []bool, rest Amount) {
+	arrived, rest = likeliest(g.lead(told), sizes)
+	slack := Amount(0)
+	for k, d := range g.packets {
+		if arrived[k] {
+			slack += d.slack
 		}
 	}
-	return false
+	if rest <= slack {
+		rest = 0
+	}
+	return arrived, rest
 }
 
-// counts is the totals that tell of the group, where nothing is just what all of them are
-// ahead by.
-func (g *doubtGroup) counts(told bool) *totals {
-	if told && g.parted() {
-		return &g.heard
-	}
-	return &g.all
-}
-
-// likeliest says which packets of the group have arrived, by which totals, and what is
-// missing then: those that fit if they are just what it is ahead by.
-func (g *doubtGroup) likeliest(told bool) (arrived []bool, by *totals, rest Amount) {
-	by = &g.all
-	if arrived, rest = likeliest(by.lead(told), by.fitting()); rest == 0 {
-		return arrived, by, 0
-	}
-	if by = g.counts(told); by == &g.heard {
-		if arrived, rest = likeliest(by.lead(told), by.fitting()); rest == 0 {
-			return arrived, by, 0
-		}
-	}
-	arrived, rest = likeliest(by.lead(told), by.sizes)
-	return arrived, by, rest
-}
-
-// must says whether there is nothing that the totals are just ahead by without packet k.
-func (t *totals) must(k int) bool {
-	sizes := t.fitting()
+// must says whether nothing is just what the group is ahead by without packet k.
+func (g *doubtGroup) must(k int) bool {
+	sizes := g.sizes(true)
 	sizes[k] = 0
-	_, rest := likeliest(t.lead(true), sizes)
+	_, rest := g.search(true, sizes)
 	return rest > 0
+}
+
+// minimum is the least that a packet has delivered to streams that count, if it has arrived.
+func (m *Machine) minimum(d *doubt) Amount {
+	least := m.slots.At(d.slot).minDest
+	if d.size != d.whole {
+		least, _ = mulDiv(least, uint64(d.size), uint64(d.whole))
+	}
+	return least
 }
 
 // certain says which packets of a group have arrived whatever the rate is: of those
 // whose minimum the group is ahead by, the least one. only says that there is no
 // other: then all that the group is ahead by has come with it.
-func (m *Machine) certain(g *doubtGroup, told bool) (arrived []bool, by *totals, only bool) {
-	arrived, by = make([]bool, len(g.slots)), g.counts(told)
-	lead, least, n := by.lead(told), 0, 0
-	for k, i := range g.slots {
-		minimum := m.slots.At(i).minDest
-		if by.sizes[k] != g.wholes[k] {
-			minimum, _ = mulDiv(minimum, uint64(by.sizes[k]), uint64(g.wholes[k]))
-		}
-		if minimum > lead || lead == 0 || by == &g.heard && by.sizes[k] == 0 {
+func (m *Machine) certain(g *doubtGroup, told bool) (arrived *doubt, only bool) {
+	n, lead := 0, g.lead(told)
+	for _, d := range g.packets {
+		if lead == 0 || m.minimum(d) > lead {
 			continue
 		}
-		if n++; n == 1 || by.sizes[k] < by.sizes[least] {
-			least = k
+		if n++; arrived == nil || d.size < arrived.size {
+			arrived = d
 		}
 	}
-	if n == 0 {
-		return arrived, by, true
-	}
-	arrived[least] = true
-	if n == 1 && told {
-		g.cut(by, least, lead)
-	}
-	return arrived, by, n == 1
+	return arrived, n <= 1
 }
 
-// cut makes what a packet has delivered that of which so much came to the streams of
-// totals.
-func (g *doubtGroup) cut(by *totals, k int, size Amount) {
-	if by.sizes[k] == g.wholes[k] {
-		g.wholes[k] = size
-	} else {
-		g.wholes[k], _ = mulDiv(g.wholes[k], uint64(size), uint64(by.sizes[k]))
-	}
-	by.sizes[k] = size
-}
-
-// silent says that nobody tells any more what the receiver has of a stream: it is over, and
-// what was heard before need not be all.
+// silent says that nobody tells any more what the receiver has of a stream.
 func (rec *streamRec) silent() bool {
 	return rec.flags.has(streamClosed) && !rec.flags.has(streamTotalHeard)
 }
 
-// heardPart is how much of a packet's amount is for streams that are told of.
-func (m *Machine) heardPart(s *slot) (sum Amount) {
-	m.eachPart(s, func(k uint32, part Amount) {
-		if !m.streams.At(k).silent() {
-			sum += part
-		}
-	})
-	return sum
+// counts says whether a stream is of those that count. told says that totals were heard
+// since.
+func (m *Machine) counts(stream uint32, told bool) bool {
+	return !told || !m.streams.At(stream).silent()
 }
 
-// doubtGroups divides the packets in doubt of a connection. Their streams are marked
-// as counted.
-func (m *Machine) doubtGroups(c *conn) []doubtGroup {
+// doubts is all packets in doubt of a connection, oldest first, and the groups of those that
+// pay streams that count. These are marked as counted.
+func (m *Machine) doubts(c *conn, told bool) (all []*doubt, groups []doubtGroup) {
 	of := map[uint32]uint32{} // by stream: another one of its group, or itself
 	first := func(k uint32) uint32 {
 		for of[k] != k {
@@ -156,121 +139,205 @@ func (m *Machine) doubtGroups(c *conn) []doubtGroup {
 		}
 		return k
 	}
-	m.eachDoubt(c, func(s *slot, k uint32) {
-		if _, ok := of[k]; !ok {
-			of[k] = k
-		}
-		of[first(k)] = first(s.stream)
-	})
-	var groups []doubtGroup
-	number := map[uint32]int{}
-	age := 0
 	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
-		s := m.slots.At(i)
-		k := first(s.stream)
-		n, ok := number[k]
-		if !ok {
-			n = len(groups)
-			number[k], groups = n, append(groups, doubtGroup{})
-		}
-		g, size := &groups[n], m.expected(s, c)
-		g.ages, g.slots, g.wholes = append(g.ages, age), append(g.slots, i), append(g.wholes, size)
-		g.all.add(size, m.fits(s, size, false))
-		if part := m.heardPart(s); part < s.amount {
-			heard, _ := mulDiv(size, uint64(part), uint64(s.amount))
-			g.heard.add(heard, m.fits(s, size, true))
-		} else {
-			g.heard.add(size, m.fits(s, size, true))
-		}
-		age++
+		one := uint32(0)
+		all = append(all, m.doubtOf(i, c, told))
+		m.eachPart(m.slots.At(i), func(k uint32, _ Amount) {
+			if !m.counts(k, told) {
+				return
+			}
+			if _, ok := of[k]; !ok {
+				of[k] = k
+			}
+			if one == 0 {
+				one = k
+			}
+			of[first(k)] = first(one)
+		})
 	}
-	m.eachDoubt(c, func(s *slot, k uint32) {
-		rec, g := m.streams.At(k), &groups[number[first(k)]]
-		if rec.flags.has(streamCounted) {
+	number := map[uint32]int{}
+	for _, d := range all {
+		m.eachPart(m.slots.At(d.slot), func(k uint32, _ Amount) {
+			if !m.counts(k, told) {
+				return
+			}
+			n, ok := number[first(k)]
+			if !ok {
+				n = len(groups)
+				number[first(k)], groups = n, append(groups, doubtGroup{})
+			}
+			g := &groups[n]
+			if len(g.packets) == 0 || g.packets[len(g.packets)-1] != d {
+				g.packets = append(g.packets, d)
+			}
+			m.count(g, k)
+		})
+	}
+	return all, groups
+}
+
+// doubtOf is what is known of a packet in doubt.
+func (m *Machine) doubtOf(i uint32, c *conn, told bool) *doubt {
+	s := m.slots.At(i)
+	d := &doubt{slot: i, whole: m.expected(s, c), fits: true}
+	streams, silent := Amount(0), false
+	m.eachPart(s, func(k uint32, amount Amount) {
+		streams++
+		if !m.counts(k, told) {
+			silent = true
 			return
 		}
-		rec.flags |= streamCounted
-		g.all.count(rec)
-		if !rec.silent() {
-			g.heard.count(rec)
-		}
+		rec, share := m.streams.At(k), s.share(d.whole, amount)
+		d.size += share
+		d.fits = d.fits && share <= floorSub(rec.remoteReceived, rec.delivered)
 	})
-	return groups
+	switch {
+	case !silent:
+		d.size = d.whole
+	case d.size > 0:
+		d.slack = streams - 1
+	}
+	return d
 }
 
-// add adds a packet.
-func (t *totals) add(size Amount, fits bool) {
-	t.sizes, t.fits = append(t.sizes, size), append(t.fits, fits)
-}
-
-// count adds a stream.
-func (t *totals) count(rec *streamRec) {
-	t.received = satAdd(t.received, rec.remoteReceived)
-	t.delivered = satAdd(t.delivered, rec.delivered)
-	t.ahead = satAdd(t.ahead, floorSub(rec.remoteReceived, rec.delivered))
-}
-
-// fits says whether the totals of all streams that a packet pays, or of those that are told
-// of, are ahead by their parts of what it would have delivered.
-func (m *Machine) fits(s *slot, size Amount, heard bool) bool {
-	fit := true
-	m.eachPart(s, func(k uint32, part Amount) {
-		if rec := m.streams.At(k); !heard || !rec.silent() {
-			share, _ := mulDiv(size, uint64(part), uint64(s.amount))
-			fit = fit && share <= floorSub(rec.remoteReceived, rec.delivered)
-		}
-	})
-	return fit
+// share is what of a packet that delivers whole comes to a stream which has amount of it.
+func (s *slot) share(whole, amount Amount) Amount {
+	if amount == s.amount {
+		return whole
+	}
+	share, _ := mulDiv(whole, uint64(amount), uint64(s.amount))
+	return share
 }
 
 // eachPart visits every stream that a packet pays, with what of its amount is for it.
-func (m *Machine) eachPart(s *slot, visit func(stream uint32, part Amount)) {
+func (m *Machine) eachPart(s *slot, visit func(stream uint32, amount Amount)) {
 	visit(s.stream, s.part)
 	for p := s.more; p != 0; p = m.parts.At(p).next {
 		visit(m.parts.At(p).stream, m.parts.At(p).amount)
 	}
 }
 
-// eachDoubt visits every stream that a packet in doubt pays, with the packet.
-func (m *Machine) eachDoubt(c *conn, visit func(s *slot, stream uint32)) {
-	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
-		s := m.slots.At(i)
-		m.eachPart(s, func(k uint32, _ Amount) { visit(s, k) })
+// count adds a stream's totals, unless it was counted already.
+func (m *Machine) count(g *doubtGroup, k uint32) {
+	rec := m.streams.At(k)
+	if rec.flags.has(streamCounted) {
+		return
 	}
+	rec.flags |= streamCounted
+	g.received = satAdd(g.received, rec.remoteReceived)
+	g.delivered = satAdd(g.delivered, rec.delivered)
+	g.ahead = satAdd(g.ahead, floorSub(rec.remoteReceived, rec.delivered))
 }
 
 // exactly says whether some packets of each group are just what it is ahead by.
 func exactly(groups []doubtGroup) bool {
 	for k := range groups {
-		if _, by, rest := groups[k].likeliest(true); rest > 0 || by.delivered > by.received {
+		g := &groups[k]
+		if _, rest := g.likeliest(true); rest > 0 || g.delivered > g.received {
 			return false
 		}
 	}
 	return true
 }
 
-// together makes one group of all.
-func together(groups []doubtGroup) (all doubtGroup) {
+// together makes one group of those of all.
+func together(groups []doubtGroup, packets []*doubt) (all doubtGroup) {
+	in := map[*doubt]bool{}
 	for k := range groups {
 		g := &groups[k]
-		for n, age := range g.ages {
-			at, _ := slices.BinarySearch(all.ages, age)
-			all.ages = slices.Insert(all.ages, at, age)
-			all.slots = slices.Insert(all.slots, at, g.slots[n])
-			all.wholes = slices.Insert(all.wholes, at, g.wholes[n])
-			all.all.insert(at, &g.all, n)
-			all.heard.insert(at, &g.heard, n)
+		for _, d := range g.packets {
+			in[d] = true
 		}
-		all.all.join(&g.all)
-		all.heard.join(&g.heard)
+		all.received, all.delivered, all.ahead = satAdd(all.received, g.received), satAdd(all.delivered, g.delivered), satAdd(all.ahead, g.ahead)
 	}
+	all.packets = slices.DeleteFunc(slices.Clone(packets), func(d *doubt) bool { return !in[d] })
 	return all
 }
 
-func (t *totals) insert(at int, from *totals, n int) {
-	t.sizes, t.fits = slices.Insert(t.sizes, at, from.sizes[n]), slices.Insert(t.fits, at, from.fits[n])
+// silentStream is a silent stream, and the packets in doubt that pay it and may have
+// arrived.
+type silentStream struct {
+	stream  uint32
+	packets []*doubt
+	amounts []Amount // of each for the stream
+	shares  []Amount // what it would have delivered to it
+	minima  []Amount // and the least
 }
 
-func (t *totals) join(from *totals) {
-	t.received, t.delivered, t.ahead = satAdd(t.received, from.received), satAdd(t.delivered, from.delivered), satAdd(t.ahead, from.ahead)
+// silentStreams is those that packets in doubt pay. of says of which packets.
+func (m *Machine) silentStreams(all []*doubt, of func(*doubt) bool) (streams []silentStream) {
+	for _, d := range all {
+		if !of(d) {
+			continue
+		}
+		s := m.slots.At(d.slot)
+		m.eachPart(s, func(k uint32, amount Amount) {
+			if m.counts(k, true) {
+				return
+			}
+			n := slices.IndexFunc(streams, func(x silentStream) bool { return x.stream == k })
+			if n < 0 {
+				n, streams = len(streams), append(streams, silentStream{stream: k})
+			}
+			x := &streams[n]
+			x.packets, x.amounts = append(x.packets, d), append(x.amounts, amount)
+			x.shares, x.minima = append(x.shares, s.share(d.whole, amount)), append(x.minima, s.share(s.minDest, amount))
+		})
+	}
+	return streams
+}
+
+// certain is the packet of which it is certain that it has arrived, whatever the rate is, or
+// -1, as doubtGroup's.
+func (x *silentStream) certain(lead Amount) (arrived int, only bool) {
+	n := 0
+	arrived = -1
+	for k, least := range x.minima {
+		if lead == 0 || least > lead {
+			continue
+		}
+		if n++; arrived < 0 || x.shares[k] < x.shares[arrived] {
+			arrived = k
+		}
+	}
+	return arrived, n <= 1
+}
+
+// odds is the most that a stream is ahead or behind because the receiver divides what
+// several get together otherwise than we reckon: about a unit of each.
+func (m *Machine) odds(c *conn) (n Amount) {
+	for k := c.firstStream; k != 0; k = m.streams.At(k).next {
+		n++
+	}
+	return n
+}
+
+// balance reckons in by what little silent streams are ahead or behind, if a group of all
+// packets then is ahead by just some of them: what those have of it the others lack. These
+// streams are marked as counted.
+func (m *Machine) balance(c *conn, g *doubtGroup, all []*doubt) {
+	fair := func(g *doubtGroup) bool {
+		_, rest := g.likeliest(true)
+		return rest == 0 && g.delivered <= g.received
+	}
+	if fair(g) {
+		return
+	}
+	with, n := *g, m.odds(c)
+	var little []*streamRec
+	for _, x := range m.silentStreams(all, func(*doubt) bool { return true }) {
+		rec := m.streams.At(x.stream)
+		more, less := floorSub(rec.remoteReceived, rec.delivered), floorSub(rec.delivered, rec.remoteReceived)
+		if 0 < more+less && more+less <= n {
+			with.received, with.delivered = satAdd(with.received, more), satAdd(with.delivered, less)
+			little = append(little, rec)
+		}
+	}
+	if len(little) == 0 || !fair(&with) {
+		return
+	}
+	*g = with
+	for _, rec := range little {
+		rec.flags |= streamCounted
+	}
 }

@@ -115,7 +115,7 @@ const (
 	// EventMoneySent: Amount in all, in our units, was fulfilled on Stream in Packets
 	// packets since the last such event. It may come late, as EventMoneyReceived.
 	EventMoneySent
-	// EventTotalSent: Stream has sent all of its send maximum.
+	// EventTotalSent: Stream has sent all of its send maximum (but for NoTotalEvents).
 	EventTotalSent
 	// EventUndeliverable: what Stream has left to send, or may send in one packet,
 	// is so little that nothing would arrive; Amount, in our units, is the least of

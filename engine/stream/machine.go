@@ -55,7 +55,7 @@ type Machine struct {
 	readyLinks []LinkHandle // links to transmit on
 	starved    []uint32     // links without room
 	starvedAt  Instant      // since when the first of them
-	behind     bool         // the last HandleTimeout has not served all that was due
+	behind     Instant      // when the timers are served that were left, or 0
 
 	aside   []spentSlot // ids of requests that nobody answered, oldest first
 	spent   int         // so many of them are free again

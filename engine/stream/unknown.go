@@ -245,106 +245,185 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 	if c.firstDoubt == 0 {
 		return
 	}
-	groups, unread := m.doubtGroups(c), m.coldOf(c).unread
+	all, groups := m.doubts(c, told)
+	unread := m.coldOf(c).unread
 	if told && m.borneOut(c) && !exactly(groups) {
-		groups = []doubtGroup{together(groups)}
+		one := together(groups, all)
+		m.balance(c, &one, all)
+		groups = []doubtGroup{one}
 	}
 	for k := range groups {
+		g := &groups[k]
 		if !told {
 			// Nothing is sent again: rather too few than what never arrived.
-			groups[k].all.ahead = floorSub(groups[k].all.ahead, unread)
+			g.ahead = floorSub(g.ahead, unread)
 		}
-		m.settleGroup(c, &groups[k], told)
+		m.decideGroup(c, g, told)
+	}
+	if told {
+		m.decideSilent(c, all, groups)
+	}
+	for _, d := range all {
+		m.settleDoubt(c, d, told)
 	}
 	m.level(c, told)
-	for k := range groups { // not before: a stream may go with its last packet
-		for _, i := range groups[k].slots {
-			m.retire(i, m.slots.At(i))
-		}
+	for _, d := range all { // not before: a stream may go with its last packet
+		m.retire(d.slot, m.slots.At(d.slot))
 	}
 }
 
-// settleGroup settles the money of a group's packets.
-func (m *Machine) settleGroup(c *conn, g *doubtGroup, told bool) {
-	arrived, by, rest := g.likeliest(told)
+// decideGroup decides which packets of a group have arrived.
+func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
+	arrives := func(d *doubt, brought Amount) { d.arrived, d.brought = true, brought }
 	if !m.borneOut(c) {
-		arrived, by, _ = m.certain(g, told)
-		rest = 0
+		if d, only := m.certain(g, told); d != nil && only && told {
+			arrives(d, g.lead(told))
+		} else if d != nil {
+			arrives(d, d.size)
+		}
+		return
 	}
-	if !told {
-		rest = 0
+	arrived, rest := g.likeliest(told)
+	over := g.lead(told) // by rounding
+	for k, d := range g.packets {
+		if arrived[k] {
+			arrives(d, d.size)
+			over = floorSub(over, d.size)
+		}
 	}
-	if by == &g.heard {
-		m.settleParts(c, g, arrived, rest)
-	}
-	confirmed := c.lastRate.num > 0
-	for k, i := range g.slots {
-		s := m.slots.At(i)
-		if !arrived[k] && rest > 0 && rest < by.sizes[k] && (confirmed || rest >= s.minDest) && m.cutDown(s, c, rest, by.sizes[k]) {
+	for _, d := range g.packets {
+		switch {
+		case !told:
+		case rest == 0 && d.arrived && over > 0:
+			more := min(over, d.slack)
+			d.brought, over = d.brought+more, over-more
+		case rest > 0 && !d.arrived && rest < d.size && (c.lastRate.num > 0 || rest >= m.minimum(d)) && m.keeps(d, rest) > 0:
 			// It is amounts that count: what fits no whole packet is taken of one. But
 			// while no packet has borne the rate out, the others may have arrived at a
 			// better one.
-			g.cut(by, k, rest)
-			arrived[k], s.minDest, rest = true, 0, 0
-		}
-		if by == &g.heard && by.sizes[k] == 0 { // nobody tells of it: what was heard before counts
-			arrived[k] = m.fits(s, g.wholes[k], false)
-		}
-		if arrived[k] {
-			m.spend(s, c, max(g.wholes[k], s.minDest))
-			m.arrives(c, false)
-		} else {
-			m.unspend(s, c)
+			arrives(d, rest)
+			d.cut, rest = true, 0
 		}
 	}
 }
 
-// maxCertain bounds of how many packets settleParts finds out whether they are certain.
+// keeps is how much of a packet's amount for streams that count is kept when it is cut down
+// to what it brought: something has to.
+func (m *Machine) keeps(d *doubt, brought Amount) (kept Amount) {
+	m.eachPart(m.slots.At(d.slot), func(k uint32, amount Amount) {
+		if m.counts(k, true) {
+			keep, _ := mulDiv(amount, uint64(brought), uint64(d.size))
+			kept += keep
+		}
+	})
+	return kept
+}
+
+// maxCertain bounds of how many packets decideSilent finds out whether they are certain.
 const maxCertain = 16
 
-// settleParts frees what packets would have brought to streams that are told of no more,
-// of those that seem to have arrived and of those that may be cut down to the rest. Only
-// of a packet without which nothing is what the totals are ahead by that is certain, too.
-func (m *Machine) settleParts(c *conn, g *doubtGroup, arrived []bool, rest Amount) {
-	tries := 0
-	for k, i := range g.slots {
-		size := g.heard.sizes[k]
-		switch {
-		case size == 0 || size == g.wholes[k]:
-			continue
-		case !arrived[k] && (rest == 0 || rest >= size):
-			continue
-		case arrived[k] && rest == 0 && tries < maxCertain:
-			if tries++; g.heard.must(k) {
-				continue
+// decideSilent decides what has arrived of silent streams: what came with packets that have
+// certainly arrived, and as much as was heard before. More may have, and nobody tells.
+func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
+	certain, odds := map[*doubt]bool{}, m.odds(c)
+	for k := range groups {
+		g := &groups[k]
+		_, rest := g.likeliest(true)
+		for n, d := range g.packets {
+			if d.slack > 0 && d.arrived && rest == 0 && m.borneOut(c) && len(certain) < maxCertain && g.must(n) {
+				certain[d] = true
 			}
 		}
-		s := m.slots.At(i)
-		m.freeSilent(s, c)
-		g.wholes[k], s.minDest = size, min(s.minDest, size)
+	}
+	came := map[uint32]Amount{} // with those that are certain, to each silent stream
+	for _, x := range m.silentStreams(all, func(d *doubt) bool { return certain[d] }) {
+		for n, d := range x.packets {
+			d.quiet = append(d.quiet, portion{x.stream, x.amounts[n]})
+			came[x.stream] = satAdd(came[x.stream], x.shares[n])
+		}
+	}
+	for _, x := range m.silentStreams(all, func(d *doubt) bool { return !certain[d] && (d.arrived || d.size == 0) }) {
+		rec := m.streams.At(x.stream)
+		lead := floorSub(rec.remoteReceived, satAdd(rec.delivered, came[x.stream]))
+		if !m.borneOut(c) {
+			if n, _ := x.certain(lead); n >= 0 {
+				x.packets[n].quiet = append(x.packets[n].quiet, portion{x.stream, x.amounts[n]})
+			}
+			continue
+		}
+		arrived, rest := likeliest(lead, x.shares)
+		for n, d := range x.packets {
+			keep := x.amounts[n]
+			switch {
+			case arrived[n]:
+			case rest <= odds || rest >= x.shares[n] || c.lastRate.num == 0:
+				continue
+			default:
+				keep, _ = mulDiv(keep, uint64(rest), uint64(x.shares[n]))
+				rest = 0 // it is amounts that count
+			}
+			if keep > 0 {
+				d.quiet = append(d.quiet, portion{x.stream, keep})
+			}
+		}
 	}
 }
 
-// freeSilent frees the parts of a packet that are for streams that are told of no more.
-func (m *Machine) freeSilent(s *slot, c *conn) {
-	free := func(stream uint32, part, partDest *Amount) {
-		rec := m.streams.At(stream)
-		if !rec.silent() {
-			return
-		}
-		mustSub(&rec.heldOut, *part)
-		mustSub(&m.ownColdStream(rec).unknown, *part)
-		rec.heldDest = floorSub(rec.heldDest, *partDest)
-		mustSub(&c.heldOut, *part)
-		mustSub(&m.ownCold(c).unknown, *part)
-		s.amount -= *part
-		*part, *partDest = 0, 0
+// settleDoubt settles the money of one packet: what of it has arrived is sent, and the rest
+// is free.
+func (m *Machine) settleDoubt(c *conn, d *doubt, told bool) {
+	s := m.slots.At(d.slot)
+	least, brought, was := Amount(0), Amount(0), *s
+	if d.arrived {
+		brought = d.brought
 	}
-	free(s.stream, &s.part, &s.partDest)
+	keep := func(stream uint32, amount, dest *Amount) {
+		kept := Amount(0)
+		switch {
+		case m.counts(stream, told) && d.cut:
+			kept, _ = mulDiv(*amount, uint64(d.brought), uint64(d.size))
+		case m.counts(stream, told) && d.arrived:
+			kept = *amount
+		default:
+			for _, q := range d.quiet {
+				if q.stream == stream {
+					kept = q.amount
+					brought = satAdd(brought, was.share(d.whole, q.amount))
+				}
+			}
+		}
+		m.free(s, c, stream, amount, dest, kept)
+	}
+	keep(s.stream, &s.part, &s.partDest)
 	for p := s.more; p != 0; p = m.parts.At(p).next {
 		x := m.parts.At(p)
-		free(x.stream, &x.amount, &x.dest)
+		keep(x.stream, &x.amount, &x.dest)
 	}
+	if s.amount == 0 {
+		m.unspend(s, c)
+		return
+	}
+	if s.amount == was.amount && brought == d.whole {
+		least = s.minDest
+	}
+	m.spend(s, c, max(brought, least))
+	m.arrives(c, false)
+}
+
+// free frees of one stream's part of a packet what is not kept.
+func (m *Machine) free(s *slot, c *conn, stream uint32, amount, dest *Amount, kept Amount) {
+	rec, gone := m.streams.At(stream), *amount-kept
+	if gone == 0 {
+		return
+	}
+	keptDest, _ := mulDiv(*dest, uint64(kept), uint64(*amount))
+	mustSub(&rec.heldOut, gone)
+	mustSub(&m.ownColdStream(rec).unknown, gone)
+	rec.heldDest = floorSub(rec.heldDest, *dest-keptDest)
+	mustSub(&c.heldOut, gone)
+	mustSub(&m.ownCold(c).unknown, gone)
+	s.amount -= gone
+	*amount, *dest = kept, keptDest
 }
 
 // unread takes a packet that is fulfilled, with a reply that can not be read: the
@@ -370,10 +449,16 @@ func (m *Machine) decidable(c *conn) bool {
 	if m.borneOut(c) {
 		return true
 	}
-	groups := m.doubtGroups(c)
+	all, groups := m.doubts(c, true)
 	m.uncount(c)
 	for k := range groups {
-		if _, _, only := m.certain(&groups[k], true); !only {
+		if _, only := m.certain(&groups[k], true); !only {
+			return false
+		}
+	}
+	for _, x := range m.silentStreams(all, func(*doubt) bool { return true }) {
+		rec := m.streams.At(x.stream)
+		if _, only := x.certain(floorSub(rec.remoteReceived, rec.delivered)); !only {
 			return false
 		}
 	}
@@ -381,33 +466,22 @@ func (m *Machine) decidable(c *conn) bool {
 }
 
 // level takes what the receiver says that it has of each stream for what was
-// delivered, where over all streams that were counted our books say the same, or over those
-// that are told of: what is ahead of one stream and behind of another would pass for packets
-// later.
+// delivered, where over all streams that were counted our books say the same: what
+// is ahead of one stream and behind of another would pass for packets later.
 func (m *Machine) level(c *conn, told bool) {
-	if told && !m.levelled(c, func(*streamRec) bool { return true }) {
-		m.levelled(c, func(rec *streamRec) bool { return !rec.silent() })
-	}
-	m.uncount(c)
-}
-
-// levelled levels such streams of those that were counted, if our books say the same.
-func (m *Machine) levelled(c *conn, such func(*streamRec) bool) bool {
 	var received, delivered Amount
 	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
-		if rec := m.streams.At(i); rec.flags.has(streamCounted) && such(rec) {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
 			received, delivered = satAdd(received, rec.remoteReceived), satAdd(delivered, rec.delivered)
 		}
 	}
-	if received != delivered || received == maxAmount {
-		return false
-	}
-	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
-		if rec := m.streams.At(i); rec.flags.has(streamCounted) && such(rec) {
+	same := told && received == delivered && received < maxAmount
+	for i := c.firstStream; i != 0 && same; i = m.streams.At(i).next {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
 			rec.delivered = rec.remoteReceived
 		}
 	}
-	return true
+	m.uncount(c)
 }
 
 // uncount ends a comparison.
@@ -415,35 +489,6 @@ func (m *Machine) uncount(c *conn) {
 	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
 		m.streams.At(i).flags &^= streamCounted
 	}
-}
-
-// cutDown frees of a packet in doubt what goes beyond the share dest of size that
-// has arrived, and says whether anything is left of it.
-func (m *Machine) cutDown(s *slot, c *conn, dest, size Amount) bool {
-	keep, _ := mulDiv(s.amount, uint64(dest), uint64(size))
-	if keep == 0 {
-		return false
-	}
-	var kept Amount
-	cut := func(stream uint32, part, partDest *Amount) {
-		rec := m.streams.At(stream)
-		share, _ := mulDiv(*part, uint64(dest), uint64(size))
-		shareDest, _ := mulDiv(*partDest, uint64(dest), uint64(size))
-		mustSub(&rec.heldOut, *part-share)
-		mustSub(&m.ownColdStream(rec).unknown, *part-share)
-		rec.heldDest = floorSub(rec.heldDest, *partDest-shareDest)
-		*part, *partDest = share, shareDest
-		kept += share
-	}
-	cut(s.stream, &s.part, &s.partDest)
-	for p := s.more; p != 0; p = m.parts.At(p).next {
-		x := m.parts.At(p)
-		cut(x.stream, &x.amount, &x.dest)
-	}
-	mustSub(&c.heldOut, s.amount-kept)
-	mustSub(&m.ownCold(c).unknown, s.amount-kept)
-	s.amount = kept
-	return kept > 0
 }
 
 // allTold says whether the totals of all streams that a packet pays were heard.
