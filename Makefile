@@ -41,8 +41,11 @@ internal/interop/peers/node_modules/.package-lock.json: internal/interop/peers/p
 loadgen: ## the load generator: make loadgen DURATION=30s
 	go run ./loadgen -duration $(DURATION)
 
-pgo: ## refresh default.pgo, the profile that guides the compiler, from loadgen
-	go run -trimpath ./loadgen -processes 2 -duration 80s -profile profiles/default.pgo
+pgo: ## refresh default.pgo, the profile that guides the compiler, from loadgen: a closed loop and an open one
+	go run -trimpath ./loadgen -processes 2 -duration 60s -profile profiles/closed.pprof
+	go run -trimpath ./loadgen -processes 2 -duration 45s -rate 1600000 -profile profiles/open.pprof
+	go tool pprof -proto profiles/closed.pprof profiles/open.pprof > profiles/default.pgo
+	rm profiles/closed.pprof profiles/open.pprof
 	cp profiles/default.pgo loadgen/
 	cp profiles/default.pgo cmd/millrace/
 
