@@ -320,7 +320,7 @@ func (m *Machine) keeps(d *doubt, brought Amount) (kept Amount) {
 }
 
 // maxCertain bounds of how many packets decideSilent finds out whether they are certain.
-const maxCertain = 16
+const maxCertain = 4
 
 // decideSilent decides what has arrived of silent streams: what came with packets that have
 // certainly arrived, and as much as was heard before. More may have, and nobody tells.
