@@ -1,0 +1,215 @@
+package stream
+
+// settleDoubts decides which of the packets in doubt have arrived, by how far the
+// receiver's totals are ahead of what was delivered. told says that they were heard
+// since.
+func (m *Machine) settleDoubts(c *conn, told bool) {
+	if c.firstDoubt == 0 {
+		return
+	}
+	all, groups := m.doubts(c, told)
+	unread := m.coldOf(c).unread
+	if told && m.borneOut(c) && !exactly(groups) {
+		one := together(groups, all)
+		m.balance(c, &one, all)
+		groups = []doubtGroup{one}
+	}
+	for k := range groups {
+		g := &groups[k]
+		if !told {
+			// Nothing is sent again: rather too few than what never arrived.
+			g.ahead = floorSub(g.ahead, unread)
+		}
+		m.decideGroup(c, g, told)
+	}
+	if told {
+		m.decideSilent(c, all, groups)
+	}
+	for _, d := range all {
+		m.settleDoubt(c, d, told)
+	}
+	m.level(c, told)
+	for _, d := range all { // not before: a stream may go with its last packet
+		m.retire(d.slot, m.slots.At(d.slot))
+	}
+}
+
+// decideGroup decides which packets of a group have arrived.
+func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
+	arrives := func(d *doubt, brought Amount) { d.arrived, d.brought = true, brought }
+	if !m.borneOut(c) {
+		if d, only := m.certain(g, told); d != nil && only && told {
+			arrives(d, g.lead(told))
+		} else if d != nil {
+			arrives(d, d.size)
+		}
+		return
+	}
+	arrived, rest := g.likeliest(told)
+	over := g.lead(told) // by rounding
+	for k, d := range g.packets {
+		if arrived[k] {
+			arrives(d, d.size)
+			over = floorSub(over, d.size)
+		}
+	}
+	for _, d := range g.packets {
+		switch {
+		case !told:
+		case rest == 0 && d.arrived && over > 0:
+			more := min(over, d.slack)
+			d.brought, over = d.brought+more, over-more
+		case rest > 0 && !d.arrived && rest < d.size && (c.lastRate.num > 0 || rest >= m.minimum(d)) && m.keeps(d, rest) > 0:
+			// It is amounts that count: what fits no whole packet is taken of one. But
+			// while no packet has borne the rate out, the others may have arrived at a
+			// better one.
+			arrives(d, rest)
+			d.cut, rest = true, 0
+		}
+	}
+}
+
+// keeps is how much of a packet's amount for streams that count is kept when it is cut down
+// to what it brought: something has to.
+func (m *Machine) keeps(d *doubt, brought Amount) (kept Amount) {
+	m.eachPart(m.slots.At(d.slot), func(k uint32, amount Amount) {
+		if m.counts(k, true) {
+			keep, _ := mulDiv(amount, uint64(brought), uint64(d.size))
+			kept += keep
+		}
+	})
+	return kept
+}
+
+// maxCertain bounds of how many packets decideSilent finds out whether they are certain.
+const maxCertain = 4
+
+// decideSilent decides what has arrived of silent streams: what came with packets that have
+// certainly arrived, and as much as was heard before. More may have, and nobody tells.
+func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
+	certain, odds := map[*doubt]bool{}, m.odds(c)
+	for k := range groups {
+		g := &groups[k]
+		_, rest := g.likeliest(true)
+		for n, d := range g.packets {
+			if d.slack > 0 && d.arrived && rest == 0 && m.borneOut(c) && len(certain) < maxCertain && g.must(n) {
+				certain[d] = true
+			}
+		}
+	}
+	came := map[uint32]Amount{} // with those that are certain, to each silent stream
+	for _, x := range m.silentStreams(all, func(d *doubt) bool { return certain[d] }) {
+		for n, d := range x.packets {
+			d.quiet = append(d.quiet, portion{x.stream, x.amounts[n]})
+			came[x.stream] = satAdd(came[x.stream], x.shares[n])
+		}
+	}
+	for _, x := range m.silentStreams(all, func(d *doubt) bool { return !certain[d] && (d.arrived || d.size == 0) }) {
+		rec := m.streams.At(x.stream)
+		lead := floorSub(rec.remoteReceived, satAdd(rec.delivered, came[x.stream]))
+		if !m.borneOut(c) {
+			if n, _ := x.certain(lead); n >= 0 {
+				x.packets[n].quiet = append(x.packets[n].quiet, portion{x.stream, x.amounts[n]})
+			}
+			continue
+		}
+		arrived, rest := likeliest(lead, x.shares)
+		for n, d := range x.packets {
+			keep := x.amounts[n]
+			switch {
+			case arrived[n]:
+			case rest <= odds || rest >= x.shares[n] || c.lastRate.num == 0:
+				continue
+			default:
+				keep, _ = mulDiv(keep, uint64(rest), uint64(x.shares[n]))
+				rest = 0 // it is amounts that count
+			}
+			if keep > 0 {
+				d.quiet = append(d.quiet, portion{x.stream, keep})
+			}
+		}
+	}
+}
+
+// settleDoubt settles the money of one packet: what of it has arrived is sent, and the rest
+// is free.
+func (m *Machine) settleDoubt(c *conn, d *doubt, told bool) {
+	s := m.slots.At(d.slot)
+	least, brought, was := Amount(0), Amount(0), *s
+	if d.arrived {
+		brought = d.brought
+	}
+	keep := func(stream uint32, amount, dest *Amount) {
+		kept := Amount(0)
+		switch {
+		case m.counts(stream, told) && d.cut:
+			kept, _ = mulDiv(*amount, uint64(d.brought), uint64(d.size))
+		case m.counts(stream, told) && d.arrived:
+			kept = *amount
+		default:
+			for _, q := range d.quiet {
+				if q.stream == stream {
+					kept = q.amount
+					brought = satAdd(brought, was.share(d.whole, q.amount))
+				}
+			}
+		}
+		m.free(s, c, stream, amount, dest, kept)
+	}
+	keep(s.stream, &s.part, &s.partDest)
+	for p := s.more; p != 0; p = m.parts.At(p).next {
+		x := m.parts.At(p)
+		keep(x.stream, &x.amount, &x.dest)
+	}
+	if s.amount == 0 {
+		m.unspend(s, c)
+		return
+	}
+	if s.amount == was.amount && brought == d.whole {
+		least = s.minDest
+	}
+	m.spend(s, c, max(brought, least))
+	m.arrives(c, false)
+}
+
+// free frees of one stream's part of a packet what is not kept.
+func (m *Machine) free(s *slot, c *conn, stream uint32, amount, dest *Amount, kept Amount) {
+	rec, gone := m.streams.At(stream), *amount-kept
+	if gone == 0 {
+		return
+	}
+	keptDest, _ := mulDiv(*dest, uint64(kept), uint64(*amount))
+	mustSub(&rec.heldOut, gone)
+	mustSub(&m.ownColdStream(rec).unknown, gone)
+	rec.heldDest = floorSub(rec.heldDest, *dest-keptDest)
+	mustSub(&c.heldOut, gone)
+	mustSub(&m.ownCold(c).unknown, gone)
+	s.amount -= gone
+	*amount, *dest = kept, keptDest
+}
+
+// level takes what the receiver says that it has of each stream for what was
+// delivered, where over all streams that were counted our books say the same: what
+// is ahead of one stream and behind of another would pass for packets later.
+func (m *Machine) level(c *conn, told bool) {
+	var received, delivered Amount
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
+			received, delivered = satAdd(received, rec.remoteReceived), satAdd(delivered, rec.delivered)
+		}
+	}
+	same := told && received == delivered && received < maxAmount
+	for i := c.firstStream; i != 0 && same; i = m.streams.At(i).next {
+		if rec := m.streams.At(i); rec.flags.has(streamCounted) {
+			rec.delivered = rec.remoteReceived
+		}
+	}
+	m.uncount(c)
+}
+
+// uncount ends a comparison.
+func (m *Machine) uncount(c *conn) {
+	for i := c.firstStream; i != 0; i = m.streams.At(i).next {
+		m.streams.At(i).flags &^= streamCounted
+	}
+}
