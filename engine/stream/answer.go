@@ -142,6 +142,9 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 	if s.flags.has(slotData) {
 		m.piecesArrived(s.data)
 	}
+	if c.firstDoubt != 0 && s.flags.has(slotMoney) {
+		m.forgetTotals(s) // they were told before this arrived
+	}
 	if s.told&toldStreams != 0 {
 		m.closesArrived(i, c)
 	}
@@ -183,6 +186,7 @@ func (m *Machine) spend(s *slot, c *conn, arrived Amount) {
 		m.spendPart(s, x.stream, x.amount, x.dest, share)
 	}
 	m.spendPart(s, s.stream, s.part, s.partDest, rest)
+	m.noteConnSettled(c)
 }
 
 func (m *Machine) spendPart(s *slot, stream uint32, amount, dest, arrived Amount) {
@@ -223,6 +227,7 @@ func (m *Machine) unspend(s *slot, c *conn) {
 		x := m.parts.At(p)
 		m.unspendPart(s, x.stream, x.amount, x.dest)
 	}
+	m.noteConnSettled(c)
 }
 
 func (m *Machine) unspendPart(s *slot, stream uint32, amount, dest Amount) {
@@ -237,14 +242,16 @@ func (m *Machine) unspendPart(s *slot, stream uint32, amount, dest Amount) {
 	}
 }
 
-// noteSettled tells that the money of a closed stream, and maybe of its
-// connection, is final.
+// noteSettled tells that the money of a closed stream is final.
 func (m *Machine) noteSettled(rec *streamRec) {
-	if !rec.flags.has(streamClosed) {
-		return
+	if rec.flags.has(streamClosed) {
+		m.streamEvent(EventSettled, rec)
 	}
-	m.streamEvent(EventSettled, rec)
-	if c := m.conns.At(rec.conn); c.flags.has(flagClosed) && c.heldOut == 0 {
+}
+
+// noteConnSettled tells that the money of a closed connection is final.
+func (m *Machine) noteConnSettled(c *conn) {
+	if c.flags.has(flagClosed) && c.heldOut == 0 {
 		m.connEvent(EventSettled, c)
 	}
 }

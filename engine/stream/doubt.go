@@ -119,8 +119,8 @@ func (m *Machine) certain(g *doubtGroup, told bool) (arrived *doubt, only bool) 
 }
 
 // silent says that nobody tells any more what the receiver has of a stream.
-func (rec *streamRec) silent() bool {
-	return rec.flags.has(streamClosed) && !rec.flags.has(streamTotalHeard)
+func (s *streamRec) silent() bool {
+	return s.flags.has(streamClosed) && !s.flags.has(streamTotalHeard)
 }
 
 // counts says whether a stream is of those that count. told says that totals were heard

@@ -216,11 +216,12 @@ func newRated(t *testing.T, o Options, streams int, num, den uint64) *rated {
 }
 
 func (p *rated) answer(a *probeAnswer, _ int) []byte {
-	arrives, tells := true, true
+	tells := true
 	got := Amount(uint64(a.prepare.Amount()) * p.num / p.den)
 	if a.prepare.Amount() > 0 && a.fulfillable {
 		p.n++
-		if arrives, tells = p.fate(p.n); got < Amount(a.packet.PrepareAmount) {
+		var arrives bool
+		if arrives, tells = p.fate(p.n); got < a.packet.PrepareAmount {
 			arrives, tells = false, false
 		}
 		if arrives {
@@ -323,6 +324,63 @@ func TestOnlyPacketInDoubtHasArrivedWhole(t *testing.T) {
 		p.run(40 * second)
 		if info, _ := p.m.ConnInfo(p.conn); info.Sent != 100 || p.went != 100 || info.Delivered != Amount(num) || info.Held != 0 {
 			t.Errorf("sent %d, held %d, delivered %d; %d went", info.Sent, info.Held, info.Delivered, p.went)
+		}
+	}
+}
+
+// The total of a stream was told while one of its packets was in doubt, and then money of it
+// is fulfilled by a reply that tells another's. By how much the books are ahead of the total
+// since does not hide that the packet has arrived.
+func TestTotalOfBeforeAFulfillIsNotTheLast(t *testing.T) {
+	p := newSilentPayer(t, Options{MaxPacketAmount: 100}, 2)
+	p.fate = func(n int) (arrives, tells bool) { return n != 2, n > 2 }
+	answer := p.script
+	p.script = func(a *probeAnswer, n int) []byte {
+		b := answer(a, n)
+		if p.n == 3 && a.prepare.Amount() > 0 {
+			return a.fulfill(frame.StreamMaxMoney{StreamID: 1, ReceiveMax: maxAmount})
+		}
+		return b
+	}
+	p.after(0, 20) // arrives, unanswered
+	p.run(4 * second)
+	p.after(30, 0) // lost
+	p.run(7 * second)
+	p.ask() // the first is in doubt, and the other in flight
+	p.deaf = true
+	p.run(3 * second)
+	p.after(0, 40) // fulfilled
+	p.deaf = false
+	p.run(40 * second)
+	p.check(70)
+	if p.totals[1] != 30 || p.totals[3] != 40 {
+		t.Errorf("the receiver has %v", p.totals)
+	}
+}
+
+// The money of a connection that is over becomes final once, whatever streams a packet pays.
+func TestConnectionIsSettledOnce(t *testing.T) {
+	for _, arrived := range []bool{false, true} {
+		p := newSilentPayer(t, Options{MaxPacketAmount: 100}, 2)
+		p.fate = func(int) (arrives, tells bool) { return arrived, false }
+		p.after(60, 40)
+		if err := p.m.DestroyConn(p.now, p.conn, frame.ApplicationError, ""); err != nil {
+			t.Fatal(err)
+		}
+		settled := map[StreamHandle]int{}
+		for range 60 {
+			p.now += second
+			p.m.HandleTimeout(p.now, p)
+			for e, ok := p.m.PollEvent(); ok; e, ok = p.m.PollEvent() {
+				if e.Kind == EventSettled {
+					settled[e.Stream]++
+				}
+			}
+		}
+		for _, h := range []StreamHandle{0, p.streams[0], p.streams[1]} {
+			if settled[h] != 1 {
+				t.Errorf("arrived %v: stream %d is settled %d times", arrived, h, settled[h])
+			}
 		}
 	}
 }

@@ -81,19 +81,21 @@ func (m *Machine) keeps(d *doubt, brought Amount) (kept Amount) {
 	return kept
 }
 
-// maxCertain bounds of how many packets decideSilent finds out whether they are certain.
+// maxCertain bounds of how many packets decideSilent finds out whether they are certain:
+// each takes a search of its own.
 const maxCertain = 4
 
 // decideSilent decides what has arrived of silent streams: what came with packets that have
 // certainly arrived, and as much as was heard before. More may have, and nobody tells.
 func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
-	certain, odds := map[*doubt]bool{}, m.odds(c)
+	certain, odds, tries := map[*doubt]bool{}, m.odds(c), 0
 	for k := range groups {
 		g := &groups[k]
 		_, rest := g.likeliest(true)
 		for n, d := range g.packets {
-			if d.slack > 0 && d.arrived && rest == 0 && m.borneOut(c) && len(certain) < maxCertain && g.must(n) {
-				certain[d] = true
+			if d.slack > 0 && d.arrived && rest == 0 && m.borneOut(c) && tries < maxCertain {
+				tries++
+				certain[d] = g.must(n)
 			}
 		}
 	}
