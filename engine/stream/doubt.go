@@ -36,6 +36,8 @@ type doubtGroup struct {
 	received  Amount // what the receiver said it has of the streams
 	delivered Amount // what was delivered, by our books
 	ahead     Amount // by how much the former is ahead, of streams where it is
+
+	exact bool // once it is decided: some packets are just what it is ahead by
 }
 
 // lead is what the packets of a group that have arrived have delivered. Between its
@@ -102,17 +104,31 @@ func (m *Machine) minimum(d *doubt) Amount {
 	return least
 }
 
-// certain says which packets of a group have arrived whatever the rate is: of those
-// whose minimum the group is ahead by, the least one. only says that there is no
-// other: then all that the group is ahead by has come with it.
+// certain says which packets of a group have arrived whatever the rate is: one, or none.
+// only says that there is no other: then all that the group is ahead by has come with it.
 func (m *Machine) certain(g *doubtGroup, told bool) (arrived *doubt, only bool) {
-	n, lead := 0, g.lead(told)
-	for _, d := range g.packets {
-		if lead == 0 || m.minimum(d) > lead {
+	minima := make([]Amount, len(g.packets))
+	for k, d := range g.packets {
+		minima[k] = m.minimum(d)
+	}
+	k, only := certain(g.lead(told), minima, g.sizes(false))
+	if k >= 0 {
+		arrived = g.packets[k]
+	}
+	return arrived, only
+}
+
+// certain is of those packets whose minimum a total is ahead by the least one, or -1. only
+// says that there is no other.
+func certain(ahead Amount, minima, sizes []Amount) (arrived int, only bool) {
+	n := 0
+	arrived = -1
+	for k, least := range minima {
+		if ahead == 0 || least > ahead {
 			continue
 		}
-		if n++; arrived == nil || d.size < arrived.size {
-			arrived = d
+		if n++; arrived < 0 || sizes[k] < sizes[arrived] {
+			arrived = k
 		}
 	}
 	return arrived, n <= 1
@@ -229,15 +245,15 @@ func (m *Machine) count(g *doubtGroup, k uint32) {
 	g.ahead = satAdd(g.ahead, floorSub(rec.remoteReceived, rec.delivered))
 }
 
-// exactly says whether some packets of each group are just what it is ahead by.
+// fair says whether some packets of the group are just what it is ahead by.
+func (g *doubtGroup) fair() bool {
+	_, rest := g.likeliest(true)
+	return rest == 0 && g.delivered <= g.received
+}
+
+// exactly says the same of all groups.
 func exactly(groups []doubtGroup) bool {
-	for k := range groups {
-		g := &groups[k]
-		if _, rest := g.likeliest(true); rest > 0 || g.delivered > g.received {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(groups, func(g doubtGroup) bool { return !g.fair() })
 }
 
 // together makes one group of those of all.
@@ -287,22 +303,6 @@ func (m *Machine) silentStreams(all []*doubt, of func(*doubt) bool) (streams []s
 	return streams
 }
 
-// certain is the packet of which it is certain that it has arrived, whatever the rate is, or
-// -1, as doubtGroup's.
-func (x *silentStream) certain(lead Amount) (arrived int, only bool) {
-	n := 0
-	arrived = -1
-	for k, least := range x.minima {
-		if lead == 0 || least > lead {
-			continue
-		}
-		if n++; arrived < 0 || x.shares[k] < x.shares[arrived] {
-			arrived = k
-		}
-	}
-	return arrived, n <= 1
-}
-
 // odds is the most that a stream is ahead or behind because the receiver divides what
 // several get together otherwise than we reckon: about a unit of each.
 func (m *Machine) odds(c *conn) (n Amount) {
@@ -316,11 +316,7 @@ func (m *Machine) odds(c *conn) (n Amount) {
 // packets then is ahead by just some of them: what those have of it the others lack. These
 // streams are marked as counted.
 func (m *Machine) balance(c *conn, g *doubtGroup, all []*doubt) {
-	fair := func(g *doubtGroup) bool {
-		_, rest := g.likeliest(true)
-		return rest == 0 && g.delivered <= g.received
-	}
-	if fair(g) {
+	if g.fair() {
 		return
 	}
 	with, n := *g, m.odds(c)
@@ -333,7 +329,7 @@ func (m *Machine) balance(c *conn, g *doubtGroup, all []*doubt) {
 			little = append(little, rec)
 		}
 	}
-	if len(little) == 0 || !fair(&with) {
+	if len(little) == 0 || !with.fair() {
 		return
 	}
 	*g = with

@@ -51,21 +51,13 @@ func (p *payer) end(k int) {
 func TestWhatAStreamThatIsOverSharesIsToldByTheOther(t *testing.T) {
 	p := newSilentPayer(t, Options{MaxPacketAmount: 100}, 2)
 	p.fate = func(n int) (arrives, tells bool) { return n != 2, n > 3 }
-	p.pay(0, 60)
-	p.pay(1, 40)
-	p.run(second / 50)
-	p.pay(1, 140)
-	p.run(second / 50)
-	p.pay(0, 160)
-	p.run(second / 50)
-	if err := p.m.DestroyStream(p.now, p.streams[1], frame.ApplicationError, ""); err != nil {
-		t.Fatal(err)
-	}
-	p.run(second)
+	p.after(60, 40)
+	p.after(0, 140)
+	p.after(160, 0)
 	if p.n != 3 || p.totals[1] != 160 || p.totals[3] != 40 {
 		t.Fatalf("%d packets, totals %v: not what this test is about", p.n, p.totals)
 	}
-	p.run(30 * second)
+	p.end(1)
 	p.check(200)
 	p.pay(0, 300)
 	p.run(30 * second)
@@ -99,20 +91,13 @@ func TestWhatIsUncertainOfAStreamThatIsOverIsNotSent(t *testing.T) {
 			p.fate = func(n int) (arrives, tells bool) { return n > len(c.pays) || c.arrives[n-1], n > len(c.pays) }
 			var all [2]Amount
 			for _, pays := range c.pays {
-				for k, amount := range pays {
-					if all[k] += amount; amount > 0 {
-						p.pay(k, all[k])
-					}
-				}
-				p.run(second / 50)
+				all[0], all[1] = all[0]+pays[0], all[1]+pays[1]
+				p.after(all[:]...)
 			}
 			if p.n != len(c.pays) {
 				t.Fatalf("%d packets: not what this test is about", p.n)
 			}
-			if err := p.m.DestroyStream(p.now, p.streams[1], frame.ApplicationError, ""); err != nil {
-				t.Fatal(err)
-			}
-			p.run(60 * second)
+			p.end(1)
 			for k, want := range c.sent {
 				info, _ := p.m.StreamInfo(p.streams[k])
 				if has := p.totals[info.ID]; info.Sent != want || info.Held != 0 || info.Sent > has || k == 0 && has != want {
@@ -123,29 +108,28 @@ func TestWhatIsUncertainOfAStreamThatIsOverIsNotSent(t *testing.T) {
 	}
 }
 
-// What was heard of a stream before it was over is told once: by the packet that shares it,
-// not by one more that never arrived.
+// What was heard of a stream before it was over is told once, and by packets that are just
+// that: not by others that never arrived.
 func TestWhatWasHeardOfAStreamThatIsOverCountsOnce(t *testing.T) {
-	p := newSilentPayer(t, Options{MaxPacketAmount: 100}, 2)
-	p.fate = func(n int) (arrives, tells bool) { return n != 1, n > 2 }
-	p.after(0, 40)  // of the second alone, lost
-	p.after(60, 80) // of both, arrives
-	p.ask()
-	p.end(1)
-	p.check(100)
-}
-
-// Of packets that pay a stream which is over alone, those have arrived that it was just
-// ahead by.
-func TestStreamThatIsOverHasWhatItWasAheadBy(t *testing.T) {
-	p := newSilentPayer(t, Options{MaxPacketAmount: 100}, 2)
-	p.fate = func(n int) (arrives, tells bool) { return n == 2 || n > 3, n > 3 }
-	p.after(0, 60)   // lost
-	p.after(0, 160)  // arrives
-	p.after(10, 170) // of both, lost
-	p.ask()
-	p.end(1)
-	p.check(110)
+	for name, c := range map[string]struct {
+		pays    [][2]Amount // send maxima, a packet each time
+		arrives int         // which packet does
+		sent    Amount
+	}{
+		"by the packet that shares it": {[][2]Amount{{0, 40}, {60, 80}}, 2, 100},
+		"by the packet of its size":    {[][2]Amount{{0, 60}, {0, 160}, {10, 170}}, 2, 110},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newSilentPayer(t, Options{MaxPacketAmount: 100}, 2)
+			p.fate = func(n int) (arrives, tells bool) { return n == c.arrives || n > len(c.pays), n > len(c.pays) }
+			for _, pays := range c.pays {
+				p.after(pays[:]...)
+			}
+			p.ask()
+			p.end(1)
+			p.check(c.sent)
+		})
+	}
 }
 
 // Our books are ahead of what was heard of a stream that is over: a fulfill told nothing.

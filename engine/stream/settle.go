@@ -46,6 +46,7 @@ func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 		return
 	}
 	arrived, rest := g.likeliest(told)
+	g.exact = rest == 0
 	over := g.lead(told) // by rounding
 	for k, d := range g.packets {
 		if arrived[k] {
@@ -88,29 +89,28 @@ const maxCertain = 4
 // decideSilent decides what has arrived of silent streams: what came with packets that have
 // certainly arrived, and as much as was heard before. More may have, and nobody tells.
 func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
-	certain, odds, tries := map[*doubt]bool{}, m.odds(c), 0
+	surely, odds, tries := map[*doubt]bool{}, m.odds(c), 0
 	for k := range groups {
 		g := &groups[k]
-		_, rest := g.likeliest(true)
 		for n, d := range g.packets {
-			if d.slack > 0 && d.arrived && rest == 0 && m.borneOut(c) && tries < maxCertain {
+			if d.slack > 0 && d.arrived && g.exact && tries < maxCertain {
 				tries++
-				certain[d] = g.must(n)
+				surely[d] = g.must(n)
 			}
 		}
 	}
 	came := map[uint32]Amount{} // with those that are certain, to each silent stream
-	for _, x := range m.silentStreams(all, func(d *doubt) bool { return certain[d] }) {
+	for _, x := range m.silentStreams(all, func(d *doubt) bool { return surely[d] }) {
 		for n, d := range x.packets {
 			d.quiet = append(d.quiet, portion{x.stream, x.amounts[n]})
 			came[x.stream] = satAdd(came[x.stream], x.shares[n])
 		}
 	}
-	for _, x := range m.silentStreams(all, func(d *doubt) bool { return !certain[d] && (d.arrived || d.size == 0) }) {
+	for _, x := range m.silentStreams(all, func(d *doubt) bool { return !surely[d] && (d.arrived || d.size == 0) }) {
 		rec := m.streams.At(x.stream)
 		lead := floorSub(rec.remoteReceived, satAdd(rec.delivered, came[x.stream]))
 		if !m.borneOut(c) {
-			if n, _ := x.certain(lead); n >= 0 {
+			if n, _ := certain(lead, x.minima, x.shares); n >= 0 {
 				x.packets[n].quiet = append(x.packets[n].quiet, portion{x.stream, x.amounts[n]})
 			}
 			continue

@@ -109,43 +109,36 @@ func (m *Machine) HandleTimeout(now Instant, out Output) {
 
 // serveTimers serves timers that are due, and says whether those were all.
 func (m *Machine) serveTimers(out Output) bool {
-	wheels := [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers, m.idleTimers}
-	for _, w := range wheels {
+	for _, w := range [...]*slab.Wheel{m.slotTimers, m.holdTimers, m.connTimers, m.idleTimers} {
 		w.Advance(int64(m.now))
 	}
 	left := timersTogether
-	for ; left > 0; left-- {
-		i, ok := m.holdTimers.PopExpired(int64(m.now))
-		if !ok {
-			break
-		}
+	for i, ok := m.due(m.holdTimers, &left); ok; i, ok = m.due(m.holdTimers, &left) {
 		m.tooLate(i, out)
 	}
-	for ; left > 0; left-- {
-		i, ok := m.slotTimers.PopExpired(int64(m.now))
-		if !ok {
-			break
-		}
+	for i, ok := m.due(m.slotTimers, &left); ok; i, ok = m.due(m.slotTimers, &left) {
 		m.slotTimeout(i, out)
 	}
-	for ; left > 0; left-- {
-		self, ok := m.idleTimers.PopExpired(int64(m.now))
-		if !ok {
-			break
-		}
+	for self, ok := m.due(m.idleTimers, &left); ok; self, ok = m.due(m.idleTimers, &left) {
 		m.unfold(self) // its own timer is next
 	}
-	for ; left > 0; left-- {
-		i, ok := m.connTimers.PopExpired(int64(m.now))
-		if !ok {
-			break
-		}
+	for i, ok := m.due(m.connTimers, &left); ok; i, ok = m.due(m.connTimers, &left) {
 		m.connTimeout(i, m.conns.At(i))
 	}
 	for ; left > 0 && m.oldestGrave != 0 && m.graves.At(m.oldestGrave).until <= m.now; left-- {
 		m.openGrave()
 	}
 	return left > 0
+}
+
+// due is the next timer of a wheel that is due, as long as some are left to be served.
+func (m *Machine) due(w *slab.Wheel, left *int) (i uint32, ok bool) {
+	if *left > 0 {
+		if i, ok = w.PopExpired(int64(m.now)); ok {
+			*left--
+		}
+	}
+	return i, ok
 }
 
 // slotTimeout takes a slot whose timer has fired. It may be that of an earlier request
