@@ -43,7 +43,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 			{"IVSource.Next over refills", func() {
 				var iv [12]byte
 				for range 400 {
-					ivs.Next(&iv)
+					ivs.Next(&iv, 0)
 				}
 			}},
 			{"IVSource.Fill", func() { var nonce [18]byte; ivs.Fill(nonce[:]) }},

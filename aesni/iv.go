@@ -11,40 +11,47 @@ const (
 	// 16-octet first counter block.
 	SeedLen = 48
 
-	// ReseedOctets is how much an IVSource may give before its owner should
-	// Reseed it from the system's generator: 1 MiB, 87,381 IVs.
-	ReseedOctets = 1 << 20
-
 	ivBuffer = 4 << 10
 )
 
-// IVSource makes initialisation vectors: the octets of an AES-256-CTR
-// keystream, in order. It is deterministic from its seed, the same on every
-// tier, so that a simulation can replay it; a real program seeds it from
-// crypto/rand. It belongs to one goroutine. It does not allocate but in
-// NewIVSource and Reseed.
+// IVSource makes initialisation vectors, and knows those that it made when it sees
+// them again. Its other random octets ([IVSource.Fill]) are an AES-256-CTR keystream.
+// It is deterministic from its seeds, the same on every tier, so that a simulation can
+// replay it; a real program seeds it from crypto/rand. It belongs to one goroutine,
+// and allocates only in NewIVSource, in Reseed, and once in 2^31 IVs.
 //
 // Why the IVs are good enough. AES-GCM loses both secrecy and authenticity
 // when one IV is used twice under one key, and the two ends of a STREAM
 // connection seal under the same key without being able to agree on ranges. The
 // data field must also look random to a connector (IL-RFC 0029, "Encryption"),
-// which rules out a counter on the wire. So an IV must be random-looking and
-// unique among those of both ends. 96 bits of a keystream under a key of 256
-// secret random bits cannot be told from random, so the bound is that of random
-// IVs: with q packets under a key, of both ends and replies included, two are
-// equal with a chance below q²/2^97. A connection that stays within the 2^32
-// that NIST SP 800-38D allows for random IVs stays below 2^-33.
+// which rules out a counter on the wire. So an IV is the number of a seed, 42 bits drawn
+// with it, which end seals, and a counter (see mark), in all 96 bits, mixed by
+// a permutation with secret keys that stay as long as the source, and masked
+// with 96 secret random bits. That no two of one source are equal follows from the
+// numbers, for 2^22 seeds and after them but for a chance of 2^-42 for each. Those of two
+// sources, whatever the other one is, are equal with a chance of 2^-96 for each pair, because the
+// mask is random. So with q packets under a key, half of each end, the chance of a
+// repetition is below q²/2^98; within the 2^32 that NIST SP 800-38D allows for random IVs it
+// stays below 2^-34.
 //
-// An IV is public, so unlike a key it need not stay secret once used: all that
-// matters is that the same keystream is never given twice. Two sources must
-// never share a seed; an IVSource must not be copied; and as a virtual machine
-// resumed twice from one snapshot would repeat what it had buffered, the buffer
-// is small, used octets are wiped, and the owner reseeds every ReseedOctets and
-// about once a second when active.
+// Why they are recognised. One key for both directions means that what an end
+// has sealed is authentic when a connector sends it back: a reply of ours could
+// pass for the answer to our packet of the same sequence, and a packet of ours for the peer's.
+// [IVSource.Issued] tells: it undoes the permutation and compares the 42 random bits.
+// A stranger's IV passes for ours with a chance below 2^-42.
+//
+// An IV is public, so unlike a key it need not stay secret once used, and the
+// permutation hides counters, not secrets: all that matters is that no IV is given
+// twice. Two sources must never share a seed; an IVSource must not be copied; and as a
+// virtual machine resumed twice from one snapshot would repeat itself, the owner
+// reseeds about once a second when active, and before anything else after a pause.
 type IVSource struct {
 	stream cipher.Stream
 	used   int // octets of buf given and wiped
 	spent  int
+	next   mark
+	ivs    permutation
+	seeds  seedRing
 	buf    [ivBuffer]byte
 }
 
@@ -52,19 +59,28 @@ type IVSource struct {
 // block (16 octets). The seed is borrowed until return, and the caller wipes it.
 func NewIVSource(seed *[SeedLen]byte) *IVSource {
 	s := new(IVSource)
-	s.Reseed(seed)
+	s.start(seed)
+	s.ivs.draw(s)
+	s.begin()
+	s.spent = 0
 	return s
 }
 
 // Reseed replaces key and counter, and wipes what was left of the old
-// keystream. Spent starts from zero.
+// keystream. Spent starts from zero. IVs given before are still known.
 func (s *IVSource) Reseed(seed *[SeedLen]byte) {
+	s.start(seed)
+	s.begin()
+	s.spent = 0
+}
+
+// start begins a keystream.
+func (s *IVSource) start(seed *[SeedLen]byte) {
 	block, err := aes.NewCipher(seed[:32])
 	if err != nil {
 		panic("aesni: " + err.Error()) // 32 octets are a key
 	}
 	s.stream = cipher.NewCTR(block, seed[32:])
-	s.spent = 0
 	clear(s.buf[:])
 	s.used = len(s.buf)
 }
@@ -72,18 +88,26 @@ func (s *IVSource) Reseed(seed *[SeedLen]byte) {
 // Spent returns how many octets were given since the seed.
 func (s *IVSource) Spent() int { return s.spent }
 
-// Next sets iv to the next 12 octets.
-func (s *IVSource) Next(iv *[12]byte) {
-	if s.used > len(s.buf)-len(iv) {
-		s.Fill(iv[:])
-		return
+// Next sets iv to one that was never given. Of the two ends of a connection, 0 and 1,
+// end is the one that seals: one source may serve both, and tell them apart.
+func (s *IVSource) Next(iv *[12]byte, end uint32) {
+	if s.next.low >= marks {
+		s.begin()
 	}
-	from := s.buf[s.used:][:len(iv)]
-	binary.NativeEndian.PutUint64(iv[:], binary.NativeEndian.Uint64(from))
-	binary.NativeEndian.PutUint32(iv[8:], binary.NativeEndian.Uint32(from[8:]))
-	clear(from)
-	s.used += len(iv)
+	m := s.next
+	m.low |= end << 31
+	s.next.low++
 	s.spent += len(iv)
+	s.ivs.hide(&m)
+	binary.LittleEndian.PutUint64(iv[:], m.high)
+	binary.LittleEndian.PutUint32(iv[8:], m.low)
+}
+
+// Issued says whether iv is one that Next gave to that end.
+func (s *IVSource) Issued(iv *[12]byte, end uint32) bool {
+	m := mark{binary.LittleEndian.Uint64(iv[:]), binary.LittleEndian.Uint32(iv[8:])}
+	s.ivs.show(&m)
+	return m.low>>31 == end && s.seeds.has(m.high)
 }
 
 // Fill sets p to the next len(p) octets: nonces and random conditions.

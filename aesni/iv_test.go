@@ -21,33 +21,25 @@ func keystream(t *testing.T, seed *[SeedLen]byte, n int) []byte {
 	return out
 }
 
-func TestIVSourceIsTheAESCTRKeystream(t *testing.T) {
-	want := keystream(t, ivSeed(1), 5*ivBuffer)
+// begun is how many octets of its keystream a source takes for itself at first.
+const begun = 60 + 8
+
+func TestFillIsTheAESCTRKeystream(t *testing.T) {
+	want := keystream(t, ivSeed(1), begun+5*ivBuffer)[begun:]
 	s := NewIVSource(ivSeed(1))
 	var iv [12]byte
-	at := 0
-	for at+12 <= len(want) {
-		s.Next(&iv)
-		if !bytes.Equal(iv[:], want[at:at+12]) {
-			t.Fatalf("at octet %d: %x, want %x", at, iv, want[at:at+12])
-		}
-		at += 12
-		if s.Spent() != at {
-			t.Fatalf("spent %d, gave %d", s.Spent(), at)
-		}
-	}
-
-	// IVs and any lengths of Fill draw from the same stream, in order.
-	s = NewIVSource(ivSeed(1))
-	at = 0
-	for n := 0; at+n+12 <= len(want); n += 37 {
+	at, ivs := 0, 0
+	for n := 0; at+n <= len(want); n += 37 {
 		p := make([]byte, n)
 		s.Fill(p)
-		s.Next(&iv)
-		if !bytes.Equal(p, want[at:at+n]) || !bytes.Equal(iv[:], want[at+n:at+n+12]) {
-			t.Fatalf("Fill of %d and Next at octet %d leave the stream", n, at)
+		s.Next(&iv, 0) // an IV takes nothing from it
+		if !bytes.Equal(p, want[at:at+n]) {
+			t.Fatalf("Fill of %d at octet %d leaves the stream", n, at)
 		}
-		at += n + 12
+		at, ivs = at+n, ivs+1
+		if s.Spent() != at+12*ivs {
+			t.Fatalf("spent %d on %d octets and %d IVs", s.Spent(), at, ivs)
+		}
 	}
 	whole := make([]byte, len(want))
 	NewIVSource(ivSeed(1)).Fill(whole)
@@ -63,7 +55,7 @@ func TestIVSourceCounterCarries(t *testing.T) {
 	}
 	got := make([]byte, 100)
 	NewIVSource(&seed).Fill(got)
-	if !bytes.Equal(got, keystream(t, &seed, 100)) {
+	if !bytes.Equal(got, keystream(t, &seed, begun+100)[begun:]) {
 		t.Error("the counter does not wrap as AES-CTR does")
 	}
 }
@@ -75,21 +67,20 @@ func TestIVSourceReseedForgetsTheOldKeystream(t *testing.T) {
 	if s.Spent() != 0 {
 		t.Errorf("spent %d right after the seed", s.Spent())
 	}
-	if !allZero(s.buf[:]) {
-		t.Error("octets of the old keystream are left")
+	if !allZero(s.buf[:s.used]) {
+		t.Error("octets of the new keystream that were used are left")
 	}
 	got := make([]byte, 3*ivBuffer)
 	s.Fill(got)
-	if !bytes.Equal(got, keystream(t, ivSeed(2), len(got))) {
+	if !bytes.Equal(got, keystream(t, ivSeed(2), 8+len(got))[8:]) {
 		t.Error("not the new seed's keystream")
 	}
 }
 
 func TestIVSourceWipesWhatItGave(t *testing.T) {
 	s := NewIVSource(ivSeed(1))
-	var iv [12]byte
 	for range 1000 {
-		s.Next(&iv)
+		s.Fill(make([]byte, 13))
 		if !allZero(s.buf[:s.used]) {
 			t.Fatal("a used octet is left in the buffer")
 		}
@@ -109,13 +100,128 @@ func TestIVSourceNeverRepeatsWithinAMillion(t *testing.T) {
 	seen := make(map[[12]byte]struct{}, n)
 	var iv [12]byte
 	for i := range n {
-		if i == n/2 {
-			s.Reseed(ivSeed(4)) // another seed may not repeat the first one's either
+		if i%(n/10) == n/20 {
+			s.Reseed(ivSeed(byte(i % (n / 5) / (n / 10)))) // each of two seeds five times
 		}
-		s.Next(&iv)
+		s.Next(&iv, uint32(i&1))
 		if _, repeated := seen[iv]; repeated {
 			t.Fatalf("IV %d was given before", i)
 		}
 		seen[iv] = struct{}{}
+	}
+}
+
+func TestIVSourceKnowsItsOwn(t *testing.T) {
+	s, other := NewIVSource(ivSeed(1)), NewIVSource(ivSeed(2))
+	var given [][12]byte
+	for i := range 3000 {
+		if i%100 == 99 {
+			s.Reseed(ivSeed(byte(i))) // what was given before is known still
+		}
+		var iv [12]byte
+		s.Next(&iv, uint32(i&1))
+		given = append(given, iv)
+	}
+	for i, iv := range given {
+		if end := uint32(i & 1); !s.Issued(&iv, end) || s.Issued(&iv, end^1) {
+			t.Fatalf("IV %d, of end %d: known as %v, as the other's %v", i, end, s.Issued(&iv, end), s.Issued(&iv, end^1))
+		}
+		if other.Issued(&iv, 0) || other.Issued(&iv, 1) {
+			t.Fatalf("IV %d is known to another source", i)
+		}
+		for bit := range 64 { // of the last 32 the most lead to other counters of the same seed
+			iv[bit/8] ^= 1 << (bit % 8)
+			if s.Issued(&iv, 0) || s.Issued(&iv, 1) {
+				t.Fatalf("IV %d is known with bit %d changed", i, bit)
+			}
+			iv[bit/8] ^= 1 << (bit % 8)
+		}
+	}
+	random := make([]byte, 12*100_000)
+	other.Fill(random)
+	for ; len(random) > 0; random = random[12:] {
+		if s.Issued((*[12]byte)(random), 0) || s.Issued((*[12]byte)(random), 1) {
+			t.Fatalf("%x is nobody's", random[:12])
+		}
+	}
+}
+
+func TestIVSourceGoesOnPastTheMarksOfASeed(t *testing.T) {
+	s := NewIVSource(ivSeed(1))
+	var before, last, first [12]byte
+	s.Next(&before, 1)
+	s.next.low = marks - 1
+	s.Next(&last, 1)
+	s.Next(&first, 1)
+	if before == first || s.seeds.count != 2 || s.next.low != 1 {
+		t.Errorf("after 2^31 IVs: %x, the first was %x; %d seeds, counter %d", first, before, s.seeds.count, s.next.low)
+	}
+	for _, iv := range [][12]byte{before, last, first} {
+		if !s.Issued(&iv, 1) {
+			t.Errorf("%x is not known", iv)
+		}
+	}
+}
+
+func TestSeedsAreForgottenOldestFirst(t *testing.T) {
+	var r seedRing
+	first := r.add(1 << 63)
+	second := r.add(1 << 63)
+	if first == second || !r.has(first) || !r.has(second) {
+		t.Fatalf("%x, %x: %v, %v", first, second, r.has(first), r.has(second))
+	}
+	for range maxSeeds - 2 {
+		r.add(1 << 62)
+	}
+	chunks := len(r.chunks)
+	if !r.has(first) || !r.has(second) {
+		t.Error("forgotten while there was room")
+	}
+	r.add(1 << 61)
+	if r.has(first) || !r.has(second) || len(r.chunks) != chunks {
+		t.Errorf("past the room: the first known %v, the second %v; %d chunks after %d", r.has(first), r.has(second), len(r.chunks), chunks)
+	}
+}
+
+func TestPermutationIsUndone(t *testing.T) {
+	s := NewIVSource(ivSeed(1))
+	for i := range uint64(10_000) {
+		m := mark{i * 0x9e3779b97f4a7c15, uint32(i)}
+		n := m
+		s.ivs.hide(&n)
+		if hidden := n; n == m {
+			t.Fatalf("%x is not hidden", hidden)
+		}
+		if s.ivs.show(&n); n != m {
+			t.Fatalf("%x became %x", m, n)
+		}
+	}
+}
+
+// A counter must not show: each bit of an IV is set in half of them, and changes in
+// half of the steps from one to the next.
+func TestIVsLookRandom(t *testing.T) {
+	const n = 1 << 16
+	for seed := range byte(20) {
+		s := NewIVSource(ivSeed(seed))
+		var set, turned [96]int
+		var last, iv [12]byte
+		for range n {
+			s.Next(&iv, 0)
+			for bit := range 96 {
+				set[bit] += int(iv[bit/8] >> (bit % 8) & 1)
+				turned[bit] += int((iv[bit/8] ^ last[bit/8]) >> (bit % 8) & 1)
+			}
+			last = iv
+		}
+		const far = 6 * 128 // six standard deviations
+		for bit := range 96 {
+			if d := set[bit] - n/2; d < -far || d > far {
+				t.Errorf("seed %d: bit %d is set in %d of %d", seed, bit, set[bit], n)
+			}
+			if d := turned[bit] - n/2; d < -far || d > far {
+				t.Errorf("seed %d: bit %d changes in %d of %d", seed, bit, turned[bit], n)
+			}
+		}
 	}
 }

@@ -296,6 +296,7 @@ func (sum *Stats) add(s stream.Stats) {
 	sum.ReleasedPackets += s.ReleasedPackets
 	sum.SentPackets += s.SentPackets
 	sum.Forged += s.Forged
+	sum.Reflected += s.Reflected
 	sum.Throttled += s.Throttled
 	sum.Replayed += s.Replayed
 	sum.Expired += s.Expired

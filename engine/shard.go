@@ -42,6 +42,7 @@ type shard struct {
 	running   *call           // that Wake is in
 	inHandler bool
 	stopped   bool
+	seededAt  stream.Instant // see reseed
 	inbox     inbox
 	live      atomic.Int64 // connections
 	// unaccepted is how many octets wait in streams that have ended before anybody
@@ -115,6 +116,7 @@ func (s *shard) Packets(l *transport.Link, in []transport.Packet) {
 		return
 	}
 	defer s.guard()
+	s.reseed()
 	entries := slices.Grow(s.entries[:0], len(in))[:len(in)]
 	for i := range in {
 		q, e := &in[i], &entries[i]
@@ -155,6 +157,7 @@ func (s *shard) Wake() {
 		return
 	}
 	defer s.guard()
+	s.reseed()
 	calls, crossed, delivered := s.inbox.take()
 	for i := range crossed {
 		s.takeCrossing(&crossed[i])
@@ -188,6 +191,7 @@ func (s *shard) Wake() {
 // settle tells what happened, sends what can be sent, and asks to be woken when
 // the machine wants to be.
 func (s *shard) settle(p *port) {
+	s.reseed()
 	if p != nil {
 		s.transmit(p)
 	}
@@ -211,11 +215,24 @@ func (s *shard) settle(p *port) {
 	if at, ok := s.m.NextTimeout(); ok {
 		s.loop.WakeAt(int64(at))
 	}
-	if s.m.SeedSpent() >= 1<<20 {
-		var seed [48]byte
-		_, _ = rand.Read(seed[:])
-		s.m.Reseed(&seed)
+}
+
+// seedFor is how long a seed of the generator of IVs is good for, in nanoseconds.
+const seedFor = 1e9
+
+// reseed gives the machine a new seed if it has used the last one for long. It comes
+// before anything is sealed: a process that was resumed from a snapshot finds that time
+// has passed.
+func (s *shard) reseed() {
+	now := s.now()
+	if elapsed := now - s.seededAt; s.m.SeedSpent() == 0 || elapsed >= 0 && elapsed < seedFor {
+		return
 	}
+	var seed [48]byte
+	_, _ = rand.Read(seed[:]) // never fails
+	s.m.Reseed(&seed)
+	clear(seed[:])
+	s.seededAt = now
 }
 
 // transmit sends what a link's window and output allow, and says whether that

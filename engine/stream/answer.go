@@ -92,6 +92,10 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op, out Output) {
 	if op.OK && !c.flags.has(flagClosed) {
 		p, err := frame.Parse(op.Text)
 		authentic = err == nil && (p.Sequence == s.sequence || m.plant.anySequence()) && p.PacketType != ilp.TypePrepare
+		if authentic && m.ownReply(c, op) {
+			m.stats.Reflected++
+			authentic = false
+		}
 		packet = p
 	}
 	if authentic {

@@ -307,6 +307,7 @@ func (m *Machine) openInto(op *aesni.Op, envelope []byte) {
 	from, to := len(w.text), len(w.text)+len(envelope)-frame.Overhead
 	w.text = w.text[:to]
 	op.Data, op.Text = envelope, w.text[from:to:to]
+	op.IV = [12]byte(envelope) // for ownPacket and ownReply, which come when Data is gone
 }
 
 // lookUpNewcomer authenticates a token that is not in the table and derives
@@ -453,7 +454,7 @@ func (m *Machine) sealReply(i uint32, c *conn, text, region []byte) {
 	op := &w.seal[w.seals]
 	w.seals++
 	op.Key, op.Text, op.Data = m.keyOf(i, c), text, region
-	m.ivs.Next(&op.IV)
+	m.ivs.Next(&op.IV, c.end())
 	m.plant.iv(&op.IV)
 }
 

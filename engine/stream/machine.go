@@ -102,6 +102,7 @@ type Stats struct {
 	ReleasedPackets    uint64              // packets that brought Released
 	SentPackets        uint64              // packets that carried Sent
 	Forged             uint64              // prepares that did not authenticate, or whose token did not
+	Reflected          uint64              // prepares and replies of our own that came back as the peer's
 	Throttled          uint64              // prepares for no connection, unseen: Config.MaxForged
 	Replayed           uint64              // prepares whose sequence was seen, or is too old to tell
 	Expired            uint64              // prepares too late when they arrived, or for their fulfill to leave
@@ -176,8 +177,11 @@ func New(cfg Config) *Machine {
 	return m
 }
 
-// Reseed replaces the seed of the generator of IVs. Its owner calls it at least
-// once for every 1 MiB that SeedSpent tells, with 48 octets from a secure source.
+// Reseed replaces the seed of the generator of IVs, with 48 octets from a secure source.
+// Its owner calls it about once a second while SeedSpent grows, and before anything else
+// after a pause, so that a machine that is resumed twice from one snapshot does not
+// repeat itself. What was sealed before is known still when a connector sends it back,
+// for the last 2^22 seeds.
 func (m *Machine) Reseed(seed *[48]byte) { m.ivs.Reseed(seed) }
 
 // SeedSpent is how many octets were drawn since the last seed.

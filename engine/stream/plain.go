@@ -50,6 +50,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 		int64(m.now) >= expiryNs(w.packet)-m.cfg.FulfillMargin,
 		o.Padding,
 		!m.roomFor(e.Link, maxReplyText+replyOverhead, out),
+		m.ownPacket(c, op),
 		!c.replay.acceptNear(p.Sequence):
 		return false
 	}
@@ -176,7 +177,8 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Outpu
 	op := &w.seal[w.seals]
 	w.seals++
 	op.Key, op.Text, op.Data = m.keyOf(i, c), b[from:len(b):len(b)], data
-	m.ivs.Next(&op.IV)
+	m.ivs.Next(&op.IV, c.end())
+	c.flags |= flagSpoke
 	m.enterFlight(id, slot, c, l)
 	m.countSequence(i, c)
 	if c.nextSequence >= maxSequence-1 || c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
@@ -203,7 +205,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	k := s.stream
 	rec := m.streams.At(k)
 	if !p.Parse(op.Text) || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != uint64(rec.id) ||
-		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax {
+		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax || m.ownReply(c, op) {
 		return false
 	}
 	m.plainPackets++

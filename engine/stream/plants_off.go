@@ -35,4 +35,5 @@ func (*plant) asleep() bool                                      { return false 
 func (*plant) timer(at, _ Instant) Instant                       { return at }
 func (*plant) hasty() bool                                       { return false }
 func (*plant) untried() bool                                     { return false }
+func (*plant) ownTaken() bool                                    { return false }
 func (*plant) forgotten(*Machine, uint32, *slot) bool            { return false }

@@ -41,7 +41,9 @@ type peer struct {
 	side     int  // its end of the socket
 	upstream bool // on the senders' side
 	port     *port
-	in, out  sum // money it owes us, money we owe it
+	in, out  sum       // money it owes us, money we owe it
+	names    [4][]byte // to which prepares went to it, the last ones
+	named    int
 }
 
 // pending is a prepare that was passed on.
@@ -240,6 +242,14 @@ func (k *connector) forward(from, to int, m *message, p *ilp.Prepare, amount, ou
 		c.peer = to
 		w.schedule(w.now+between(f.r, 1, 5e9), evEmit, int32(k.id), 0, c)
 	}
+	if f.on != 0 && !f.healed {
+		if q := &k.peers[from]; m.packet != nil && q.named > 0 && f.hits(Reflect) {
+			k.reflect(m, p, &e, q.names[f.r.IntN(min(q.named, len(q.names)))])
+		}
+		q := &k.peers[to]
+		q.names[q.named%len(q.names)] = append(q.names[q.named%len(q.names)][:0], p.Destination()...)
+		q.named++
+	}
 	m.request = k.keep(&e)
 	if delay > 0 {
 		m.peer = to
@@ -247,6 +257,21 @@ func (k *connector) forward(from, to int, m *message, p *ilp.Prepare, amount, ou
 		return
 	}
 	k.send(to, m)
+}
+
+// reflect sends a copy of a prepare back, to a name that its sender goes by.
+func (k *connector) reflect(m *message, p *ilp.Prepare, e *pending, name []byte) {
+	w := k.w
+	b, err := ilp.AppendPrepare(nil, &ilp.PrepareFields{
+		Amount: ilp.Amount(e.in), Expiry: ilp.MakeTimestamp(e.expiresMs), Condition: e.condition, Destination: name, Data: p.Data(),
+	})
+	if err != nil {
+		return // it was altered before
+	}
+	c := w.clone(m)
+	c.buf = append(c.buf[:0], b...)
+	c.request, c.peer = k.keep(&pending{from: -1, to: e.from, out: e.in, expiresMs: e.expiresMs, condition: e.condition}), e.from
+	w.schedule(w.now+between(w.faults.r, 1, 5e9), evEmit, int32(k.id), 0, c)
 }
 
 // keep remembers a prepare that is passed on and gives it its request id.

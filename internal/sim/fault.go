@@ -66,6 +66,8 @@ const (
 	Torn           // the power fails in the midst of a write
 	NewAddress     // a client's address changes
 	FalseAddress   // a client is told an address that is not its own
+
+	Reflect // a connector sends a prepare back to where it came from, as if it were the peer's
 	faultCount
 )
 
@@ -75,7 +77,7 @@ var faultNames = [faultCount]string{
 	"reject-fulfilled", "fail-link", "R00", "R01", "R02", "F02", "F08", "F08-numbers", "F99", "T00", "T01", "T02", "T03", "T04", "T05", "other-code",
 	"rate-step", "rate-drift", "liquidity", "max-packet", "expiry-cut", "expiry-far", "clock-jump", "slow-decide", "decline",
 	"slow-commit", "no-room", "late-notice", "trickle", "reconnect-storm", "crash", "sync-fails", "write-lost", "torn", "new-address",
-	"false-address",
+	"false-address", "reflect",
 }
 
 // String is the fault's name.
@@ -103,7 +105,7 @@ func (s Faults) String() string {
 
 // hostile are the faults that no honest connector has, however bad its links.
 const hostile Faults = 1<<CorruptData | 1<<CorruptCondition | 1<<CorruptAmount | 1<<CorruptAddress | 1<<Garble | 1<<StripReply | 1<<ReplaceReply |
-	1<<SwapReply | 1<<RetypeReply | 1<<WrongPreimage | 1<<RejectFulfilled | 1<<ExpiryFar | 1<<Replay | 1<<AnswerTwice | 1<<FalseAddress
+	1<<SwapReply | 1<<RetypeReply | 1<<WrongPreimage | 1<<RejectFulfilled | 1<<ExpiryFar | 1<<Replay | 1<<AnswerTwice | 1<<FalseAddress | 1<<Reflect
 
 // swarm is what one seed turns on, and how strong.
 type swarm struct {
@@ -122,11 +124,11 @@ func newSwarm(seed uint64, mask Faults, count *[faultCount]uint64) *swarm {
 	s := &swarm{r: fork(seed, "faults"), count: count}
 	choice := fork(seed, "swarm")
 	chance := []int{0, 5, 15, 30, 60}[choice.IntN(5)]
-	single := Fault(choice.IntN(int(faultCount)))
+	single := Fault(choice.IntN(int(dealt)))
 	budget := logUniform(choice, 80_000, 800_000)
 	var shares [faultCount]uint64
 	var total uint64
-	for f := range faultCount {
+	for f := range dealt {
 		on := choice.IntN(100) < chance
 		shares[f] = logUniform(choice, 1000, 300_000)
 		if chance == 0 {
@@ -137,6 +139,12 @@ func newSwarm(seed uint64, mask Faults, count *[faultCount]uint64) *swarm {
 			if !byItself.Has(f) {
 				total += shares[f]
 			}
+		}
+	}
+	for f := dealt; f < faultCount; f++ {
+		own := fork(seed, f.String())
+		if shares[f] = logUniform(own, 1000, 300_000); own.IntN(100) < max(chance, 2) {
+			s.on |= 1 << f
 		}
 	}
 	for f := range faultCount {
@@ -158,7 +166,11 @@ const rare Faults = 1<<SlowDecide | 1<<Decline | 1<<SlowCommit | 1<<LateNotice |
 
 // byItself are the faults that come with time, or whose chances are rare.
 const byItself Faults = 1<<Cut | 1<<BlackHole | 1<<RateStep | 1<<RateDrift | 1<<Liquidity | 1<<MaxPacket | 1<<ClockJump | 1<<SlowDecide | 1<<Decline |
-	1<<SlowCommit | 1<<LateNotice | 1<<FalseAddress
+	1<<SlowCommit | 1<<LateNotice | 1<<FalseAddress | 1<<Reflect
+
+// dealt is how many faults are drawn together. Each later one is drawn by itself, so that a
+// seed that found something is the same world still without it.
+const dealt = Reflect
 
 // hits says whether a fault happens at this chance, and counts it.
 func (s *swarm) hits(f Fault) bool {

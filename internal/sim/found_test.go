@@ -40,12 +40,13 @@ var found = map[uint64]string{
 	9514715: "what a stream that is over had of a packet in doubt was taken for another's, and money went out twice",
 	9525213: "a packet of which less had arrived brought a stream that is over what was not known to have arrived",
 	9529577: "so did a packet in the place of which others would have done",
+	9558289: "a connector answered a packet with its sender's own reply to the peer's, and octets that never arrived were taken for delivered",
 	9125577: "no bug: with other vectors a stream was opened under another handle, and the tape spoke of the first",
 }
 
 func TestSeedsThatOnceFoundABug(t *testing.T) {
 	for seed, what := range found {
-		r := Run(Config{Seed: seed, Faults: AllFaults})
+		r := Run(Config{Seed: seed, Faults: 1<<dealt - 1})
 		if r.Violation != nil {
 			t.Errorf("seed %d (%s): %v", seed, what, r.Violation)
 		}

@@ -78,8 +78,11 @@ func (o *oracle) answerWritten(n *node, m *message) {
 	}
 	f := in.packet.flow
 	n.touch(f)
+	if len(data) > 0 && f.dest != n {
+		o.violate("C2", "node %d takes sequence %d of connection %d for its peer's, and wrote it itself", n.id, in.packet.sequence, f.c.id)
+	}
 	if len(data) > 0 {
-		o.replyWritten(f, in, m, data)
+		o.replyWritten(n, f, in, m, data)
 	}
 	if m.kind == stream.Fulfill {
 		o.fulfillWritten(n, f, in, fulfillment)
@@ -87,13 +90,13 @@ func (o *oracle) answerWritten(n *node, m *message) {
 }
 
 // replyWritten checks the encrypted data of an answer.
-func (o *oracle) replyWritten(f *flow, in *inbound, m *message, data []byte) {
+func (o *oracle) replyWritten(n *node, f *flow, in *inbound, m *message, data []byte) {
 	text, ok := o.open(f.c, data)
 	if !ok {
 		o.violate("C3", "connection %d: a reply does not decrypt", f.c.id)
 		return
 	}
-	o.freshIV(f.c, data)
+	o.freshIV(f.c, data, sealer{f.other().dir, n.boots})
 	v, err := frame.Parse(text)
 	want := ilp.TypeReject
 	if m.kind == stream.Fulfill {
@@ -268,8 +271,8 @@ func (o *oracle) answerArrives(n *node, m *message) {
 	text := m.text
 	if !m.clean {
 		text = nil
-		if data := answerData(m); len(data) > 0 {
-			text, _ = o.open(f.c, data)
+		if data := answerData(m); len(data) >= frame.Overhead && f.c.ivs[[12]byte(data)] != (sealer{f.dir, n.boots}) {
+			text, _ = o.open(f.c, data) // and it is not the sender's own, sent back
 		}
 	}
 	trusted := false

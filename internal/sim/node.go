@@ -119,6 +119,10 @@ func (n *node) arrive(at *port, batch []*message) {
 		}
 		return
 	}
+	batch = n.withoutPast(batch)
+	if len(batch) == 0 {
+		return
+	}
 	n.in = n.in[:0]
 	var odd *message // alone in its vector, so that its effect can be seen
 	for _, m := range batch {
@@ -155,6 +159,20 @@ func (n *node) arrive(at *port, batch []*message) {
 	for _, m := range batch {
 		w.free(m)
 	}
+}
+
+// withoutPast loses what a connector has sent back to a process that has started anew
+// since it wrote it: it cannot know its own.
+func (n *node) withoutPast(batch []*message) []*message {
+	kept := batch[:0]
+	for _, m := range batch {
+		if p := m.packet; m.kind == stream.Prepare && p != nil && p.flow.origin == n && p.sentBy != n.boots {
+			n.w.free(m)
+			continue
+		}
+		kept = append(kept, m)
+	}
+	return kept
 }
 
 // prepareArrives notes a prepare as the machine gets it.

@@ -37,7 +37,7 @@ type oconn struct {
 	orphaned  bool     // the client's process has ended
 	name      [16]byte // Credit.ConnID
 	aead      cipher.AEAD
-	ivs       map[[12]byte]struct{}
+	ivs       map[[12]byte]sealer
 	ports     [2]*port // the client's, the server's
 	flows     [2]*flow // from the client, from the server
 }
@@ -155,7 +155,7 @@ func (o *oracle) connect(from, to *port, secret [32]byte, destination, local []b
 		panic(err)
 	}
 	client, server := from.n, to.n
-	c := &oconn{id: len(o.conns), ports: [2]*port{from, to}, aead: aead, name: [16]byte(deriveKey(secret[:], "millrace_connection_id")), ivs: map[[12]byte]struct{}{}}
+	c := &oconn{id: len(o.conns), ports: [2]*port{from, to}, aead: aead, name: [16]byte(deriveKey(secret[:], "millrace_connection_id")), ivs: map[[12]byte]sealer{}}
 	for dir := range c.flows {
 		c.flows[dir] = &flow{c: c, dir: dir, sequences: map[uint64]uint8{}, window: assumedConnWindow}
 	}
@@ -187,13 +187,19 @@ func (o *oracle) open(c *oconn, data []byte) ([]byte, bool) {
 	return text, true
 }
 
+// sealer is who sealed something: the end where a direction begins, in one life of its process.
+type sealer struct {
+	dir   int
+	boots uint32
+}
+
 // freshIV checks that no IV serves twice under one key.
-func (o *oracle) freshIV(c *oconn, data []byte) {
+func (o *oracle) freshIV(c *oconn, data []byte, by sealer) {
 	iv := [12]byte(data[:12])
 	if _, seen := c.ivs[iv]; seen {
 		o.w.violate("C1", "connection %d: an IV is used twice", c.id)
 	}
-	c.ivs[iv] = struct{}{}
+	c.ivs[iv] = by
 }
 
 func (f *flow) stream(id uint64) *ostream {
@@ -231,7 +237,7 @@ func (o *oracle) prepareWritten(n *node, m *message) {
 		o.w.violate("C3", "connection %d: a prepare does not decrypt", f.c.id)
 		return
 	}
-	o.freshIV(f.c, p.Data())
+	o.freshIV(f.c, p.Data(), sealer{f.dir, n.boots})
 	v, err := frame.Parse(text)
 	if err != nil || v.PacketType != ilp.TypePrepare {
 		o.w.violate("C3", "connection %d: a prepare's STREAM packet is not one: %v", f.c.id, err)

@@ -43,6 +43,7 @@ var caughtBy = map[stream.Bug]string{
 	stream.LostIsFailed:   "M1",
 	stream.UntriedAddress: "C5",
 	stream.SameRequests:   "M1",
+	stream.OwnTaken:       "C2",
 }
 
 // TestEveryPlantedBugIsCaught searches seeds that nobody chose until the check
