@@ -17,7 +17,7 @@ type doubt struct {
 	arrived bool      // to streams that count
 	brought Amount    // to them, if so
 	cut     bool      // no more counts as sent than brought is of size
-	quiet   []portion // of silent streams: what has arrived
+	apart   []portion // of silent streams, and of a group that is decided by its streams: what has arrived
 }
 
 // portion is an amount, in our units, of one stream.
@@ -270,9 +270,8 @@ func together(groups []doubtGroup, packets []*doubt) (all doubtGroup) {
 	return all
 }
 
-// silentStream is a silent stream, and the packets in doubt that pay it and may have
-// arrived.
-type silentStream struct {
+// doubtStream is a stream, and the packets in doubt that pay it and may have arrived.
+type doubtStream struct {
 	stream  uint32
 	packets []*doubt
 	amounts []Amount // of each for the stream
@@ -280,20 +279,20 @@ type silentStream struct {
 	minima  []Amount // and the least
 }
 
-// silentStreams is those that packets in doubt pay. of says of which packets.
-func (m *Machine) silentStreams(all []*doubt, of func(*doubt) bool) (streams []silentStream) {
-	for _, d := range all {
-		if !of(d) {
-			continue
-		}
+// doubtStreams is the streams that packets in doubt pay. of says of which packets, and
+// which of their streams.
+func (m *Machine) doubtStreams(packets []*doubt, of func(d *doubt, stream uint32) bool) (streams []doubtStream) {
+	at := map[uint32]int{}
+	for _, d := range packets {
 		s := m.slots.At(d.slot)
 		m.eachPart(s, func(k uint32, amount Amount) {
-			if m.counts(k, true) {
+			if !of(d, k) {
 				return
 			}
-			n := slices.IndexFunc(streams, func(x silentStream) bool { return x.stream == k })
-			if n < 0 {
-				n, streams = len(streams), append(streams, silentStream{stream: k})
+			n, ok := at[k]
+			if !ok {
+				n = len(streams)
+				at[k], streams = n, append(streams, doubtStream{stream: k})
 			}
 			x := &streams[n]
 			x.packets, x.amounts = append(x.packets, d), append(x.amounts, amount)
@@ -301,6 +300,11 @@ func (m *Machine) silentStreams(all []*doubt, of func(*doubt) bool) (streams []s
 		})
 	}
 	return streams
+}
+
+// silentStreams is those of them that are silent.
+func (m *Machine) silentStreams(all []*doubt, of func(*doubt) bool) []doubtStream {
+	return m.doubtStreams(all, func(d *doubt, k uint32) bool { return !m.counts(k, true) && of(d) })
 }
 
 // odds is the most that a stream is ahead or behind because the receiver divides what

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/millrace-ilp/millrace/codec/frame"
@@ -264,4 +265,72 @@ func TestWhatAFulfillAfterTheEndBroughtIsNotTakenForOthers(t *testing.T) {
 	}
 	p.run(20 * second)
 	p.check(300)
+}
+
+// TestPacketsOfOneSizeThatPayOtherStreams: three packets of one size are in doubt, one for
+// the first stream, one for the second, one for both. Whichever of them have arrived, each stream
+// pays just what it may.
+func TestPacketsOfOneSizeThatPayOtherStreams(t *testing.T) {
+	for arrived := range 8 {
+		for _, closed := range []bool{false, true} {
+			p := newPayer(t, Options{MaxPacketAmount: 20, Expiry: 5e9}, 2)
+			p.fate = func(n int) (arrives, tells bool) { return n > 3 || arrived>>(n-1)&1 != 0, n > 3 }
+			p.pay(0, 27)
+			p.pay(1, 33)
+			p.run(second)
+			if p.n != 3 {
+				t.Fatalf("%d packets, totals %v: not what this test is about", p.n, p.totals)
+			}
+			want := [2]Amount{27, 33}
+			if closed {
+				if _, err := p.m.Write(p.now, p.streams[0], []byte{1}); err != nil { // the answer tells totals
+					t.Fatal(err)
+				}
+				p.run(second)
+				want, p.deaf = [2]Amount{p.totals[1], p.totals[3]}, true
+				if err := p.m.DestroyConn(p.now, p.conn, frame.ApplicationError, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.run(30 * second)
+			for k, s := range p.streams {
+				info, _ := p.m.StreamInfo(s)
+				if got := p.totals[info.ID]; got != want[k] || info.Sent != want[k] || info.Held != 0 {
+					t.Errorf("of three packets %03b have arrived, closed %v: stream %d has sent %d and holds %d, the receiver has %d, want %d",
+						arrived, closed, info.ID, info.Sent, info.Held, got, want[k])
+				}
+			}
+		}
+	}
+}
+
+// TestEachStreamGetsWhatItMay: payments over several streams at random, of whose packets
+// and answers many are lost. In the end each stream has paid just what it may.
+func TestEachStreamGetsWhatItMay(t *testing.T) {
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		p := newPayer(t, Options{MaxPacketAmount: []Amount{20, 100, 1000}[r.IntN(3)], Expiry: 5e9}, 2+r.IntN(3))
+		lost, unanswered := r.Float64()*0.6, r.Float64()*0.6
+		p.fate = func(int) (arrives, tells bool) {
+			arrives = r.Float64() >= lost
+			return arrives, arrives && r.Float64() >= unanswered
+		}
+		may := make([]Amount, len(p.streams))
+		for range 3 + r.IntN(14) {
+			for range 1 + r.IntN(2) {
+				k := r.IntN(len(may))
+				may[k] += Amount(1 + r.IntN(60))
+				p.pay(k, may[k])
+			}
+			p.run([]Instant{2e7, 2e7, 2e7, 2e8, second, 3 * second, 7 * second}[r.IntN(7)])
+		}
+		p.fate = func(int) (arrives, tells bool) { return true, true }
+		p.run(60 * second)
+		for k, s := range p.streams {
+			info, _ := p.m.StreamInfo(s)
+			if got := p.totals[info.ID]; got != may[k] || info.Sent != may[k] || info.Held != 0 {
+				t.Errorf("seed %d: stream %d may send %d, has sent %d and holds %d; the receiver has %d", seed, info.ID, may[k], info.Sent, info.Held, got)
+			}
+		}
+	}
 }

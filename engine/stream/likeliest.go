@@ -7,6 +7,11 @@ import "slices"
 // take too long, come near it from below; rest is what is missing then. Of equal
 // packets it takes the oldest.
 func likeliest(ahead Amount, sizes []Amount) (arrived []bool, rest Amount) {
+	return likeliestOf(1, ahead, sizes)
+}
+
+// likeliestOf is likeliest as one of n searches that take no longer together than one.
+func likeliestOf(n int, ahead Amount, sizes []Amount) (arrived []bool, rest Amount) {
 	arrived = make([]bool, len(sizes))
 	s := subset{ahead: ahead}
 	for _, size := range sizes {
@@ -20,7 +25,7 @@ func likeliest(ahead Amount, sizes []Amount) (arrived []bool, rest Amount) {
 		}
 		return 1
 	})
-	s.steps, s.score = maxSteps, ahead
+	s.steps, s.score = maxSteps/n, ahead
 	s.search(0, 0)
 	for _, k := range s.kinds {
 		for i, left := 0, k.best; left > 0; i++ {

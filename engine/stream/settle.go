@@ -46,6 +46,10 @@ func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 		return
 	}
 	arrived, rest := g.likeliest(told)
+	if (told || m.coldOf(c).unread == 0) && !m.eachMatches(c, g, arrived, told) {
+		m.decideApart(c, g, told)
+		return
+	}
 	g.exact = rest == 0
 	over := g.lead(told) // by rounding
 	for k, d := range g.packets {
@@ -66,6 +70,89 @@ func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 			// better one.
 			arrives(d, rest)
 			d.cut, rest = true, 0
+		}
+	}
+}
+
+// eachMatches says whether each stream of a group is ahead by what these packets have
+// brought it, and not only all of them together: packets of one size may pay several
+// streams, each other ones.
+func (m *Machine) eachMatches(c *conn, g *doubtGroup, arrived []bool, told bool) bool {
+	has := map[*doubt]bool{}
+	for n, d := range g.packets {
+		has[d] = arrived[n]
+	}
+	streams, odds := m.countingStreams(g, told), Amount(0)
+	if g.ahead > floorSub(g.received, g.delivered) { // some are behind: what they lack the others have
+		odds = m.odds(c)
+	}
+	for _, x := range streams {
+		ahead := m.aheadOf(x.stream)
+		brought, slack := m.reckon(x, func(n int) bool { return has[x.packets[n]] })
+		slack += odds
+		if len(streams) > 1 && (ahead > satAdd(brought, slack) || brought > satAdd(ahead, slack)) {
+			return false
+		}
+	}
+	return true
+}
+
+// decideApart decides stream by stream what has arrived of a group of which no packets
+// are what each stream is ahead by.
+func (m *Machine) decideApart(c *conn, g *doubtGroup, told bool) {
+	streams := m.countingStreams(g, told)
+	for _, x := range streams {
+		arrived, rest := likeliestOf(len(streams), m.aheadOf(x.stream), x.shares)
+		if _, slack := m.reckon(x, func(n int) bool { return arrived[n] }); rest <= slack {
+			rest = 0
+		}
+		x.take(arrived, rest, c.lastRate.num > 0)
+	}
+}
+
+// countingStreams is those that packets of a group pay and that count.
+func (m *Machine) countingStreams(g *doubtGroup, told bool) []doubtStream {
+	return m.doubtStreams(g.packets, func(_ *doubt, k uint32) bool { return m.counts(k, told) })
+}
+
+// aheadOf is by how much the total of a stream is ahead.
+func (m *Machine) aheadOf(stream uint32) Amount {
+	rec := m.streams.At(stream)
+	return floorSub(rec.remoteReceived, rec.delivered)
+}
+
+// reckon is what those packets have brought a stream if they have arrived. At other rates than
+// one the receiver may have divided each by a unit otherwise.
+func (m *Machine) reckon(x doubtStream, of func(n int) bool) (brought, slack Amount) {
+	for n, d := range x.packets {
+		if !of(n) {
+			continue
+		}
+		brought = satAdd(brought, x.shares[n])
+		if s := m.slots.At(d.slot); d.whole != s.amount {
+			m.eachPart(s, func(uint32, Amount) { slack++ })
+			slack--
+		}
+	}
+	return brought, slack
+}
+
+// take notes what has arrived of a stream: all that it has of those packets, and of one
+// more a part that delivers rest, for it is amounts that count. While no packet has borne
+// the rate out, rest may have come with the others, if it is less than that one's minimum.
+func (x *doubtStream) take(arrived []bool, rest Amount, borneOut bool) {
+	for n, d := range x.packets {
+		keep := x.amounts[n]
+		switch {
+		case arrived[n]:
+		case rest == 0 || rest >= x.shares[n] || !borneOut && rest < x.minima[n]:
+			continue
+		default:
+			keep, _ = mulDiv(keep, uint64(rest), uint64(x.shares[n]))
+			rest = 0
+		}
+		if keep > 0 {
+			d.apart = append(d.apart, portion{x.stream, keep})
 		}
 	}
 }
@@ -102,34 +189,25 @@ func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
 	came := map[uint32]Amount{} // with those that are certain, to each silent stream
 	for _, x := range m.silentStreams(all, func(d *doubt) bool { return surely[d] }) {
 		for n, d := range x.packets {
-			d.quiet = append(d.quiet, portion{x.stream, x.amounts[n]})
+			d.apart = append(d.apart, portion{x.stream, x.amounts[n]})
 			came[x.stream] = satAdd(came[x.stream], x.shares[n])
 		}
 	}
-	for _, x := range m.silentStreams(all, func(d *doubt) bool { return !surely[d] && (d.arrived || d.size == 0) }) {
+	silent := m.silentStreams(all, func(d *doubt) bool { return !surely[d] && (d.arrived || d.size == 0 || len(d.apart) > 0) })
+	for _, x := range silent {
 		rec := m.streams.At(x.stream)
 		lead := floorSub(rec.remoteReceived, satAdd(rec.delivered, came[x.stream]))
 		if !m.borneOut(c) {
 			if n, _ := certain(lead, x.minima, x.shares); n >= 0 {
-				x.packets[n].quiet = append(x.packets[n].quiet, portion{x.stream, x.amounts[n]})
+				x.packets[n].apart = append(x.packets[n].apart, portion{x.stream, x.amounts[n]})
 			}
 			continue
 		}
-		arrived, rest := likeliest(lead, x.shares)
-		for n, d := range x.packets {
-			keep := x.amounts[n]
-			switch {
-			case arrived[n]:
-			case rest <= odds || rest >= x.shares[n] || c.lastRate.num == 0:
-				continue
-			default:
-				keep, _ = mulDiv(keep, uint64(rest), uint64(x.shares[n]))
-				rest = 0 // it is amounts that count
-			}
-			if keep > 0 {
-				d.quiet = append(d.quiet, portion{x.stream, keep})
-			}
+		arrived, rest := likeliestOf(len(silent), lead, x.shares)
+		if rest <= odds || c.lastRate.num == 0 {
+			rest = 0
 		}
+		x.take(arrived, rest, true)
 	}
 }
 
@@ -149,7 +227,7 @@ func (m *Machine) settleDoubt(c *conn, d *doubt, told bool) {
 		case m.counts(stream, told) && d.arrived:
 			kept = *amount
 		default:
-			for _, q := range d.quiet {
+			for _, q := range d.apart {
 				if q.stream == stream {
 					kept = q.amount
 					brought = satAdd(brought, was.share(d.whole, q.amount))
