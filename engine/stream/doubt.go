@@ -12,7 +12,6 @@ type doubt struct {
 	whole Amount // what it would have delivered
 	size  Amount // of that to streams that count; rounded down where it pays silent ones, too
 	slack Amount // so much more the receiver may have given them
-	fits  bool   // the total of each of these is ahead by its part
 
 	arrived bool      // to streams that count
 	brought Amount    // to them, if so
@@ -28,8 +27,8 @@ type portion struct {
 
 // doubtGroup is packets in doubt that pay a stream in common, directly or by others
 // between them, of the streams that count: only their totals tell of them. Packets of one
-// size are not alike when they are of two groups. With those of another stream taken in
-// their place a total would stay ahead, and later pass for a packet that was lost.
+// size are not alike when they pay other streams (eachMatches). With those of another stream
+// taken in their place a total would stay ahead, and later pass for a packet that was lost.
 type doubtGroup struct {
 	packets []*doubt // oldest first
 
@@ -51,23 +50,16 @@ func (g *doubtGroup) lead(told bool) Amount {
 	return g.ahead
 }
 
-// likeliest says which packets of the group have arrived, and what is missing then:
-// those that fit if they are just what it is ahead by.
+// likeliest says which packets of the group have arrived, and what is missing then.
 func (g *doubtGroup) likeliest(told bool) (arrived []bool, rest Amount) {
-	if arrived, rest = g.search(told, g.sizes(true)); rest == 0 {
-		return arrived, 0
-	}
-	return g.search(told, g.sizes(false))
+	return g.search(told, g.sizes())
 }
 
-// sizes is what each packet of the group would have delivered; or 0, if only those that fit
-// count, and it does not.
-func (g *doubtGroup) sizes(fitting bool) []Amount {
+// sizes is what each packet of the group would have delivered.
+func (g *doubtGroup) sizes() []Amount {
 	sizes := make([]Amount, len(g.packets))
 	for k, d := range g.packets {
-		if d.fits || !fitting {
-			sizes[k] = d.size
-		}
+		sizes[k] = d.size
 	}
 	return sizes
 }
@@ -89,7 +81,7 @@ func (g *doubtGroup) search(told bool, sizes []Amount) (arrived []bool, rest Amo
 
 // must says whether nothing is just what the group is ahead by without packet k.
 func (g *doubtGroup) must(k int) bool {
-	sizes := g.sizes(true)
+	sizes := g.sizes()
 	sizes[k] = 0
 	_, rest := g.search(true, sizes)
 	return rest > 0
@@ -111,7 +103,7 @@ func (m *Machine) certain(g *doubtGroup, told bool) (arrived *doubt, only bool) 
 	for k, d := range g.packets {
 		minima[k] = m.minimum(d)
 	}
-	k, only := certain(g.lead(told), minima, g.sizes(false))
+	k, only := certain(g.lead(told), minima, g.sizes())
 	if k >= 0 {
 		arrived = g.packets[k]
 	}
@@ -195,7 +187,7 @@ func (m *Machine) doubts(c *conn, told bool) (all []*doubt, groups []doubtGroup)
 // doubtOf is what is known of a packet in doubt.
 func (m *Machine) doubtOf(i uint32, c *conn, told bool) *doubt {
 	s := m.slots.At(i)
-	d := &doubt{slot: i, whole: m.expected(s, c), fits: true}
+	d := &doubt{slot: i, whole: m.expected(s, c)}
 	streams, silent := Amount(0), false
 	m.eachPart(s, func(k uint32, amount Amount) {
 		streams++
@@ -203,9 +195,7 @@ func (m *Machine) doubtOf(i uint32, c *conn, told bool) *doubt {
 			silent = true
 			return
 		}
-		rec, share := m.streams.At(k), s.share(d.whole, amount)
-		d.size += share
-		d.fits = d.fits && share <= floorSub(rec.remoteReceived, rec.delivered)
+		d.size += s.share(d.whole, amount)
 	})
 	switch {
 	case !silent:
