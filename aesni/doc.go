@@ -37,7 +37,8 @@
 // # IVs
 //
 // Both ends of a connection seal under one key, so an IV must never come
-// twice, from whichever end. [IVSource] makes them; it says why they are safe.
+// twice, from whichever end. [IVSource] makes them, and knows its own when a
+// connector sends them back; it says why they are safe.
 //
 // # Goroutines
 //

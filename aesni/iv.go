@@ -17,18 +17,19 @@ const (
 // IVSource makes initialisation vectors, and knows those that it made when it sees
 // them again. Its other random octets ([IVSource.Fill]) are an AES-256-CTR keystream.
 // It is deterministic from its seeds, the same on every tier, so that a simulation can
-// replay it; a real program seeds it from crypto/rand. It belongs to one goroutine,
-// and allocates only in NewIVSource, in Reseed, and once in 2^31 IVs.
+// replay it; a real program seeds it from crypto/rand. It belongs to one goroutine.
+// It allocates only in NewIVSource, in Reseed, and once in 2^31 IVs: 8 octets a
+// seed, up to 8 MiB.
 //
 // Why the IVs are good enough. AES-GCM loses both secrecy and authenticity
 // when one IV is used twice under one key, and the two ends of a STREAM
 // connection seal under the same key without being able to agree on ranges. The
 // data field must also look random to a connector (IL-RFC 0029, "Encryption"),
-// which rules out a counter on the wire. So an IV is the number of a seed, 42 bits drawn
+// which rules out a counter on the wire. So an IV is the number of a seed, 44 bits drawn
 // with it, which end seals, and a counter (see mark), in all 96 bits, mixed by
 // a permutation with secret keys that stay as long as the source, and masked
 // with 96 secret random bits. That no two of one source are equal follows from the
-// numbers, for 2^22 seeds and after them but for a chance of 2^-42 for each. Those of two
+// numbers, for 2^20 seeds and after them but for a chance of 2^-44 for each. Those of two
 // sources, whatever the other one is, are equal with a chance of 2^-96 for each pair, because the
 // mask is random. So with q packets under a key, half of each end, the chance of a
 // repetition is below q²/2^98; within the 2^32 that NIST SP 800-38D allows for random IVs it
@@ -37,20 +38,21 @@ const (
 // Why they are recognised. One key for both directions means that what an end
 // has sealed is authentic when a connector sends it back: a reply of ours could
 // pass for the answer to our packet of the same sequence, and a packet of ours for the peer's.
-// [IVSource.Issued] tells: it undoes the permutation and compares the 42 random bits.
-// A stranger's IV passes for ours with a chance below 2^-42.
+// [IVSource.Issued] tells: it undoes the permutation and compares the 44 random bits, and the
+// counter with how far it went. A stranger's IV passes for ours with a chance below 2^-44,
+// and below 2^-50 where seeds give fewer than 2^25 IVs each.
 //
 // An IV is public, so unlike a key it need not stay secret once used, and the
 // permutation hides counters, not secrets: all that matters is that no IV is given
-// twice. Two sources must never share a seed; an IVSource must not be copied; and as a
-// virtual machine resumed twice from one snapshot would repeat itself, the owner
-// reseeds about once a second when active, and before anything else after a pause.
+// twice. Two sources must never share a seed, and an IVSource must not be copied. A
+// virtual machine that is resumed twice from one snapshot copies it nevertheless: so the
+// owner reseeds about once a second, used or not, and before anything else after a
+// pause. What both give before that repeats; after it only the 44 bits tell them apart.
 type IVSource struct {
 	stream cipher.Stream
 	used   int // octets of buf given and wiped
-	spent  int
 	next   mark
-	ivs    permutation
+	hidden permutation
 	seeds  seedRing
 	buf    [ivBuffer]byte
 }
@@ -60,18 +62,16 @@ type IVSource struct {
 func NewIVSource(seed *[SeedLen]byte) *IVSource {
 	s := new(IVSource)
 	s.start(seed)
-	s.ivs.draw(s)
+	s.hidden.draw(s)
 	s.begin()
-	s.spent = 0
 	return s
 }
 
 // Reseed replaces key and counter, and wipes what was left of the old
-// keystream. Spent starts from zero. IVs given before are still known.
+// keystream. IVs given before are still known, of the last 2^20 seeds.
 func (s *IVSource) Reseed(seed *[SeedLen]byte) {
 	s.start(seed)
 	s.begin()
-	s.spent = 0
 }
 
 // start begins a keystream.
@@ -85,9 +85,6 @@ func (s *IVSource) start(seed *[SeedLen]byte) {
 	s.used = len(s.buf)
 }
 
-// Spent returns how many octets were given since the seed.
-func (s *IVSource) Spent() int { return s.spent }
-
 // Next sets iv to one that was never given. Of the two ends of a connection, 0 and 1,
 // end is the one that seals: one source may serve both, and tell them apart.
 func (s *IVSource) Next(iv *[12]byte, end uint32) {
@@ -97,8 +94,7 @@ func (s *IVSource) Next(iv *[12]byte, end uint32) {
 	m := s.next
 	m.low |= end << 31
 	s.next.low++
-	s.spent += len(iv)
-	s.ivs.hide(&m)
+	s.hidden.hide(&m)
 	binary.LittleEndian.PutUint64(iv[:], m.high)
 	binary.LittleEndian.PutUint32(iv[8:], m.low)
 }
@@ -106,13 +102,12 @@ func (s *IVSource) Next(iv *[12]byte, end uint32) {
 // Issued says whether iv is one that Next gave to that end.
 func (s *IVSource) Issued(iv *[12]byte, end uint32) bool {
 	m := mark{binary.LittleEndian.Uint64(iv[:]), binary.LittleEndian.Uint32(iv[8:])}
-	s.ivs.show(&m)
-	return m.low>>31 == end && s.seeds.has(m.high)
+	s.hidden.show(&m)
+	return m.low>>31 == end && s.seeds.has(m)
 }
 
 // Fill sets p to the next len(p) octets: nonces and random conditions.
 func (s *IVSource) Fill(p []byte) {
-	s.spent += len(p)
 	for len(p) > 0 {
 		if s.used == len(s.buf) {
 			s.refill()

@@ -28,7 +28,7 @@ func TestFillIsTheAESCTRKeystream(t *testing.T) {
 	want := keystream(t, ivSeed(1), begun+5*ivBuffer)[begun:]
 	s := NewIVSource(ivSeed(1))
 	var iv [12]byte
-	at, ivs := 0, 0
+	at := 0
 	for n := 0; at+n <= len(want); n += 37 {
 		p := make([]byte, n)
 		s.Fill(p)
@@ -36,10 +36,7 @@ func TestFillIsTheAESCTRKeystream(t *testing.T) {
 		if !bytes.Equal(p, want[at:at+n]) {
 			t.Fatalf("Fill of %d at octet %d leaves the stream", n, at)
 		}
-		at, ivs = at+n, ivs+1
-		if s.Spent() != at+12*ivs {
-			t.Fatalf("spent %d on %d octets and %d IVs", s.Spent(), at, ivs)
-		}
+		at += n
 	}
 	whole := make([]byte, len(want))
 	NewIVSource(ivSeed(1)).Fill(whole)
@@ -64,9 +61,6 @@ func TestIVSourceReseedForgetsTheOldKeystream(t *testing.T) {
 	s := NewIVSource(ivSeed(1))
 	s.Fill(make([]byte, 1001))
 	s.Reseed(ivSeed(2))
-	if s.Spent() != 0 {
-		t.Errorf("spent %d right after the seed", s.Spent())
-	}
 	if !allZero(s.buf[:s.used]) {
 		t.Error("octets of the new keystream that were used are left")
 	}
@@ -165,21 +159,56 @@ func TestIVSourceGoesOnPastTheMarksOfASeed(t *testing.T) {
 
 func TestSeedsAreForgottenOldestFirst(t *testing.T) {
 	var r seedRing
+	has := func(high uint64) bool { return r.has(mark{high: high}) }
 	first := r.add(1 << 63)
+	r.end(0)
 	second := r.add(1 << 63)
-	if first == second || !r.has(first) || !r.has(second) {
-		t.Fatalf("%x, %x: %v, %v", first, second, r.has(first), r.has(second))
+	r.end(0)
+	if first == second || !has(first) || !has(second) {
+		t.Fatalf("%x, %x: %v, %v", first, second, has(first), has(second))
 	}
 	for range maxSeeds - 2 {
 		r.add(1 << 62)
+		r.end(0)
 	}
 	chunks := len(r.chunks)
-	if !r.has(first) || !r.has(second) {
+	if !has(first) || !has(second) {
 		t.Error("forgotten while there was room")
 	}
 	r.add(1 << 61)
-	if r.has(first) || !r.has(second) || len(r.chunks) != chunks {
-		t.Errorf("past the room: the first known %v, the second %v; %d chunks after %d", r.has(first), r.has(second), len(r.chunks), chunks)
+	if has(first) || !has(second) || len(r.chunks) != chunks || 8*seedChunk*chunks != 8<<20 {
+		t.Errorf("past the room: the first known %v, the second %v; %d chunks after %d", has(first), has(second), len(r.chunks), chunks)
+	}
+}
+
+func TestCountersThatWereNotGivenAreNobodys(t *testing.T) {
+	for _, given := range []uint32{0, 1, 5000, 1 << 20, marks - 1, marks} {
+		var r seedRing
+		high := r.add(1 << 63)
+		if !r.has(mark{high, marks - 1}) {
+			t.Fatal("of the seed in use not every counter is known")
+		}
+		r.end(given)
+		const unit = 1 << givenBits
+		if last := max(given, 1) - 1; !r.has(mark{high, last}) || !r.has(mark{high, last | 1<<31}) {
+			t.Errorf("of %d the last is not known", given)
+		}
+		if past := uint64(given) + 2*unit; past < marks && r.has(mark{high, uint32(past)}) {
+			t.Errorf("of %d number %d is known", given, past)
+		}
+	}
+}
+
+func TestMaskIsInEveryIV(t *testing.T) {
+	a := NewIVSource(ivSeed(1)).hidden
+	b := a
+	b.mask = mark{^a.mask.high, ^a.mask.low}
+	m := mark{1, 2}
+	n := m
+	a.hide(&m)
+	b.hide(&n)
+	if m.high != ^n.high || m.low != ^n.low {
+		t.Errorf("%x and %x under opposite masks", m, n)
 	}
 }
 
@@ -188,11 +217,11 @@ func TestPermutationIsUndone(t *testing.T) {
 	for i := range uint64(10_000) {
 		m := mark{i * 0x9e3779b97f4a7c15, uint32(i)}
 		n := m
-		s.ivs.hide(&n)
+		s.hidden.hide(&n)
 		if hidden := n; n == m {
 			t.Fatalf("%x is not hidden", hidden)
 		}
-		if s.ivs.show(&n); n != m {
+		if s.hidden.show(&n); n != m {
 			t.Fatalf("%x became %x", m, n)
 		}
 	}

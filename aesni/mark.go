@@ -7,14 +7,14 @@ import (
 
 // mark is what an IV says to who knows how to read it, 96 bits:
 //
-//	number of the seed (22) | drawn with it (42) | end (1) | counter (31)
+//	number of the seed (20) | drawn with it (44) | end (1) | counter (31)
 type mark struct {
 	high uint64 // number and drawn
 	low  uint32 // end and counter
 }
 
 const (
-	drawnBits = 42
+	drawnBits = 44
 	// marks is how many one seed is good for.
 	marks = 1 << 31
 	// maxSeeds is how many seeds are remembered.
@@ -25,16 +25,25 @@ const (
 func (s *IVSource) begin() {
 	var drawn [8]byte
 	s.Fill(drawn[:])
+	s.seeds.end(s.next.low)
 	s.next = mark{high: s.seeds.add(binary.LittleEndian.Uint64(drawn[:]))}
 }
 
-// seedRing remembers the last maxSeeds seeds, by what they begin marks with.
+// seedRing remembers the last maxSeeds seeds, 8 octets each: what was drawn with it in the
+// low bits, and above it, where its number needs no place, how far its counter went.
 type seedRing struct {
 	count  uint64
 	chunks []*[seedChunk]uint64
 }
 
-const seedChunk = 1 << 10
+const (
+	seedChunk = 1 << 10
+	// givenBits are those of a counter that are not remembered.
+	givenBits = 31 - (64 - drawnBits)
+	unended   = 1<<64 - 1<<drawnBits // of the seed that is in use
+)
+
+func (r *seedRing) at(number uint64) *uint64 { return &r.chunks[number/seedChunk][number%seedChunk] }
 
 // add gives the next seed its number, and returns what its marks begin with.
 func (r *seedRing) add(random uint64) (high uint64) {
@@ -43,19 +52,32 @@ func (r *seedRing) add(random uint64) (high uint64) {
 	if number/seedChunk == uint64(len(r.chunks)) {
 		r.chunks = append(r.chunks, new([seedChunk]uint64))
 	}
-	high = number<<drawnBits | random>>(64-drawnBits)
-	r.chunks[number/seedChunk][number%seedChunk] = high
-	return high
+	drawn := random >> (64 - drawnBits)
+	*r.at(number) = unended | drawn
+	return number<<drawnBits | drawn
 }
 
-// has says whether marks of ours begin so.
-func (r *seedRing) has(high uint64) bool {
-	number := high >> drawnBits
-	return number < r.count && r.chunks[number/seedChunk][number%seedChunk] == high
+// end says how many marks the last seed has given.
+func (r *seedRing) end(counter uint32) {
+	if r.count > 0 {
+		*r.at((r.count - 1) % maxSeeds) &^= unended
+		*r.at((r.count - 1) % maxSeeds) |= min(uint64(counter)>>givenBits, unended>>drawnBits) << drawnBits
+	}
+}
+
+// has says whether a mark is one of ours.
+func (r *seedRing) has(m mark) bool {
+	number := m.high >> drawnBits
+	if number >= r.count {
+		return false
+	}
+	seed := *r.at(number)
+	return (seed^m.high)&^unended == 0 && uint64(m.low%marks>>givenBits) <= seed>>drawnBits
 }
 
 // permutation is an unbalanced Feistel network of three rounds over a mark, with a
-// mask. Its round functions are folded multiplications by secrets.
+// mask. It keeps IVs from looking like counters, and is no cipher: who puts millions of
+// IVs together may find out which are of one seed, and how many there were, and no more.
 type permutation struct {
 	rounds [3][2]uint64
 	mask   mark
@@ -90,6 +112,7 @@ func (p *permutation) show(m *mark) {
 	m.high, m.low = high, low
 }
 
+// fold is the round function: a product by an odd secret, its two halves folded.
 func fold(x uint64, key *[2]uint64) uint64 {
 	high, low := bits.Mul64(x^key[0], key[1])
 	return high ^ low

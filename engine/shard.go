@@ -220,12 +220,12 @@ func (s *shard) settle(p *port) {
 // seedFor is how long a seed of the generator of IVs is good for, in nanoseconds.
 const seedFor = 1e9
 
-// reseed gives the machine a new seed if it has used the last one for long. It comes
-// before anything is sealed: a process that was resumed from a snapshot finds that time
-// has passed.
+// reseed gives the machine a new seed if it has the last one for long, used or not. It
+// comes before anything is sealed: a process that was resumed from a snapshot mostly
+// finds that time has passed.
 func (s *shard) reseed() {
 	now := s.now()
-	if elapsed := now - s.seededAt; s.m.SeedSpent() == 0 || elapsed >= 0 && elapsed < seedFor {
+	if elapsed := now - s.seededAt; elapsed >= 0 && elapsed < seedFor {
 		return
 	}
 	var seed [48]byte

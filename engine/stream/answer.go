@@ -92,7 +92,7 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op, out Output) {
 	if op.OK && !c.flags.has(flagClosed) {
 		p, err := frame.Parse(op.Text)
 		authentic = err == nil && (p.Sequence == s.sequence || m.plant.anySequence()) && p.PacketType != ilp.TypePrepare
-		if authentic && m.ownReply(c, op) {
+		if authentic && m.own(c.end(), op) {
 			m.stats.Reflected++
 			authentic = false
 		}

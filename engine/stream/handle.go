@@ -307,7 +307,7 @@ func (m *Machine) openInto(op *aesni.Op, envelope []byte) {
 	from, to := len(w.text), len(w.text)+len(envelope)-frame.Overhead
 	w.text = w.text[:to]
 	op.Data, op.Text = envelope, w.text[from:to:to]
-	op.IV = [12]byte(envelope) // for ownPacket and ownReply, which come when Data is gone
+	op.IV = [12]byte(envelope) // for own: an answer's Data is gone by then
 }
 
 // lookUpNewcomer authenticates a token that is not in the table and derives

@@ -178,14 +178,11 @@ func New(cfg Config) *Machine {
 }
 
 // Reseed replaces the seed of the generator of IVs, with 48 octets from a secure source.
-// Its owner calls it about once a second while SeedSpent grows, and before anything else
-// after a pause, so that a machine that is resumed twice from one snapshot does not
-// repeat itself. What was sealed before is known still when a connector sends it back,
-// for the last 2^22 seeds.
+// Its owner calls it about once a second while the machine is used, and before anything
+// else after a pause: a machine that is resumed twice from one snapshot repeats IVs until
+// then. What was sealed before is still known when a connector sends it back, for
+// the last 2^20 seeds (12 days of them; 8 octets each).
 func (m *Machine) Reseed(seed *[48]byte) { m.ivs.Reseed(seed) }
-
-// SeedSpent is how many octets were drawn since the last seed.
-func (m *Machine) SeedSpent() int { return m.ivs.Spent() }
 
 // Stats returns the counters. The map is the machine's own: read it before the
 // next call.

@@ -50,7 +50,7 @@ func (m *Machine) plainPrepare(e *Entry, w *work, op *aesni.Op, out Output) bool
 		int64(m.now) >= expiryNs(w.packet)-m.cfg.FulfillMargin,
 		o.Padding,
 		!m.roomFor(e.Link, maxReplyText+replyOverhead, out),
-		m.ownPacket(c, op),
+		m.own(c.end(), op),
 		!c.replay.acceptNear(p.Sequence):
 		return false
 	}
@@ -178,7 +178,6 @@ func (m *Machine) plainBuild(h LinkHandle, i uint32, c *conn, l *link, out Outpu
 	w.seals++
 	op.Key, op.Text, op.Data = m.keyOf(i, c), b[from:len(b):len(b)], data
 	m.ivs.Next(&op.IV, c.end())
-	c.flags |= flagSpoke
 	m.enterFlight(id, slot, c, l)
 	m.countSequence(i, c)
 	if c.nextSequence >= maxSequence-1 || c.flight.full(c.window.size, uint64(o.MaxInFlightOctets), o.MaxInFlightAmount) {
@@ -205,7 +204,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	k := s.stream
 	rec := m.streams.At(k)
 	if !p.Parse(op.Text) || p.PacketType != ilp.TypeFulfill || p.Sequence != s.sequence || p.Frame.StreamID != uint64(rec.id) ||
-		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax || m.ownReply(c, op) {
+		rec.flags.has(streamOver|streamReleased) || !rec.flags.has(streamRemoteLimit) || p.Frame.ReceiveMax > rec.remoteMax || m.own(c.end(), op) {
 		return false
 	}
 	m.plainPackets++

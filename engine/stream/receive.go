@@ -67,6 +67,15 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.turnAway(e, known, ilp.T03, out)
 		return
 	}
+	end := uint32(serverEnd)
+	if known != 0 {
+		end = m.conns.At(known).end()
+	}
+	if m.own(end, op) {
+		m.stats.Reflected++
+		m.turnAway(e, known, ilp.F06, out)
+		return
+	}
 	if known == 0 {
 		if known = m.admit(e, w, out); known == 0 {
 			return
@@ -80,27 +89,7 @@ func (m *Machine) decidePrepare(e *Entry, w *work, op *aesni.Op, out Output) {
 	if c.flags.has(flagAsleep) {
 		m.awaken(known, c, w.scratch)
 	}
-	if m.ownPacket(c, op) {
-		m.stats.Reflected++
-		m.reject(e, ilp.F06, out)
-		return
-	}
 	m.receive(e, w, op, known, c, packet, out)
-}
-
-// Both directions of a connection have one key, and each counts its own packets. So what
-// we have sealed is authentic when a connector sends it back to us: a packet of ours in place
-// of one of the peer's, and our reply to the peer's packet in place of its reply to ours of the same
-// sequence. Only the IV tells them apart (aesni.IVSource).
-
-// ownPacket says whether a packet that came in is one of ours.
-func (m *Machine) ownPacket(c *conn, op *aesni.Op) bool {
-	return c.flags.has(flagSpoke) && m.ivs.Issued(&op.IV, c.end()) && !m.plant.ownTaken()
-}
-
-// ownReply says whether the reply that came to a packet of ours is one of ours.
-func (m *Machine) ownReply(c *conn, op *aesni.Op) bool {
-	return c.replay.bits != 0 && m.ivs.Issued(&op.IV, c.end()) && !m.plant.ownTaken()
 }
 
 // turnAway rejects a genuine packet. One that would have opened a connection is paid for

@@ -43,7 +43,6 @@ const (
 	flagUntold                              // the receiver does not tell totals: what is in doubt stays so
 	flagRetrying                            // packets were refused since money last arrived
 	flagExpiry                              // an ExpiryFunc says when its packets expire
-	flagSpoke                               // a packet of ours has gone out
 )
 
 // flagTell are the flags of what is due to be told.
@@ -91,9 +90,6 @@ type conn struct {
 	asset         uint32 // the peer's, in Machine.assets, or 0
 	lastStream    uint32
 }
-
-// end is which end of the connection we are, for the generator of IVs.
-func (c *conn) end() uint32 { return uint32(c.flags & flagClient) }
 
 // leastSource is the least amount of which anything arrives, 0 while the rate is not known.
 func (c *conn) leastSource() Amount {

@@ -187,6 +187,153 @@ func TestOurOwnPacketIsNotThePeers(t *testing.T) {
 	}
 }
 
+// newPlainReflecting is a world in which one stream has paid both ways: packets are plain.
+func newPlainReflecting(t *testing.T) *reflecting {
+	w := &reflecting{world: newWorld(t, Options{ReceiveMax: maxAmount, IdleTimeout: -1}, Config{})}
+	w.x = w.connect(Options{IdleTimeout: -1, ReceiveMax: maxAmount})
+	w.run(second)
+	w.y = w.b.expect(EventAccepted).Conn
+	w.fromA, _ = w.a.m.OpenStream(w.now, w.x)
+	_ = w.a.m.SetSendMax(w.now, w.fromA, 100)
+	_ = w.a.m.SetReceiveMax(w.now, w.fromA, maxAmount)
+	w.run(second)
+	w.fromB = w.b.expect(EventStreamOpened).Stream
+	_ = w.b.m.SetReceiveMax(w.now, w.fromB, maxAmount)
+	_ = w.b.m.SetSendMax(w.now, w.fromB, 100)
+	w.run(5 * second)
+	return w
+}
+
+// sendBack delivers a prepare of a node to itself, below the address that it has.
+func (w *reflecting) sendBack(n *node, packet []byte, local []byte, request uint32) {
+	p, err := ilp.ParsePrepare(packet)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	back := ilp.PrepareFields{Amount: p.Amount(), Expiry: ilp.MakeTimestamp(w.now.unixMs() + 20_000), Condition: [32]byte(p.Condition()), Destination: local, Data: p.Data()}
+	n.deliver([]Entry{{Kind: Prepare, Link: n.link, Request: reflected + request, Packet: must(ilp.AppendPrepare(nil, &back))}})
+}
+
+// TestOurOwnPlainPacketIsNotThePeers: as above, on the short way, which is taken here. And
+// what is refused has changed nothing.
+func TestOurOwnPlainPacketIsNotThePeers(t *testing.T) {
+	for _, server := range []bool{false, true} {
+		w := newPlainReflecting(t)
+		from, conn, s := w.a, w.x, w.fromA
+		if server {
+			from, conn, s = w.b, w.y, w.fromB
+		}
+		c := from.m.conns.At(uint32(conn))
+		c.nextSequence = 1000 // far from the peer's
+		info, _ := from.m.ConnInfo(conn)
+		local, plain, active, replay, n := bytes.Clone(info.Local), from.m.plainPackets, c.lastActive, c.replay, uint32(0)
+		w.hook = func(f *node, e *Entry) bool {
+			if f == from && e.Kind == Prepare {
+				w.now += 1e6
+				n++
+				w.sendBack(from, e.Packet, local, n)
+				return false
+			}
+			return !(f == from && e.Request > reflected)
+		}
+		_ = from.m.SetSendMax(w.now, s, 1100)
+		w.run(second / 10)
+		after, _ := from.m.ConnInfo(conn)
+		if n == 0 || from.m.plainPackets != plain+uint64(n) || after.Received != info.Received || from.m.Stats().Reflected != uint64(n) {
+			t.Errorf("server %v: %d packets sent back, of %d plain ones; %d known, %d units taken",
+				server, n, from.m.plainPackets-plain, from.m.Stats().Reflected, after.Received-info.Received)
+		}
+		if c.lastActive != active || c.replay != replay {
+			t.Errorf("server %v: a refused packet leaves a trace: %v and %v, before %v and %v", server, c.lastActive, c.replay, active, replay)
+		}
+	}
+}
+
+// TestOurOwnPlainReplyTellsNoAmount: as above, where the fulfill of a plain packet has it.
+func TestOurOwnPlainReplyTellsNoAmount(t *testing.T) {
+	w := newPlainReflecting(t)
+	var ours []byte
+	w.hook = func(f *node, e *Entry) bool {
+		if f == w.a && e.Kind != Prepare {
+			if r, err := ilp.ParseFulfill(e.Packet); err == nil {
+				ours = bytes.Clone(r.Data())
+			}
+		}
+		return true
+	}
+	_ = w.b.m.SetSendMax(w.now, w.fromB, 1_000_100)
+	w.run(5 * second)
+	w.a.m.conns.At(uint32(w.x)).nextSequence = w.b.m.conns.At(uint32(w.y)).nextSequence - 1
+	before, _ := w.a.m.StreamInfo(w.fromA)
+	plain, swapped := w.a.m.plainPackets, 0
+	w.hook = func(f *node, e *Entry) bool {
+		if f == w.b && e.Kind != Prepare && swapped == 0 {
+			if r, err := ilp.ParseFulfill(e.Packet); err == nil {
+				swapped++
+				e.Packet = must(ilp.AppendFulfill(nil, (*[32]byte)(r.Fulfillment()), ours))
+			}
+		}
+		return true
+	}
+	_ = w.a.m.SetSendMax(w.now, w.fromA, before.Sent+10)
+	w.run(5 * second)
+	after, _ := w.a.m.StreamInfo(w.fromA)
+	if swapped != 1 || w.a.m.plainPackets != plain+1 || after.Sent != before.Sent+10 || after.Delivered-before.Delivered > 10 || w.a.m.Stats().Reflected != 1 {
+		t.Errorf("%d replies swapped of %d plain packets: sent %d, delivered %d; %d known", swapped, w.a.m.plainPackets-plain,
+			after.Sent-before.Sent, after.Delivered-before.Delivered, w.a.m.Stats().Reflected)
+	}
+}
+
+// TestOurOwnPacketOfABygoneConnection: a connection is forgotten, and its credentials may
+// open it anew. What its end sealed before neither does so, nor counts then.
+func TestOurOwnPacketOfABygoneConnection(t *testing.T) {
+	w := &reflecting{world: newWorld(t, Options{ReceiveMax: maxAmount}, Config{TombstoneTTL: 10e9})}
+	w.x = w.connect(Options{IdleTimeout: -1, ReceiveMax: maxAmount})
+	var ours, theirs [][]byte
+	w.hook = func(from *node, e *Entry) bool {
+		if e.Kind == Prepare && from == w.b {
+			ours = append(ours, bytes.Clone(e.Packet))
+		} else if e.Kind == Prepare {
+			theirs = append(theirs, bytes.Clone(e.Packet))
+		}
+		return true
+	}
+	w.run(second)
+	w.y = w.b.expect(EventAccepted).Conn
+	w.fromB, _ = w.b.m.OpenStream(w.now, w.y)
+	_ = w.b.m.SetSendMax(w.now, w.fromB, 77)
+	w.run(5 * second)
+	info, _ := w.b.m.ConnInfo(w.y)
+	local := bytes.Clone(info.Local)
+	_ = w.a.m.CloseConn(w.now, w.x)
+	w.run(5 * second)
+	w.b.m.ReleaseConn(w.y)
+	w.run(60 * second)
+
+	w.b.events = nil
+	w.hook = func(n *node, e *Entry) bool { return n != w.b }
+	for i, p := range ours {
+		w.sendBack(w.b, p, local, uint32(i))
+	}
+	if e, ok := w.b.find(EventAccepted); ok {
+		t.Fatalf("a packet of our own has opened a connection: %v", e)
+	}
+	w.sendBack(w.b, theirs[0], local, 100)
+	again := w.b.expect(EventAccepted).Conn
+	s, err := w.b.m.OpenStream(w.now, again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = w.b.m.SetReceiveMax(w.now, s, maxAmount)
+	for i, p := range ours {
+		w.sendBack(w.b, p, local, uint32(200+i))
+	}
+	info, _ = w.b.m.ConnInfo(again)
+	if known := w.b.m.Stats().Reflected; len(ours) == 0 || info.Received != 0 || info.Closed || known != uint64(2*len(ours)) {
+		t.Errorf("%d packets of our own, %d of %d known: %d units taken, closed %v", len(ours), known, 2*len(ours), info.Received, info.Closed)
+	}
+}
+
 // mirror is a machine that pays itself: both ends of a connection are its own, one on
 // each of two links, and what leaves by one comes in by the other.
 type mirror struct {

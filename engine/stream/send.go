@@ -349,7 +349,6 @@ func (m *Machine) build(h LinkHandle, i uint32, c *conn, l *link, out Output) bo
 	w.seals++
 	op.Key, op.Text, op.Data = m.keyOf(i, c), text[:len(text):len(text)], data
 	m.ivs.Next(&op.IV, c.end())
-	c.flags |= flagSpoke
 	c.nextSequence += m.plant.step()
 	m.enterFlight(id, s, c, l)
 	m.countSequence(i, c)

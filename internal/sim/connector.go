@@ -41,9 +41,20 @@ type peer struct {
 	side     int  // its end of the socket
 	upstream bool // on the senders' side
 	port     *port
-	in, out  sum       // money it owes us, money we owe it
-	names    [4][]byte // to which prepares went to it, the last ones
+	in, out  sum      // money it owes us, money we owe it
+	names    [][]byte // to which prepares went to it, a few
 	named    int
+}
+
+// note notes a name that prepares to a peer have.
+func (p *peer) note(name []byte) {
+	const few = 4
+	if len(p.names) < few {
+		p.names = append(p.names, nil)
+	}
+	i := p.named % few
+	p.names[i] = append(p.names[i][:0], name...)
+	p.named++
 }
 
 // pending is a prepare that was passed on.
@@ -243,12 +254,10 @@ func (k *connector) forward(from, to int, m *message, p *ilp.Prepare, amount, ou
 		w.schedule(w.now+between(f.r, 1, 5e9), evEmit, int32(k.id), 0, c)
 	}
 	if f.on != 0 && !f.healed {
-		if q := &k.peers[from]; m.packet != nil && q.named > 0 && f.hits(Reflect) {
-			k.reflect(m, p, &e, q.names[f.r.IntN(min(q.named, len(q.names)))])
+		if names := k.peers[from].names; m.packet != nil && len(names) > 0 && f.hits(Reflect) {
+			k.reflect(m, p, &e, names[f.r.IntN(len(names))])
 		}
-		q := &k.peers[to]
-		q.names[q.named%len(q.names)] = append(q.names[q.named%len(q.names)][:0], p.Destination()...)
-		q.named++
+		k.peers[to].note(p.Destination())
 	}
 	m.request = k.keep(&e)
 	if delay > 0 {
@@ -262,16 +271,22 @@ func (k *connector) forward(from, to int, m *message, p *ilp.Prepare, amount, ou
 // reflect sends a copy of a prepare back, to a name that its sender goes by.
 func (k *connector) reflect(m *message, p *ilp.Prepare, e *pending, name []byte) {
 	w := k.w
+	most := int64(5e9)
+	if w.faults.r.IntN(4) == 0 {
+		most = 150e9 // its connection may sleep by then, or be over
+	}
+	delay := between(w.faults.r, 1, most)
+	expires := k.nowMs() + delay/1e6 + 30_000
 	b, err := ilp.AppendPrepare(nil, &ilp.PrepareFields{
-		Amount: ilp.Amount(e.in), Expiry: ilp.MakeTimestamp(e.expiresMs), Condition: e.condition, Destination: name, Data: p.Data(),
+		Amount: ilp.Amount(e.in), Expiry: ilp.MakeTimestamp(expires), Condition: e.condition, Destination: name, Data: p.Data(),
 	})
 	if err != nil {
 		return // it was altered before
 	}
 	c := w.clone(m)
 	c.buf = append(c.buf[:0], b...)
-	c.request, c.peer = k.keep(&pending{from: -1, to: e.from, out: e.in, expiresMs: e.expiresMs, condition: e.condition}), e.from
-	w.schedule(w.now+between(w.faults.r, 1, 5e9), evEmit, int32(k.id), 0, c)
+	c.request, c.peer = k.keep(&pending{from: -1, to: e.from, out: e.in, expiresMs: expires, condition: e.condition}), e.from
+	w.schedule(w.now+delay, evEmit, int32(k.id), 0, c)
 }
 
 // keep remembers a prepare that is passed on and gives it its request id.
