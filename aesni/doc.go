@@ -38,7 +38,7 @@
 //
 // Both ends of a connection seal under one key, so an IV must never come
 // twice, from whichever end. [IVSource] makes them, and knows its own when a
-// connector sends them back; it says why they are safe.
+// connector sends back what was sealed under them; it says why they are safe.
 //
 // # Goroutines
 //

@@ -38,7 +38,7 @@ const (
 // Why they are recognised. One key for both directions means that what an end
 // has sealed is authentic when a connector sends it back: a reply of ours could
 // pass for the answer to our packet of the same sequence, and a packet of ours for the peer's.
-// [IVSource.Issued] tells: it undoes the permutation and compares the 44 random bits, and the
+// [IVSource.Recognise] tells: it undoes the permutation and compares the 44 random bits, and the
 // counter with how far it went. A stranger's IV passes for ours with a chance below 2^-44,
 // and below 2^-50 where seeds give fewer than 2^25 IVs each.
 //
@@ -99,11 +99,28 @@ func (s *IVSource) Next(iv *[12]byte, end uint32) {
 	binary.LittleEndian.PutUint32(iv[8:], m.low)
 }
 
-// Issued says whether iv is one that Next gave to that end.
-func (s *IVSource) Issued(iv *[12]byte, end uint32) bool {
-	m := mark{binary.LittleEndian.Uint64(iv[:]), binary.LittleEndian.Uint32(iv[8:])}
+// Stranger is Op.SealedBy of what no end of ours has sealed.
+const Stranger = 2
+
+// Recognise sets SealedBy of every genuine op: the end that its IV was given to, or
+// Stranger. It reads Data.
+func (s *IVSource) Recognise(ops []Op) {
+	for i := range ops {
+		if op := &ops[i]; op.OK {
+			op.SealedBy = s.givenTo(op.Data)
+		}
+	}
+}
+
+// givenTo is the end that Next gave the IV to which an envelope begins with, or Stranger.
+func (s *IVSource) givenTo(envelope []byte) uint8 {
+	_ = envelope[11]
+	m := mark{binary.LittleEndian.Uint64(envelope), binary.LittleEndian.Uint32(envelope[8:])}
 	s.hidden.show(&m)
-	return m.low>>31 == end && s.seeds.has(m)
+	if !s.seeds.has(m) {
+		return Stranger
+	}
+	return uint8(m.low >> 31)
 }
 
 // Fill sets p to the next len(p) octets: nonces and random conditions.

@@ -27,6 +27,8 @@ type Op struct {
 	Key uint32
 	// OK is set by Open: the envelope is genuine.
 	OK bool
+	// SealedBy is set by IVSource.Recognise: who sealed a genuine envelope.
+	SealedBy uint8
 	// Text is the plaintext: Open writes Text[:len(Data)-Overhead], and so
 	// needs that much room; Seal reads all of Text.
 	Text []byte

@@ -129,6 +129,7 @@ func (m *Machine) vector(in []Entry, out Output) {
 		m.lookUp(&in[i], &work[i], &open[i], out)
 	}
 	m.keys.OpenVector(open)
+	m.ivs.Recognise(open)
 	for i := range in {
 		if in[i].Kind != Prepare || !open[i].OK {
 			open[i].Data = nil
@@ -307,7 +308,6 @@ func (m *Machine) openInto(op *aesni.Op, envelope []byte) {
 	from, to := len(w.text), len(w.text)+len(envelope)-frame.Overhead
 	w.text = w.text[:to]
 	op.Data, op.Text = envelope, w.text[from:to:to]
-	op.IV = [12]byte(envelope) // for own: an answer's Data is gone by then
 }
 
 // lookUpNewcomer authenticates a token that is not in the table and derives

@@ -19,5 +19,5 @@ const _ = uint(1 - flagClient) // or end says nothing
 // own says whether what came in was sealed here, at that end of its connection. The other
 // one may be ours as well: a machine can pay itself.
 func (m *Machine) own(end uint32, op *aesni.Op) bool {
-	return m.ivs.Issued(&op.IV, end) && !m.plant.ownTaken()
+	return uint32(op.SealedBy) == end && !m.plant.ownTaken()
 }
