@@ -61,8 +61,8 @@ var explanations = map[string]string{
 	"aesni.ghash*":           "the tag of a long packet, or on processors without AVX-512",
 	"aesni.prefetchBlock":    "asks for the keys of the next packet",
 	"aesni.(*Keys).blockOf":  "the first look at a connection's keys: where memory is waited for when they were not prefetched in time",
-	"aesni.(*IVSource).*":    "fresh IVs",
-	"aesni.(*permutation).*": "fresh IVs, and whether one is our own",
+	"aesni.(*IVSource).*":    "fresh IVs, and whether what comes in has one of ours",
+	"aesni.(*permutation).*": "fresh IVs, and whether what comes in has one of ours",
 
 	// Records.
 	"pool/slab.prefetch*":        "asks for records of the next packets of a vector: the processor waits here when too many are on their way",
