@@ -19,10 +19,11 @@ type doubt struct {
 	apart   []portion // of silent streams, and of a group that is decided by its streams: what has arrived
 }
 
-// portion is an amount, in our units, of one stream.
+// portion is an amount of one stream, and what it has brought the receiver.
 type portion struct {
-	stream uint32
-	amount Amount
+	stream  uint32
+	amount  Amount // in our units
+	brought Amount // in its units
 }
 
 // doubtGroup is packets in doubt that pay a stream in common, directly or by others
@@ -98,16 +99,31 @@ func (m *Machine) minimum(d *doubt) Amount {
 
 // certain says which packets of a group have arrived whatever the rate is: one, or none.
 // only says that there is no other: then all that the group is ahead by has come with it.
-func (m *Machine) certain(g *doubtGroup, told bool) (arrived *doubt, only bool) {
+func (m *Machine) certain(c *conn, g *doubtGroup, told bool) (arrived *doubt, only bool) {
 	minima := make([]Amount, len(g.packets))
 	for k, d := range g.packets {
-		minima[k] = m.minimum(d)
+		if minima[k] = m.minimum(d); !m.eachAhead(c, d, told) {
+			minima[k] = maxAmount
+		}
 	}
 	k, only := certain(g.lead(told), minima, g.sizes())
 	if k >= 0 {
 		arrived = g.packets[k]
 	}
 	return arrived, only
+}
+
+// eachAhead says whether each stream that a packet pays, and that counts, is ahead by what
+// is the least that it has had of it.
+func (m *Machine) eachAhead(c *conn, d *doubt, told bool) (all bool) {
+	all = true
+	s, odds := m.slots.At(d.slot), m.odds(c)
+	m.eachPart(s, func(k uint32, amount Amount) {
+		if m.counts(k, told) && s.share(s.minDest, amount) > satAdd(m.aheadOf(k), odds) {
+			all = false
+		}
+	})
+	return all
 }
 
 // certain is of those packets whose minimum a total is ahead by the least one, or -1. only
@@ -292,7 +308,7 @@ func (m *Machine) doubtStreams(packets []*doubt, of func(d *doubt, stream uint32
 	return streams
 }
 
-// silentStreams is those of them that are silent.
+// silentStreams is the silent streams that packets in doubt pay. of says of which packets.
 func (m *Machine) silentStreams(all []*doubt, of func(*doubt) bool) []doubtStream {
 	return m.doubtStreams(all, func(d *doubt, k uint32) bool { return !m.counts(k, true) && of(d) })
 }

@@ -334,3 +334,32 @@ func TestEachStreamGetsWhatItMay(t *testing.T) {
 		}
 	}
 }
+
+// A rate was given that nothing has borne out, and the totals of one stream alone are
+// ahead: a packet that pays another one, too, has not arrived for certain.
+func TestCertainPacketPaysNoStreamThatIsNotAhead(t *testing.T) {
+	p := newPayer(t, Options{RateNum: 1, RateDen: 1, MaxPacketAmount: 100, Expiry: 5e9}, 2)
+	p.fate = func(n int) (arrives, tells bool) { return n == 2, false }
+	p.pay(0, 5)
+	p.pay(1, 5)
+	p.run(second / 50)
+	p.pay(1, 65)
+	p.run(second)
+	if _, err := p.m.Write(p.now, p.streams[1], []byte{1}); err != nil { // the answer tells totals
+		t.Fatal(err)
+	}
+	p.run(second)
+	p.deaf = true
+	if err := p.m.DestroyConn(p.now, p.conn, frame.ApplicationError, ""); err != nil {
+		t.Fatal(err)
+	}
+	p.run(40 * second)
+	if p.n != 2 {
+		t.Fatalf("%d packets, totals %v: not what this test is about", p.n, p.totals)
+	}
+	for _, s := range p.streams {
+		if info, _ := p.m.StreamInfo(s); info.Sent != p.totals[info.ID] || info.Held != 0 {
+			t.Errorf("stream %d has sent %d and holds %d; the receiver has %d", info.ID, info.Sent, info.Held, p.totals[info.ID])
+		}
+	}
+}

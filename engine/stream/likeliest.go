@@ -10,29 +10,30 @@ func likeliest(ahead Amount, sizes []Amount) (arrived []bool, rest Amount) {
 	return likeliestOf(1, ahead, sizes)
 }
 
-// likeliestOf is likeliest as one of n searches that take no longer together than one.
+// likeliestOf is likeliest as one of n searches, which have the steps of one.
 func likeliestOf(n int, ahead Amount, sizes []Amount) (arrived []bool, rest Amount) {
-	arrived = make([]bool, len(sizes))
-	s := subset{ahead: ahead}
-	for _, size := range sizes {
-		if size > 0 && size <= ahead {
-			s.add(size)
+	s := subset{ahead: ahead, score: ahead, steps: maxSteps / n}
+	fitting := slices.DeleteFunc(slices.Clone(sizes), func(size Amount) bool { return size == 0 || size > ahead })
+	slices.Sort(fitting)
+	for _, size := range slices.Backward(fitting) {
+		if k := len(s.kinds); k > 0 && s.kinds[k-1].size == size {
+			s.kinds[k-1].n++
+		} else {
+			s.kinds = append(s.kinds, kind{size: size, n: 1})
 		}
 	}
-	slices.SortFunc(s.kinds, func(a, b kind) int {
-		if a.size > b.size {
-			return -1
-		}
-		return 1
-	})
-	s.steps, s.score = maxSteps/n, ahead
-	s.search(0, 0)
+	if ahead > 0 {
+		s.search(0, 0)
+	}
+	left := make(map[Amount]int, len(s.kinds))
 	for _, k := range s.kinds {
-		for i, left := 0, k.best; left > 0; i++ {
-			if sizes[i] == k.size {
-				arrived[i] = true
-				left--
-			}
+		left[k.size] = k.best
+	}
+	arrived = make([]bool, len(sizes))
+	for i, size := range sizes {
+		if left[size] > 0 {
+			arrived[i] = true
+			left[size]--
 		}
 	}
 	return arrived, s.score
@@ -51,42 +52,44 @@ type kind struct {
 
 // subset looks for counts of each kind that add up to ahead.
 type subset struct {
-	ahead Amount
-	kinds []kind
-	score Amount // what the best so far is short of ahead; 0 is exact
-	steps int
-}
-
-func (s *subset) add(size Amount) {
-	for i := range s.kinds {
-		if s.kinds[i].size == size {
-			s.kinds[i].n++
-			return
-		}
-	}
-	s.kinds = append(s.kinds, kind{size: size, n: 1})
+	ahead  Amount
+	kinds  []kind
+	score  Amount // what the best so far is short of ahead; 0 is exact
+	better bool   // what is taken is the best so far, and not kept yet
+	steps  int
 }
 
 // search tries every count of the kinds from i on, the largest sizes and counts
 // first. sum is taken already.
 func (s *subset) search(i int, sum Amount) {
-	if s.steps--; s.steps < 0 || s.score == 0 {
-		return
-	}
+	s.steps--
 	if score := s.ahead - sum; score < s.score {
-		s.score = score
-		for k := range s.kinds {
-			s.kinds[k].best = s.kinds[k].taken
-		}
+		s.score, s.better = score, true
 	}
 	if i == len(s.kinds) {
 		return
 	}
 	k := &s.kinds[i]
 	most := int(min(uint64(k.n), uint64((s.ahead-sum)/k.size)))
-	for take := most; take >= 0 && s.score > 0; take-- {
-		k.taken = take
+	for take := most; take >= 0 && s.score > 0 && s.steps > 0; take-- {
+		if take < most {
+			s.keep()
+		}
+		k.taken = take // more than before is better than before: it need not be kept
 		s.search(i+1, sum+k.size*Amount(take))
 	}
+	s.keep()
 	k.taken = 0
+}
+
+// keep keeps the best before what is taken changes. That counts as steps.
+func (s *subset) keep() {
+	if !s.better {
+		return
+	}
+	s.better = false
+	s.steps -= len(s.kinds) / 16
+	for k := range s.kinds {
+		s.kinds[k].best = s.kinds[k].taken
+	}
 }

@@ -38,7 +38,7 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 	arrives := func(d *doubt, brought Amount) { d.arrived, d.brought = true, brought }
 	if !m.borneOut(c) {
-		if d, only := m.certain(g, told); d != nil && only && told {
+		if d, only := m.certain(c, g, told); d != nil && only && told {
 			arrives(d, g.lead(told))
 		} else if d != nil {
 			arrives(d, d.size)
@@ -46,8 +46,8 @@ func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 		return
 	}
 	arrived, rest := g.likeliest(told)
-	if (told || m.coldOf(c).unread == 0) && !m.eachMatches(c, g, arrived, told) {
-		m.decideApart(c, g, told)
+	if streams := m.countingStreams(g, told); (told || m.coldOf(c).unread == 0) && !m.eachMatches(c, g, streams, arrived) {
+		m.decideApart(c, streams)
 		return
 	}
 	g.exact = rest == 0
@@ -74,36 +74,36 @@ func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 	}
 }
 
-// eachMatches says whether each stream of a group is ahead by what these packets have
-// brought it, and not only all of them together: packets of one size may pay several
-// streams, each other ones.
-func (m *Machine) eachMatches(c *conn, g *doubtGroup, arrived []bool, told bool) bool {
-	has := map[*doubt]bool{}
+// eachMatches says whether each of the streams that a group pays is ahead by what these
+// packets have brought it, and not only all of them together: packets of one size may pay
+// several streams, each other ones.
+func (m *Machine) eachMatches(c *conn, g *doubtGroup, streams []doubtStream, arrived []bool) bool {
+	if len(streams) == 1 {
+		return true
+	}
+	has, odds := map[*doubt]bool{}, Amount(0)
 	for n, d := range g.packets {
 		has[d] = arrived[n]
 	}
-	streams, odds := m.countingStreams(g, told), Amount(0)
 	if g.ahead > floorSub(g.received, g.delivered) { // some are behind: what they lack the others have
 		odds = m.odds(c)
 	}
 	for _, x := range streams {
 		ahead := m.aheadOf(x.stream)
-		brought, slack := m.reckon(x, func(n int) bool { return has[x.packets[n]] })
-		slack += odds
-		if len(streams) > 1 && (ahead > satAdd(brought, slack) || brought > satAdd(ahead, slack)) {
+		brought, slack := m.broughtBy(x, func(n int) bool { return has[x.packets[n]] })
+		if slack = satAdd(slack, odds); ahead > satAdd(brought, slack) || brought > satAdd(ahead, slack) {
 			return false
 		}
 	}
 	return true
 }
 
-// decideApart decides stream by stream what has arrived of a group of which no packets
-// are what each stream is ahead by.
-func (m *Machine) decideApart(c *conn, g *doubtGroup, told bool) {
-	streams := m.countingStreams(g, told)
+// decideApart decides stream by stream what has arrived of packets of which none are
+// what each of their streams is ahead by. No packet is certain then.
+func (m *Machine) decideApart(c *conn, streams []doubtStream) {
 	for _, x := range streams {
 		arrived, rest := likeliestOf(len(streams), m.aheadOf(x.stream), x.shares)
-		if _, slack := m.reckon(x, func(n int) bool { return arrived[n] }); rest <= slack {
+		if _, slack := m.broughtBy(x, func(n int) bool { return arrived[n] }); rest <= slack {
 			rest = 0
 		}
 		x.take(arrived, rest, c.lastRate.num > 0)
@@ -121,38 +121,40 @@ func (m *Machine) aheadOf(stream uint32) Amount {
 	return floorSub(rec.remoteReceived, rec.delivered)
 }
 
-// reckon is what those packets have brought a stream if they have arrived. At other rates than
-// one the receiver may have divided each by a unit otherwise.
-func (m *Machine) reckon(x doubtStream, of func(n int) bool) (brought, slack Amount) {
+// broughtBy is what those packets have brought a stream if they have arrived. At other rates
+// than one the receiver may have divided each otherwise, by a unit for each other stream
+// that it pays.
+func (m *Machine) broughtBy(x doubtStream, of func(n int) bool) (brought, slack Amount) {
 	for n, d := range x.packets {
 		if !of(n) {
 			continue
 		}
 		brought = satAdd(brought, x.shares[n])
 		if s := m.slots.At(d.slot); d.whole != s.amount {
-			m.eachPart(s, func(uint32, Amount) { slack++ })
-			slack--
+			streams := Amount(0)
+			m.eachPart(s, func(uint32, Amount) { streams++ })
+			slack = satAdd(slack, streams-1)
 		}
 	}
 	return brought, slack
 }
 
 // take notes what has arrived of a stream: all that it has of those packets, and of one
-// more a part that delivers rest, for it is amounts that count. While no packet has borne
-// the rate out, rest may have come with the others, if it is less than that one's minimum.
-func (x *doubtStream) take(arrived []bool, rest Amount, borneOut bool) {
+// more a part that delivers rest, for it is amounts that count. While no reply has told a
+// rate, rest may have come with the others, if it is less than that one's minimum.
+func (x *doubtStream) take(arrived []bool, rest Amount, rateHeard bool) {
 	for n, d := range x.packets {
-		keep := x.amounts[n]
+		keep, brought := x.amounts[n], x.shares[n]
 		switch {
 		case arrived[n]:
-		case rest == 0 || rest >= x.shares[n] || !borneOut && rest < x.minima[n]:
+		case rest == 0 || rest >= x.shares[n] || !rateHeard && rest < x.minima[n]:
 			continue
 		default:
 			keep, _ = mulDiv(keep, uint64(rest), uint64(x.shares[n]))
-			rest = 0
+			brought, rest = rest, 0
 		}
 		if keep > 0 {
-			d.apart = append(d.apart, portion{x.stream, keep})
+			d.apart = append(d.apart, portion{x.stream, keep, brought})
 		}
 	}
 }
@@ -189,7 +191,7 @@ func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
 	came := map[uint32]Amount{} // with those that are certain, to each silent stream
 	for _, x := range m.silentStreams(all, func(d *doubt) bool { return surely[d] }) {
 		for n, d := range x.packets {
-			d.apart = append(d.apart, portion{x.stream, x.amounts[n]})
+			d.apart = append(d.apart, portion{x.stream, x.amounts[n], x.shares[n]})
 			came[x.stream] = satAdd(came[x.stream], x.shares[n])
 		}
 	}
@@ -199,7 +201,7 @@ func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
 		lead := floorSub(rec.remoteReceived, satAdd(rec.delivered, came[x.stream]))
 		if !m.borneOut(c) {
 			if n, _ := certain(lead, x.minima, x.shares); n >= 0 {
-				x.packets[n].apart = append(x.packets[n].apart, portion{x.stream, x.amounts[n]})
+				x.packets[n].apart = append(x.packets[n].apart, portion{x.stream, x.amounts[n], x.shares[n]})
 			}
 			continue
 		}
@@ -230,7 +232,7 @@ func (m *Machine) settleDoubt(c *conn, d *doubt, told bool) {
 			for _, q := range d.apart {
 				if q.stream == stream {
 					kept = q.amount
-					brought = satAdd(brought, was.share(d.whole, q.amount))
+					brought = satAdd(brought, q.brought)
 				}
 			}
 		}

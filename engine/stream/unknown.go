@@ -264,7 +264,7 @@ func (m *Machine) decidable(c *conn) bool {
 	all, groups := m.doubts(c, true)
 	m.uncount(c)
 	for k := range groups {
-		if _, only := m.certain(&groups[k], true); !only {
+		if _, only := m.certain(c, &groups[k], true); !only {
 			return false
 		}
 	}

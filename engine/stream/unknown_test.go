@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -162,5 +163,34 @@ func TestLikeliestFindsThePacketsThatArrived(t *testing.T) {
 	likeliest(123_456_789, sizes)
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// What likeliest finds is the best of all choices, where they are few enough to try.
+func TestLikeliestIsTheNearest(t *testing.T) {
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		sizes := make([]Amount, 1+r.IntN(8))
+		for i := range sizes {
+			sizes[i] = Amount(r.IntN(12))
+		}
+		sum := func(taken func(int) bool) (sum Amount) {
+			for i, size := range sizes {
+				if taken(i) {
+					sum += size
+				}
+			}
+			return sum
+		}
+		ahead, best := Amount(r.IntN(60)), Amount(0)
+		for choice := range 1 << len(sizes) {
+			if all := sum(func(i int) bool { return choice>>i&1 != 0 }); all <= ahead {
+				best = max(best, all)
+			}
+		}
+		arrived, rest := likeliest(ahead, sizes)
+		if all := sum(func(i int) bool { return arrived[i] }); all != best || rest != ahead-all {
+			t.Fatalf("seed %d: of %d ahead %v of %v have arrived, %d are missing; %d is the best", seed, ahead, arrived, sizes, rest, best)
+		}
 	}
 }
