@@ -91,10 +91,8 @@ func (s *IVSource) Next(iv *[12]byte, end uint32) {
 	if s.next.low >= marks {
 		s.begin()
 	}
-	m := s.next
-	m.low |= end << 31
+	m := s.hidden.hide(mark{s.next.high, s.next.low | end<<31})
 	s.next.low++
-	s.hidden.hide(&m)
 	binary.LittleEndian.PutUint64(iv[:], m.high)
 	binary.LittleEndian.PutUint32(iv[8:], m.low)
 }
@@ -115,8 +113,7 @@ func (s *IVSource) Recognise(ops []Op) {
 // givenTo is the end that Next gave the IV to which an envelope begins with, or Stranger.
 func (s *IVSource) givenTo(envelope []byte) uint8 {
 	_ = envelope[11]
-	m := mark{binary.LittleEndian.Uint64(envelope), binary.LittleEndian.Uint32(envelope[8:])}
-	s.hidden.show(&m)
+	m := s.hidden.show(mark{binary.LittleEndian.Uint64(envelope), binary.LittleEndian.Uint32(envelope[8:])})
 	if !s.seeds.has(m) {
 		return Stranger
 	}

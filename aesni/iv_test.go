@@ -213,10 +213,7 @@ func TestMaskIsInEveryIV(t *testing.T) {
 	a := NewIVSource(ivSeed(1)).hidden
 	b := a
 	b.mask = mark{^a.mask.high, ^a.mask.low}
-	m := mark{1, 2}
-	n := m
-	a.hide(&m)
-	b.hide(&n)
+	m, n := a.hide(mark{1, 2}), b.hide(mark{1, 2})
 	if m.high != ^n.high || m.low != ^n.low {
 		t.Errorf("%x and %x under opposite masks", m, n)
 	}
@@ -226,12 +223,11 @@ func TestPermutationIsUndone(t *testing.T) {
 	s := NewIVSource(ivSeed(1))
 	for i := range uint64(10_000) {
 		m := mark{i * 0x9e3779b97f4a7c15, uint32(i)}
-		n := m
-		s.hidden.hide(&n)
-		if hidden := n; n == m {
+		hidden := s.hidden.hide(m)
+		if hidden == m {
 			t.Fatalf("%x is not hidden", hidden)
 		}
-		if s.hidden.show(&n); n != m {
+		if n := s.hidden.show(hidden); n != m {
 			t.Fatalf("%x became %x", m, n)
 		}
 	}

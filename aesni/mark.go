@@ -95,21 +95,20 @@ func (p *permutation) draw(s *IVSource) {
 }
 
 // hide makes an IV of a mark.
-func (p *permutation) hide(m *mark) {
-	high, low := m.high, m.low
-	high ^= fold(uint64(low), &p.rounds[0])
-	low ^= uint32(fold(high, &p.rounds[1]))
-	high ^= fold(uint64(low), &p.rounds[2])
-	m.high, m.low = high^p.mask.high, low^p.mask.low
+func (p *permutation) hide(m mark) mark {
+	m.high ^= fold(uint64(m.low), &p.rounds[0])
+	m.low ^= uint32(fold(m.high, &p.rounds[1]))
+	m.high ^= fold(uint64(m.low), &p.rounds[2])
+	return mark{m.high ^ p.mask.high, m.low ^ p.mask.low}
 }
 
 // show undoes hide.
-func (p *permutation) show(m *mark) {
-	high, low := m.high^p.mask.high, m.low^p.mask.low
-	high ^= fold(uint64(low), &p.rounds[2])
-	low ^= uint32(fold(high, &p.rounds[1]))
-	high ^= fold(uint64(low), &p.rounds[0])
-	m.high, m.low = high, low
+func (p *permutation) show(iv mark) mark {
+	m := mark{iv.high ^ p.mask.high, iv.low ^ p.mask.low}
+	m.high ^= fold(uint64(m.low), &p.rounds[2])
+	m.low ^= uint32(fold(m.high, &p.rounds[1]))
+	m.high ^= fold(uint64(m.low), &p.rounds[0])
+	return m
 }
 
 // fold is the round function: a product by an odd secret, its two halves folded.
