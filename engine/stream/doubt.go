@@ -9,6 +9,7 @@ import "slices"
 // the least that the receiver has. A packet may pay both kinds.
 type doubt struct {
 	slot  uint32
+	pays  Amount // number of streams
 	whole Amount // what it would have delivered
 	size  Amount // of that to streams that count; rounded down where it pays silent ones, too
 	slack Amount // so much more the receiver may have given them
@@ -204,9 +205,9 @@ func (m *Machine) doubts(c *conn, told bool) (all []*doubt, groups []doubtGroup)
 func (m *Machine) doubtOf(i uint32, c *conn, told bool) *doubt {
 	s := m.slots.At(i)
 	d := &doubt{slot: i, whole: m.expected(s, c)}
-	streams, silent := Amount(0), false
+	silent := false
 	m.eachPart(s, func(k uint32, amount Amount) {
-		streams++
+		d.pays++
 		if !m.counts(k, told) {
 			silent = true
 			return
@@ -217,7 +218,7 @@ func (m *Machine) doubtOf(i uint32, c *conn, told bool) *doubt {
 	case !silent:
 		d.size = d.whole
 	case d.size > 0:
-		d.slack = streams - 1
+		d.slack = d.pays - 1
 	}
 	return d
 }
@@ -248,7 +249,7 @@ func (m *Machine) count(g *doubtGroup, k uint32) {
 	rec.flags |= streamCounted
 	g.received = satAdd(g.received, rec.remoteReceived)
 	g.delivered = satAdd(g.delivered, rec.delivered)
-	g.ahead = satAdd(g.ahead, floorSub(rec.remoteReceived, rec.delivered))
+	g.ahead = satAdd(g.ahead, m.aheadOf(k))
 }
 
 // fair says whether some packets of the group are just what it is ahead by.

@@ -93,6 +93,31 @@ func TestOurOwnReplyIsNotTheAnswer(t *testing.T) {
 	}
 }
 
+// keepFulfilled is a hook that keeps the reply of a's last fulfill.
+func (w *reflecting) keepFulfilled(reply *[]byte) func(*node, *Entry) bool {
+	return func(from *node, e *Entry) bool {
+		if from == w.a && e.Kind != Prepare {
+			if f, err := ilp.ParseFulfill(e.Packet); err == nil {
+				*reply = bytes.Clone(f.Data())
+			}
+		}
+		return true
+	}
+}
+
+// swapFulfilled is one that puts a reply into b's first fulfill.
+func (w *reflecting) swapFulfilled(swapped *int, reply []byte) func(*node, *Entry) bool {
+	return func(from *node, e *Entry) bool {
+		if from == w.b && e.Kind != Prepare && *swapped == 0 {
+			if f, err := ilp.ParseFulfill(e.Packet); err == nil {
+				*swapped++
+				e.Packet = must(ilp.AppendFulfill(nil, (*[32]byte)(f.Fulfillment()), reply))
+			}
+		}
+		return true
+	}
+}
+
 // TestOurOwnReplyTellsNoAmount: a connector puts our own reply in the place of the one in the
 // peer's fulfill.
 func TestOurOwnReplyTellsNoAmount(t *testing.T) {
@@ -102,29 +127,13 @@ func TestOurOwnReplyTellsNoAmount(t *testing.T) {
 		_ = w.a.m.SetReceiveMax(w.now, w.a.expect(EventStreamOpened).Stream, maxAmount)
 		w.run(second)
 		var ours []byte // the last of a's replies
-		w.hook = func(from *node, e *Entry) bool {
-			if from == w.a && e.Kind != Prepare {
-				if f, err := ilp.ParseFulfill(e.Packet); err == nil {
-					ours = bytes.Clone(f.Data())
-				}
-			}
-			return true
-		}
+		w.hook = w.keepFulfilled(&ours)
 		_ = w.b.m.SetSendMax(w.now, w.fromB, 1_000_000)
 		w.run(5 * second)
 		before, _ := w.a.m.StreamInfo(w.fromA)
 		swapped := 0
 		w.a.m.conns.At(uint32(w.x)).nextSequence = w.b.m.conns.At(uint32(w.y)).nextSequence - 1
-		w.hook = func(from *node, e *Entry) bool {
-			if from == w.b && e.Kind != Prepare && swapped == 0 {
-				f, err := ilp.ParseFulfill(e.Packet)
-				if err == nil {
-					swapped++
-					e.Packet = must(ilp.AppendFulfill(nil, (*[32]byte)(f.Fulfillment()), ours))
-				}
-			}
-			return true
-		}
+		w.hook = w.swapFulfilled(&swapped, ours)
 		_ = w.a.m.SetSendMax(w.now, w.fromA, before.Sent+10)
 		w.run(5 * second)
 		after, _ := w.a.m.StreamInfo(w.fromA)
@@ -253,28 +262,13 @@ func TestOurOwnPlainPacketIsNotThePeers(t *testing.T) {
 func TestOurOwnPlainReplyTellsNoAmount(t *testing.T) {
 	w := newPlainReflecting(t)
 	var ours []byte
-	w.hook = func(f *node, e *Entry) bool {
-		if f == w.a && e.Kind != Prepare {
-			if r, err := ilp.ParseFulfill(e.Packet); err == nil {
-				ours = bytes.Clone(r.Data())
-			}
-		}
-		return true
-	}
+	w.hook = w.keepFulfilled(&ours)
 	_ = w.b.m.SetSendMax(w.now, w.fromB, 1_000_100)
 	w.run(5 * second)
 	w.a.m.conns.At(uint32(w.x)).nextSequence = w.b.m.conns.At(uint32(w.y)).nextSequence - 1
 	before, _ := w.a.m.StreamInfo(w.fromA)
 	plain, swapped := w.a.m.plainPackets, 0
-	w.hook = func(f *node, e *Entry) bool {
-		if f == w.b && e.Kind != Prepare && swapped == 0 {
-			if r, err := ilp.ParseFulfill(e.Packet); err == nil {
-				swapped++
-				e.Packet = must(ilp.AppendFulfill(nil, (*[32]byte)(r.Fulfillment()), ours))
-			}
-		}
-		return true
-	}
+	w.hook = w.swapFulfilled(&swapped, ours)
 	_ = w.a.m.SetSendMax(w.now, w.fromA, before.Sent+10)
 	w.run(5 * second)
 	after, _ := w.a.m.StreamInfo(w.fromA)

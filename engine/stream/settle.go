@@ -130,10 +130,8 @@ func (m *Machine) broughtBy(x doubtStream, of func(n int) bool) (brought, slack 
 			continue
 		}
 		brought = satAdd(brought, x.shares[n])
-		if s := m.slots.At(d.slot); d.whole != s.amount {
-			streams := Amount(0)
-			m.eachPart(s, func(uint32, Amount) { streams++ })
-			slack = satAdd(slack, streams-1)
+		if d.whole != m.slots.At(d.slot).amount {
+			slack = satAdd(slack, d.pays-1)
 		}
 	}
 	return brought, slack

@@ -269,8 +269,7 @@ func (m *Machine) decidable(c *conn) bool {
 		}
 	}
 	for _, x := range m.silentStreams(all, func(*doubt) bool { return true }) {
-		rec := m.streams.At(x.stream)
-		if _, only := certain(floorSub(rec.remoteReceived, rec.delivered), x.minima, x.shares); !only {
+		if _, only := certain(m.aheadOf(x.stream), x.minima, x.shares); !only {
 			return false
 		}
 	}
