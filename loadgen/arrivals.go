@@ -16,8 +16,7 @@ import (
 )
 
 const (
-	// maxWaiting bounds the arrivals of a loop that are not answered. When so many
-	// are, the schedule is not read on: those after them are late, not lost.
+	// maxWaiting bounds the arrivals of a loop that are not answered (waitingFor).
 	maxWaiting = 1 << 20
 	// maxBurst bounds the arrivals of one call, so that after a stall the loop
 	// reads and writes in between.
@@ -82,6 +81,14 @@ type waiting struct {
 	next uint32
 }
 
+// waitingFor is how many arrivals of a loop may be unanswered: twice what its links have
+// windows for, so that none of those is ever short of them. When so many are, the schedule
+// is not read on: those after them are late, not lost, and what waits in the schedule takes
+// no memory that must be visited once more, so that a backlog is worked off at full speed.
+func (s shape) waitingFor(loops int) int {
+	return min(max(2*s.Window*s.Links/loops, maxBurst), maxWaiting)
+}
+
 // newArrivals begins now. The rate is that of all loops together, of which this is
 // one; evenly spaced arrivals of several loops interleave.
 func newArrivals(s shape, base time.Time, loop, loops int, streams []stream.StreamHandle) *arrivals {
@@ -92,7 +99,7 @@ func newArrivals(s shape, base time.Time, loop, loops int, streams []stream.Stre
 	a := &arrivals{
 		base: base, amount: stream.Amount(s.PacketAmount),
 		schedule: nullengine.NewArrivals(start, s.Rate/float64(loops), s.Arrivals == poisson, uint64(loop)+1),
-		pick:     rand.NewPCG(uint64(loop), 1), targets: make([]target, len(streams)), waits: make([]waiting, maxWaiting+1), unwaited: 1,
+		pick:     rand.NewPCG(uint64(loop), 1), targets: make([]target, len(streams)), waits: make([]waiting, s.waitingFor(loops)+1), unwaited: 1,
 		from: never, end: never, until: never, latency: nullengine.NewHistogram(), lag: nullengine.NewHistogram(),
 	}
 	for i, s := range streams {

@@ -77,6 +77,19 @@ func TestArrivalsThatFindNoRoomWaitAndAreLate(t *testing.T) {
 	}
 }
 
+func TestAsManyArrivalsWaitAsKeepTheWindowsFull(t *testing.T) {
+	for _, x := range []struct{ links, window, loops, want int }{
+		{8, 256, 1, 4096},
+		{8, 1024, 2, 8192},
+		{1, 1, 1, maxBurst},
+		{8, 1 << 20, 1, maxWaiting},
+	} {
+		if n := (shape{Links: x.links, Window: x.window}).waitingFor(x.loops); n != x.want {
+			t.Errorf("%d links, window %d, %d loops: %d, want %d", x.links, x.window, x.loops, n, x.want)
+		}
+	}
+}
+
 // TestArrivalsOfAStreamAreAnsweredInOrder: however many of them wait, also more than stand
 // with their stream.
 func TestArrivalsOfAStreamAreAnsweredInOrder(t *testing.T) {
