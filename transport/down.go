@@ -13,9 +13,13 @@ import (
 
 // takeAsks begins what Link.Close asked for.
 func (lp *Loop) takeAsks() {
+	if !lp.asked.Load() {
+		return
+	}
 	lp.mu.Lock()
 	asks := lp.asks
 	lp.asks = nil
+	lp.asked.Store(false)
 	lp.mu.Unlock()
 	for _, l := range asks {
 		lp.closeLink(l, *l.ask.Load())

@@ -161,6 +161,7 @@ func (l *Link) Close(reason error) {
 	lp := l.loop
 	lp.mu.Lock()
 	lp.asks = append(lp.asks, l)
+	lp.asked.Store(true)
 	lp.mu.Unlock()
 	lp.post(wakeAsks)
 }

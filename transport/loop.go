@@ -47,8 +47,8 @@ type Loop struct {
 
 	// Owned by the loop's goroutine.
 	now     int64
-	began   time.Time // of the wake-up
-	inside  bool      // a wake-up is being worked on
+	clock   clock
+	inside  bool // a wake-up is being worked on
 	links   []*Link
 	free    []uint32
 	live    int
@@ -84,7 +84,8 @@ type Loop struct {
 	idle      chan struct{} // closed once the loop is closing and no link is left
 
 	mu        sync.Mutex
-	asks      []*Link // Link.Close was called
+	asks      []*Link     // Link.Close was called
+	asked     atomic.Bool // asks are there
 	enrolling int
 	shut      bool // nothing may be enrolled any more
 	enrolled  *sync.Cond
@@ -206,7 +207,7 @@ func (lp *Loop) Stats() LoopStats {
 // atomic stores, and a look at the monotonic clock.
 func (lp *Loop) publish() {
 	lp.stats.Links = lp.live
-	lp.stats.LongestWake = max(lp.stats.LongestWake, time.Since(lp.began))
+	lp.stats.LongestWake = max(lp.stats.LongestWake, lp.clock.elapsed())
 	lp.publicMu.Lock()
 	lp.published = lp.stats
 	lp.publicMu.Unlock()

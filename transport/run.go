@@ -14,8 +14,7 @@ import (
 func (lp *Loop) begin() {
 	lp.inside = true
 	lp.stats.Wakes++
-	lp.began = time.Now()
-	now := lp.began.UnixNano()
+	now := lp.clock.begin()
 	// Small steps back of the system's clock do not turn ours.
 	if now > lp.now || lp.now-now > int64(time.Second) {
 		lp.now = now
@@ -164,7 +163,7 @@ func (lp *Loop) deliver(l *Link, b []byte, sliced bool) {
 				return
 			}
 		}
-		if sliced && lp.sliceOver() {
+		if sliced && l.s.Unread() && lp.sliceOver() {
 			lp.rest(l)
 			break
 		}

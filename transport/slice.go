@@ -1,10 +1,6 @@
 package transport
 
-import (
-	"time"
-
-	"github.com/millrace-ilp/millrace/pool"
-)
+import "github.com/millrace-ilp/millrace/pool"
 
 const (
 	// maxRest bounds the octets of a link that wait for their next slice, and maxRested
@@ -14,9 +10,9 @@ const (
 	maxRested = 16 << 20
 )
 
-// sliceOver says that others are due. It is asked after each vector.
+// sliceOver says that others are due. It is asked after each vector but the last.
 func (lp *Loop) sliceOver() bool {
-	return lp.cfg.Slice >= 0 && lp.rested < maxRested && time.Since(lp.began) >= lp.cfg.Slice
+	return lp.cfg.Slice >= 0 && lp.rested < maxRested && lp.clock.elapsed() >= lp.cfg.Slice
 }
 
 // rest keeps what a link's session has not looked at for another slice.

@@ -105,6 +105,9 @@ func (s *Session) Feed(now int64, b []byte) {
 // peer sent right behind its credentials.
 func (s *Session) Rest() []byte { return s.r.Rest() }
 
+// Unread says that Packets has not looked at all that was fed.
+func (s *Session) Unread() bool { return s.r.Unread() }
+
 // Packets appends to vec, up to its capacity, the ILP packets of what was fed, and
 // answers what answers itself. A vector is cut at 256 KiB. It is good until the
 // next call of Packets or Feed. When nothing was appended, all that was fed is

@@ -80,6 +80,9 @@ func (r *Reader) Rest() []byte {
 	return rest
 }
 
+// Unread says that Next has not looked at all that was fed.
+func (r *Reader) Unread() bool { return len(r.in) > 0 }
+
 // Err is what the peer did wrong, or nil. After an error Next answers None.
 func (r *Reader) Err() error {
 	if r.err == nil {
