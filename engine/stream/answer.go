@@ -134,7 +134,7 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 		}
 		m.spend(s, c, arrived)
 		if trusted {
-			c.lastRate = rate{uint64(arrived), uint64(s.amount)}
+			c.hearRate(arrived, s.amount)
 		} else {
 			m.unread(s, c)
 		}
@@ -300,7 +300,7 @@ func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Pac
 	// the packet failed, and its frames are not trusted.
 	if authentic && packet.PacketType == ilp.TypeReject {
 		if flags.has(slotMoney) {
-			c.lastRate = rate{uint64(packet.PrepareAmount), uint64(amount)}
+			c.hearRate(packet.PrepareAmount, amount)
 		}
 		m.applyReply(ci, c, packet)
 	}

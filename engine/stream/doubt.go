@@ -154,9 +154,24 @@ func (m *Machine) counts(stream uint32, told bool) bool {
 	return !told || !m.streams.At(stream).silent()
 }
 
+// likeliestDoubts is doubts at the rate that is just what the totals are ahead by, if one is.
+func (m *Machine) likeliestDoubts(c *conn, told bool) (all []*doubt, groups []doubtGroup) {
+	likely, before := c.rates()
+	all, groups = m.doubts(c, told, likely)
+	if likely == before || !told || !m.borneOut(c) || exactly(groups) {
+		return all, groups
+	}
+	m.uncount(c)
+	if all, groups = m.doubts(c, told, before); exactly(groups) {
+		return all, groups
+	}
+	m.uncount(c)
+	return m.doubts(c, told, likely)
+}
+
 // doubts is all packets in doubt of a connection, oldest first, and the groups of those that
-// pay streams that count. These are marked as counted.
-func (m *Machine) doubts(c *conn, told bool) (all []*doubt, groups []doubtGroup) {
+// pay streams that count, if they have arrived at a rate. These are marked as counted.
+func (m *Machine) doubts(c *conn, told bool, at rate) (all []*doubt, groups []doubtGroup) {
 	of := map[uint32]uint32{} // by stream: another one of its group, or itself
 	first := func(k uint32) uint32 {
 		for of[k] != k {
@@ -166,7 +181,7 @@ func (m *Machine) doubts(c *conn, told bool) (all []*doubt, groups []doubtGroup)
 	}
 	for i := c.firstDoubt; i != 0; i = m.slots.At(i).next {
 		one := uint32(0)
-		all = append(all, m.doubtOf(i, c, told))
+		all = append(all, m.doubtOf(i, at, told))
 		m.eachPart(m.slots.At(i), func(k uint32, _ Amount) {
 			if !m.counts(k, told) {
 				return
@@ -202,9 +217,9 @@ func (m *Machine) doubts(c *conn, told bool) (all []*doubt, groups []doubtGroup)
 }
 
 // doubtOf is what is known of a packet in doubt.
-func (m *Machine) doubtOf(i uint32, c *conn, told bool) *doubt {
+func (m *Machine) doubtOf(i uint32, at rate, told bool) *doubt {
 	s := m.slots.At(i)
-	d := &doubt{slot: i, whole: m.expected(s, c)}
+	d := &doubt{slot: i, whole: at.dest(s.amount)}
 	silent := false
 	m.eachPart(s, func(k uint32, amount Amount) {
 		d.pays++

@@ -350,33 +350,6 @@ func TestPartOfAUnitInDoubtIsNotTakenForSent(t *testing.T) {
 	}
 }
 
-// The rate that was looked for is 1; it has fallen to 99/100 since, which the last
-// packet told.
-func TestDoubtIsReckonedAtTheRateOfTheLastPacket(t *testing.T) {
-	r := newProbeClient(t, Config{}, Options{MaxPacketAmount: 100, Expiry: 5e9})
-	var total Amount
-	n := 0
-	r.script = func(a *probeAnswer, _ int) []byte {
-		amount := a.prepare.Amount() * 99 / 100
-		if amount > 0 {
-			n++
-			total += amount
-			if n == 4 || n == 5 {
-				return []byte{} // they have arrived
-			}
-		}
-		data := r.peer.seal(streamText(ilp.TypeFulfill, a.packet.Sequence, amount, frame.StreamMaxMoney{StreamID: 1, ReceiveMax: maxAmount, TotalReceived: total}))
-		return a.fulfillWith(a.fulfillment, data)
-	}
-	if err := r.m.SetSendMax(r.now, r.stream, 1000); err != nil {
-		t.Fatal(err)
-	}
-	r.run(30 * second)
-	if info, _ := r.m.ConnInfo(r.conn); info.Sent != 1000 || info.Delivered != 990 || total != 990 || n != 10 {
-		t.Fatalf("sent %d in %d packets, delivered %d, the receiver has %d", info.Sent, n, info.Delivered, total)
-	}
-}
-
 func TestAnswerThatIsNotFreshSettlesNothing(t *testing.T) {
 	r := newProbeClient(t, Config{}, Options{MaxPacketAmount: 100, Expiry: 5e9})
 	n := 0

@@ -36,4 +36,5 @@ func (*plant) timer(at, _ Instant) Instant                       { return at }
 func (*plant) hasty() bool                                       { return false }
 func (*plant) untried() bool                                     { return false }
 func (*plant) ownTaken() bool                                    { return false }
+func (*plant) doubtIsFree() bool                                 { return false }
 func (*plant) forgotten(*Machine, uint32, *slot) bool            { return false }

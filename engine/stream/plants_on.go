@@ -44,6 +44,7 @@ const (
 	UntriedAddress     // a peer's new address is used though nobody there has answered
 	SameRequests       // the ids of requests begin anew with every process
 	OwnTaken           // what we have sealed ourselves is taken for the peer's
+	DoubtIsFree        // of packets in doubt nothing has arrived
 	bugs
 )
 
@@ -51,7 +52,7 @@ var bugNames = [bugs]string{
 	"none", "lost-credit", "early-fulfill", "late-fulfill", "replay-top", "answer-twice", "no-minimum", "forged-counts", "narrow-shares",
 	"drop-rest", "any-fulfillment", "any-sequence", "only-readable", "same-iv", "same-sequence", "early-receipt", "no-promise",
 	"lower-maximum", "lost-octet", "past-window", "no-void", "no-tombstone", "lost-event", "no-wake", "past-timer", "leak", "hasty-close",
-	"lost-is-failed", "untried-address", "same-requests", "own-taken",
+	"lost-is-failed", "untried-address", "same-requests", "own-taken", "doubt-is-free",
 }
 
 // String is the bug's name.
@@ -144,6 +145,7 @@ func (p *plant) asleep() bool          { return p.bug == NoWake }
 func (p *plant) hasty() bool           { return p.bug == HastyClose }
 func (p *plant) untried() bool         { return p.bug == UntriedAddress }
 func (p *plant) ownTaken() bool        { return p.bug == OwnTaken }
+func (p *plant) doubtIsFree() bool     { return p.bug == DoubtIsFree }
 
 func (p *plant) iv(iv *[12]byte) {
 	if p.each(SameIV, 50) {

@@ -77,7 +77,7 @@ type conn struct {
 	window   window
 	flight   load
 	size     packetSize
-	lastRate rate // arrived and sent of the last money packet that the receiver has told of
+	lastRate rate // arrived and sent of a money packet (hearRate)
 	user     uint64
 
 	// What is seldom looked at.

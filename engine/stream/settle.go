@@ -7,7 +7,7 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 	if c.firstDoubt == 0 {
 		return
 	}
-	all, groups := m.doubts(c, told)
+	all, groups := m.likeliestDoubts(c, told)
 	unread := m.coldOf(c).unread
 	if told && m.borneOut(c) && !exactly(groups) {
 		one := together(groups, all)
@@ -26,6 +26,9 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 		m.decideSilent(c, all, groups)
 	}
 	for _, d := range all {
+		if m.plant.doubtIsFree() {
+			*d = doubt{slot: d.slot}
+		}
 		m.settleDoubt(c, d, told)
 	}
 	m.level(c, told)
@@ -148,7 +151,7 @@ func (x *doubtStream) take(arrived []bool, rest Amount, rateHeard bool) {
 		case rest == 0 || rest >= x.shares[n] || !rateHeard && rest < x.minima[n]:
 			continue
 		default:
-			keep, _ = mulDiv(keep, uint64(rest), uint64(x.shares[n]))
+			keep, _ = mulDivCeil(keep, uint64(rest), uint64(x.shares[n]))
 			brought, rest = rest, 0
 		}
 		if keep > 0 {
@@ -162,7 +165,7 @@ func (x *doubtStream) take(arrived []bool, rest Amount, rateHeard bool) {
 func (m *Machine) keeps(d *doubt, brought Amount) (kept Amount) {
 	m.eachPart(m.slots.At(d.slot), func(k uint32, amount Amount) {
 		if m.counts(k, true) {
-			keep, _ := mulDiv(amount, uint64(brought), uint64(d.size))
+			keep, _ := mulDivCeil(amount, uint64(brought), uint64(d.size))
 			kept += keep
 		}
 	})
@@ -223,7 +226,7 @@ func (m *Machine) settleDoubt(c *conn, d *doubt, told bool) {
 		kept := Amount(0)
 		switch {
 		case m.counts(stream, told) && d.cut:
-			kept, _ = mulDiv(*amount, uint64(d.brought), uint64(d.size))
+			kept, _ = mulDivCeil(*amount, uint64(d.brought), uint64(d.size))
 		case m.counts(stream, told) && d.arrived:
 			kept = *amount
 		default:

@@ -242,7 +242,7 @@ func (m *Machine) inDoubt(c *conn) (sum Amount) {
 // connection is over and has no keys, or somebody spoilt it. It counts with its
 // minimum, and what has arrived beyond that must not pass for packets in doubt.
 func (m *Machine) unread(s *slot, c *conn) {
-	if more := floorSub(m.expected(s, c), s.minDest); more > 0 {
+	if more := floorSub(c.expected(s), s.minDest); more > 0 {
 		cold := m.ownCold(c)
 		cold.unread = satAdd(cold.unread, more)
 	}
@@ -261,7 +261,7 @@ func (m *Machine) decidable(c *conn) bool {
 	if m.borneOut(c) {
 		return true
 	}
-	all, groups := m.doubts(c, true)
+	all, groups := m.doubts(c, true, c.rate)
 	m.uncount(c)
 	for k := range groups {
 		if _, only := m.certain(c, &groups[k], true); !only {
@@ -285,12 +285,32 @@ func (m *Machine) allTold(s *slot) bool {
 	return heard
 }
 
-// expected is what would have arrived of a packet: by the rate that was looked
-// for, which is the more precise one, while the last packet bears it out.
-func (m *Machine) expected(s *slot, c *conn) Amount {
+// hearRate takes in what the receiver says has arrived of a packet. What arrives of a few units
+// is mostly rounding: a larger packet before says more of the rate, while it foretells what
+// arrives of later ones.
+func (c *conn) hearRate(arrived, amount Amount) {
+	if last := c.lastRate; last.num > 0 && uint64(amount) < last.den {
+		foretold := last.dest(amount)
+		if off := max(foretold, arrived) - min(foretold, arrived); off <= 1 && 100*off <= foretold {
+			return
+		}
+	}
+	c.lastRate = rate{uint64(arrived), uint64(amount)}
+}
+
+// rates are those at which packets in doubt may have arrived, the likelier first: the rate
+// that was looked for, which is the more precise one, while the last packet bears it out; else
+// that of the last packet, or still the former, if it has changed since they arrived.
+func (c *conn) rates() (likely, before rate) {
 	last := c.lastRate
 	if last.num > 0 && last.den > 0 && c.rate.dest(Amount(last.den)) != Amount(last.num) {
-		return last.dest(s.amount)
+		return last, c.rate
 	}
-	return c.rate.dest(s.amount)
+	return c.rate, c.rate
+}
+
+// expected is what would have arrived of a packet.
+func (c *conn) expected(s *slot) Amount {
+	likely, _ := c.rates()
+	return likely.dest(s.amount)
 }

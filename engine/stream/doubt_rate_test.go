@@ -1,0 +1,138 @@
+package stream
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/millrace-ilp/millrace/codec/frame"
+	"github.com/millrace-ilp/millrace/codec/ilp"
+)
+
+// changer is a client that pays over several streams, along a path whose rate is another
+// than the one it has.
+type changer struct {
+	*probeReceiver
+	streams []StreamHandle
+	at      rate              // of the path
+	totals  map[uint64]Amount // what the receiver has of each stream
+	n       int               // packets with money
+	// fate is what becomes of the nth: what less of it arrives than by the rate, and whether
+	// it is answered.
+	fate func(n int) (less Amount, tells bool)
+}
+
+func newChanger(t *testing.T, o Options, streams int) *changer {
+	t.Helper()
+	o.Expiry, o.SlippagePPM = 5e9, 500_000
+	p := &changer{probeReceiver: newProbeClient(t, Config{}, o), at: rate{1, 1}, totals: map[uint64]Amount{}}
+	p.streams = []StreamHandle{p.stream}
+	for len(p.streams) < streams {
+		s, err := p.m.OpenStream(p.now, p.conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.streams = append(p.streams, s)
+	}
+	p.run(second)
+	p.fate = func(int) (Amount, bool) { return 0, true }
+	p.script = func(a *probeAnswer, _ int) []byte {
+		amount, tells := p.at.dest(a.prepare.Amount()), true
+		if amount > 0 {
+			p.n++
+			var less Amount
+			less, tells = p.fate(p.n)
+			amount -= less
+		}
+		for it := a.packet.Frames(); it.Next(); {
+			if it.Type() == frame.TypeStreamMoney {
+				f, _ := frame.ParseStreamMoney(it.Body())
+				p.totals[f.StreamID] += amount // the packet pays one stream
+			}
+		}
+		if !tells {
+			return []byte{}
+		}
+		var tell []appender
+		for k := range p.streams {
+			id := uint64(2*k + 1)
+			tell = append(tell, frame.StreamMaxMoney{StreamID: id, ReceiveMax: maxAmount, TotalReceived: p.totals[id]})
+		}
+		if !a.fulfillable {
+			return a.rejectWith(ilp.F99, p.peer.seal(streamText(ilp.TypeReject, a.packet.Sequence, amount, tell...)))
+		}
+		return a.fulfillWith(a.fulfillment, p.peer.seal(streamText(ilp.TypeFulfill, a.packet.Sequence, amount, tell...)))
+	}
+	return p
+}
+
+// pay raises the send maximum of a stream, and lets time pass.
+func (p *changer) pay(k int, sendMax Amount, d Instant) {
+	p.t.Helper()
+	if err := p.m.SetSendMax(p.now, p.streams[k], sendMax); err != nil {
+		p.t.Fatal(err)
+	}
+	p.run(d)
+}
+
+// check compares what was sent, and in how many packets, and what the receiver has.
+func (p *changer) check(sent Amount, packets int, has map[uint64]Amount) {
+	p.t.Helper()
+	info, _ := p.m.ConnInfo(p.conn)
+	if info.Sent != sent || info.Held != 0 || p.n != packets || !maps.Equal(p.totals, has) {
+		p.t.Fatalf("sent %d in %d packets, want %d in %d; held %d; the receiver has %v, want %v", info.Sent, p.n, sent, packets, info.Held, p.totals, has)
+	}
+}
+
+// arrivesUnanswered has some packets arrive of which nobody hears.
+func arrivesUnanswered(from, to int) func(int) (Amount, bool) {
+	return func(n int) (Amount, bool) { return 0, n < from || n > to }
+}
+
+// The rate that was looked for is 1; it has fallen to 99/100 since, which the last
+// packet told.
+func TestDoubtIsReckonedAtTheRateOfTheLastPacket(t *testing.T) {
+	p := newChanger(t, Options{MaxPacketAmount: 100}, 1)
+	p.at, p.fate = rate{99, 100}, arrivesUnanswered(4, 5)
+	p.pay(0, 1000, 30*second)
+	p.check(1000, 10, map[uint64]Amount{1: 990})
+}
+
+// The rate has fallen from 9/10 to 8/10; of the last packet, 4 units, 3 arrive by either.
+func TestDoubtIsNotReckonedAtTheRateOfAFewUnits(t *testing.T) {
+	p := newChanger(t, Options{RateNum: 9, RateDen: 10, MaxPacketAmount: 1000}, 2)
+	p.at, p.fate = rate{8, 10}, arrivesUnanswered(4, 5)
+	p.pay(0, 5000, second)
+	p.pay(1, 4, 30*second)
+	p.check(5004, 6, map[uint64]Amount{1: 4000, 3: 3})
+}
+
+// The rate rises from 1 to 14/10 after the packets in doubt have arrived: what is just their
+// sum by the rate before is not one of them and a part of another by the one of now.
+func TestDoubtIsReckonedAtTheRateBeforeIfThatIsWhatHasCome(t *testing.T) {
+	p := newChanger(t, Options{MaxPacketAmount: 100}, 2)
+	p.fate = func(n int) (less Amount, tells bool) {
+		if n == 4 {
+			less = 100 // it is lost
+		}
+		return less, n < 2 || n > 4
+	}
+	p.pay(0, 400, second)
+	p.at = rate{14, 10}
+	p.pay(1, 100, 30*second)
+	p.check(500, 6, map[uint64]Amount{1: 440, 3: 140})
+}
+
+// At 125 for 2, a unit less has come of a packet in doubt than was foretold: it was both units
+// of ours that brought it, and not one of them.
+func TestDoubtOfMoreThanAUnitIsNotSentAgain(t *testing.T) {
+	p := newChanger(t, Options{RateNum: 125, RateDen: 2, MaxPacketAmount: 2}, 1)
+	p.at = rate{125, 2}
+	p.fate = func(n int) (less Amount, tells bool) {
+		if n == 2 {
+			return 1, false
+		}
+		return 0, true
+	}
+	p.pay(0, 6, 30*second)
+	p.check(6, 3, map[uint64]Amount{1: 374})
+}
