@@ -258,7 +258,9 @@ func (n *node) raise(s *appStream, to uint64) {
 		return
 	}
 	if n.d.SetSendMax(n.now(), s.h, stream.Amount(to)) == nil {
-		s.c.out().sendMax.add(to - s.sendMax)
+		f := s.c.out()
+		f.sendMax.add(to - s.sendMax)
+		f.stream(s.id).sendMax = to
 		s.sendMax = to
 	}
 }

@@ -26,6 +26,9 @@ func (o *oracle) book(p *packet, link int, amount uint64) {
 		return // a copy
 	}
 	p.booked[link-1] = max(amount, amount+1)
+	if link == 2 {
+		o.costs(p)
+	}
 	if link == last {
 		p.flow.paid.add(amount)
 		if !p.released {
@@ -159,15 +162,52 @@ func (o *oracle) addReleased(f *flow, in *inbound) {
 	if f.here().hi > 0 {
 		o.violate("M10", "connection %d: what was released passes 2^64-1", f.c.id)
 	}
+	for i, x := range in.packet.parts {
+		f.stream(x.StreamID).least.add(in.packet.part(i, in.amount))
+	}
+}
+
+// costs enters what a packet that was paid for has cost its sender, for each stream that it
+// pays: none may cost more than it may send, also where answers are lost. A hostile connector
+// can have that, by telling that nothing has arrived, and so can a receiver that has forgotten
+// what it took.
+func (o *oracle) costs(p *packet) {
+	f := p.flow
+	for i := range p.parts {
+		s := f.stream(p.parts[i].StreamID)
+		s.cost.add(p.part(i, p.amount))
+		s.paid++
+		if most := (sum{lo: s.sendMax}).plus(sum{lo: o.vague(f, s)}); o.honest && !f.c.forgotten && most.less(s.cost) {
+			o.violate("M12", "connection %d stream %d: it cost %d and may send %d: %s", f.c.id, s.id, s.cost.lo, s.sendMax, f.describe())
+		}
+	}
+}
+
+// vague is by how much the receiver's totals leave open what a stream's packets have cost.
+// One unit of the receiver's may be many of the sender's, and a packet may bring one more or
+// less than was foretold; where rates change that is a part of it.
+func (o *oracle) vague(f *flow, s *ostream) uint64 {
+	changing := o.w.faults.on&(1<<RateStep|1<<RateDrift) != 0
+	if o.w.even() && !changing {
+		return 0
+	}
+	unit := 1 + f.source.float()/max(1, f.released.float())
+	vague := float64(s.paid) * unit
+	if changing {
+		vague += float64(s.sendMax) / 64
+	}
+	return uint64(min(vague, 1<<63))
+}
+
+// part is how much of an amount goes to a packet's part, rounded down.
+func (p *packet) part(i int, amount uint64) uint64 {
 	var shares uint64
-	for _, p := range in.packet.parts {
-		shares += p.Shares
+	for _, x := range p.parts {
+		shares += x.Shares
 	}
-	for _, p := range in.packet.parts {
-		hi, lo := bits.Mul64(in.amount, p.Shares)
-		q, _ := bits.Div64(hi, lo, shares)
-		f.stream(p.StreamID).least.add(q)
-	}
+	hi, lo := bits.Mul64(amount, p.parts[i].Shares)
+	q, _ := bits.Div64(hi, lo, shares)
+	return q
 }
 
 // fulfillWritten checks a fulfill as its first octet is handed to the link.

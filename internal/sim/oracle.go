@@ -100,6 +100,9 @@ type ostream struct {
 	windowTold uint64 // the highest window that the receiver told, wherever that got to
 	high       uint64 // octets sent
 	pieces     map[uint64]uint32
+	sendMax    uint64 // the highest send maximum that its sender's application set
+	cost       sum    // what packets that were paid for cost its sender, rounded down
+	paid       uint64 // so many packets
 	least      sum    // parts of released packets, rounded down
 	advertised uint64 // highest receive maximum that the receiver told
 	told       uint64 // highest total that the receiver told

@@ -44,6 +44,7 @@ var caughtBy = map[stream.Bug]string{
 	stream.UntriedAddress: "C5",
 	stream.SameRequests:   "M1",
 	stream.OwnTaken:       "C2",
+	stream.DoubtIsFree:    "M12",
 }
 
 // TestEveryPlantedBugIsCaught searches seeds that nobody chose until the check

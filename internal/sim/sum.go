@@ -47,3 +47,6 @@ func (s sum) atLeast(a uint64) bool { return s.hi > 0 || s.lo >= a }
 func (s sum) atMost(a uint64) bool { return s.hi == 0 && s.lo <= a }
 
 func (s sum) less(o sum) bool { return s.hi < o.hi || s.hi == o.hi && s.lo < o.lo }
+
+// float is the total, nearly.
+func (s sum) float() float64 { return float64(s.hi)*(1<<64) + float64(s.lo) }

@@ -12,7 +12,7 @@ import (
 
 // Checks names everything that a run is held to.
 var Checks = []string{
-	"M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M11", "D1", "D2", "D3", "C1", "C2", "C3", "C4", "C5",
+	"M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8", "M9", "M10", "M11", "M12", "D1", "D2", "D3", "C1", "C2", "C3", "C4", "C5",
 	"T1", "T2", "T3", "L1", "L2", "L3", "L4", "L5", "R1", "R2", "R3", "R4", "V1", "PANIC",
 }
 
