@@ -352,7 +352,9 @@ func (m *Machine) tellAgain(id uint32, s *slot, c *conn) {
 		c.flags |= flagTellAddress | flagUrgent
 	}
 	if s.told&toldMaxData != 0 {
-		c.flags |= flagTellMaxData
+		if c.flags |= flagTellMaxData; c.firstDoubt != 0 {
+			c.flags |= flagUrgent // it may have been to ask (askTotals)
+		}
 	}
 	if s.told&toldBlocked != 0 { // unless the limit has risen since
 		if c.flags.has(flagToldBlocked) {

@@ -394,3 +394,31 @@ func TestTotalsThatLieEndWithTheConnection(t *testing.T) {
 		}
 	}
 }
+
+// A stream ends while its packet is in flight, and nothing else is sent: what is in doubt is
+// asked for all the same, again when that is lost, and what has not arrived is free.
+func TestDoubtOfTheOnlyStreamIsSettledAfterItsEnd(t *testing.T) {
+	for _, lost := range []int{0, 1, 3} { // packets that ask
+		p := newSilentPayer(t, Options{MaxPacketAmount: 100, IdleTimeout: -1}, 1)
+		p.fate = func(int) (arrives, tells bool) { return false, false }
+		p.after(100)
+		if err := p.m.DestroyStream(p.now, p.streams[0], frame.ApplicationError, ""); err != nil {
+			t.Fatal(err)
+		}
+		p.run(4 * second)
+		if info, _ := p.m.ConnInfo(p.conn); info.Held != 100 || p.n != 1 {
+			t.Fatalf("held %d, %d packets: not what this test is about", info.Held, p.n)
+		}
+		answer := p.script
+		p.script = func(a *probeAnswer, n int) []byte {
+			if lost--; lost >= 0 {
+				return []byte{}
+			}
+			return answer(a, n)
+		}
+		p.run(60 * second)
+		if info, _ := p.m.ConnInfo(p.conn); info.Held != 0 || info.Sent != 0 || info.Closed {
+			t.Errorf("held %d, sent %d", info.Held, info.Sent)
+		}
+	}
+}

@@ -145,21 +145,25 @@ func (m *Machine) forgetTotals(s *slot) {
 	}
 }
 
-// askTotals asks for the totals of the streams that a packet pays.
+// askTotals asks for the totals of the streams that a packet pays. If all of these are over,
+// nothing can be said of them, and the answer to anything else decides.
 func (m *Machine) askTotals(s *slot, c *conn) {
-	m.askTotal(s.stream, c)
-	for p := s.more; p != 0; p = m.parts.At(p).next {
-		m.askTotal(m.parts.At(p).stream, c)
+	asks := false
+	m.eachPart(s, func(k uint32, _ Amount) { asks = m.askTotal(k, c) || asks })
+	if !asks {
+		c.flags |= flagTellMaxData | flagUrgent
 	}
 }
 
-// askTotal makes a packet that a receiver may answer with its total.
-func (m *Machine) askTotal(k uint32, c *conn) {
+// askTotal makes a packet that a receiver may answer with its total, if the stream is not over.
+func (m *Machine) askTotal(k uint32, c *conn) (open bool) {
 	rec := m.streams.At(k)
-	if !rec.flags.has(streamClosed | streamRemoteClosed | streamTotalHeard) {
+	open = !rec.flags.has(streamClosed | streamRemoteClosed)
+	if open && !rec.flags.has(streamTotalHeard) {
 		rec.flags |= streamTellBlocked
 		c.flags |= flagDirtyStreams
 	}
+	return open
 }
 
 // endDoubt takes a slot out of the list.

@@ -10,6 +10,7 @@ package sim
 //   - M5, M7, M10, R1, R2, R3: within one process;
 //   - D2: a sender may go by the windows that any process has told, and what one
 //     process holds unread stays within the window that it may tell;
+//   - M12: not of a connection whose server has started anew;
 //   - M1, M8, M9, D3: of a sender that goes on, as ever; of a sender that ended,
 //     no more: what it still owes is what the links say;
 //   - L1, L2: not of a connection of which one end knows less than the other. It
