@@ -154,15 +154,17 @@ func (m *Machine) counts(stream uint32, told bool) bool {
 	return !told || !m.streams.At(stream).silent()
 }
 
-// likeliestDoubts is doubts at the rate that is just what the totals are ahead by, if one is.
+// likeliestDoubts is doubts at the likelier rate, or at the one before if by that, and by that
+// alone, some packets are what the totals are ahead by.
 func (m *Machine) likeliestDoubts(c *conn, told bool) (all []*doubt, groups []doubtGroup) {
 	likely, before := c.rates()
 	all, groups = m.doubts(c, told, likely)
-	if likely == before || !told || !m.borneOut(c) || exactly(groups) {
+	odds := m.odds(c)
+	if likely == before || !told || !m.borneOut(c) || misfit(groups) <= odds {
 		return all, groups
 	}
 	m.uncount(c)
-	if all, groups = m.doubts(c, told, before); exactly(groups) {
+	if all, groups = m.doubts(c, told, before); misfit(groups) <= odds {
 		return all, groups
 	}
 	m.uncount(c)
@@ -267,15 +269,18 @@ func (m *Machine) count(g *doubtGroup, k uint32) {
 	g.ahead = satAdd(g.ahead, m.aheadOf(k))
 }
 
-// fair says whether some packets of the group are just what it is ahead by.
-func (g *doubtGroup) fair() bool {
+// misfit is by how much what the group is ahead by is not just some of its packets.
+func (g *doubtGroup) misfit() Amount {
 	_, rest := g.likeliest(true)
-	return rest == 0 && g.delivered <= g.received
+	return satAdd(rest, floorSub(g.delivered, g.received))
 }
 
-// exactly says the same of all groups.
-func exactly(groups []doubtGroup) bool {
-	return !slices.ContainsFunc(groups, func(g doubtGroup) bool { return !g.fair() })
+// misfit is that of all groups.
+func misfit(groups []doubtGroup) (sum Amount) {
+	for k := range groups {
+		sum = satAdd(sum, groups[k].misfit())
+	}
+	return sum
 }
 
 // together makes one group of those of all.
@@ -342,7 +347,7 @@ func (m *Machine) odds(c *conn) (n Amount) {
 // packets then is ahead by just some of them: what those have of it the others lack. These
 // streams are marked as counted.
 func (m *Machine) balance(c *conn, g *doubtGroup, all []*doubt) {
-	if g.fair() {
+	if g.misfit() == 0 {
 		return
 	}
 	with, n := *g, m.odds(c)
@@ -355,7 +360,7 @@ func (m *Machine) balance(c *conn, g *doubtGroup, all []*doubt) {
 			little = append(little, rec)
 		}
 	}
-	if len(little) == 0 || !with.fair() {
+	if len(little) == 0 || with.misfit() > 0 {
 		return
 	}
 	*g = with

@@ -122,6 +122,24 @@ func TestDoubtIsReckonedAtTheRateBeforeIfThatIsWhatHasCome(t *testing.T) {
 	p.check(500, 6, map[uint64]Amount{1: 440, 3: 140})
 }
 
+// The same, where the receiver has given the stream a unit of another's. Nobody knows that it
+// is none of ours: it counts, so that no stream sends more than it may.
+func TestDoubtIsReckonedAtTheRateBeforeIfThatIsNearlyWhatHasCome(t *testing.T) {
+	p := newChanger(t, Options{MaxPacketAmount: 100}, 2)
+	p.fate = func(n int) (less Amount, tells bool) {
+		if n == 4 {
+			less = 100 // it is lost
+		}
+		return less, n < 2 || n > 4
+	}
+	p.pay(0, 400, second)
+	p.at = rate{14, 10}
+	p.totals[1]++
+	p.totals[3]--
+	p.pay(1, 100, 30*second)
+	p.check(500, 6, map[uint64]Amount{1: 439, 3: 139})
+}
+
 // At 125 for 2, a unit less has come of a packet in doubt than was foretold: it was both units
 // of ours that brought it, and not one of them.
 func TestDoubtOfMoreThanAUnitIsNotSentAgain(t *testing.T) {

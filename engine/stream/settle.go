@@ -9,7 +9,7 @@ func (m *Machine) settleDoubts(c *conn, told bool) {
 	}
 	all, groups := m.likeliestDoubts(c, told)
 	unread := m.coldOf(c).unread
-	if told && m.borneOut(c) && !exactly(groups) {
+	if told && m.borneOut(c) && misfit(groups) > 0 {
 		one := together(groups, all)
 		m.balance(c, &one, all)
 		groups = []doubtGroup{one}
