@@ -97,8 +97,8 @@ type Config struct {
 	MaxEvents int
 	// MaxBuffered bounds the octets of memory for stream data that waits in the
 	// machine, both ways together: up to twice the data, for a stream's memory is a
-	// power of two. Past it peers get T03. What is written takes at most half of it: past
-	// that Write takes no more. A packet may need 128 KiB of it. Zero means 1 GiB.
+	// power of two. Past it peers get T03. What is written takes at most half of it, and a
+	// stream of that no more than it leaves to others: past that Write takes no more. A packet may need 128 KiB of it. Zero means 1 GiB.
 	MaxBuffered int
 }
 

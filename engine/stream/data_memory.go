@@ -4,11 +4,13 @@ import "github.com/millrace-ilp/millrace/pool/slab"
 
 // The memory of all rings of a machine stays within Config.MaxBuffered, and that of what is
 // to be sent within half of it: two machines whose memory was full of what each has for the
-// other could take nothing in, for ever. A ring that
-// holds little for its size is slack: it keeps its memory, for a stream in steady use
-// fills it again at once, until another ring needs it or all slack together is more than
-// a share of the bound. Then the ring that has been slack for longest gives back what it
-// has no use for.
+// other could take nothing in, for ever. Of that half no ring takes more than it leaves to
+// others, or a peer that takes nothing would keep them from writing.
+//
+// A ring that holds little for its size is slack: it keeps its memory, for a stream in
+// steady use fills it again at once, until another ring needs it or all slack together is
+// more than a share of the bound. Then the ring that has been slack for longest gives back
+// what it has no use for.
 
 // The shares of Config.MaxBuffered that slack may be, and what is to be sent.
 const (
@@ -44,7 +46,7 @@ func (m *Machine) ring(i uint32) *ring {
 func (m *Machine) roomIn(i uint32, n int) int {
 	r, most := m.ring(i), m.cfg.MaxBuffered
 	size := ringSize(r.n + n)
-	for size > len(r.buf) && (m.rings.taken-len(r.buf)+size > most || isOut(i) && m.rings.out-len(r.buf)+size > most/outShare) {
+	for size > len(r.buf) && (m.rings.taken-len(r.buf)+size > most || isOut(i) && m.rings.out-len(r.buf)+2*size > most/outShare) {
 		own := len(r.buf)
 		if r.slack {
 			own = 0 // it is not held
@@ -152,10 +154,11 @@ func (m *Machine) firm(r *ring) {
 
 // wakeWriters wakes streams that wait for memory with nothing of their own on its way.
 func (m *Machine) wakeWriters() {
-	// More than slack alone may be, lest it keep them waiting.
-	const some = 8
+	// More than slack alone may be, lest it keep them waiting; and of what is to be sent
+	// little, for what others have there may stay.
+	const some, little = 8, 32
 	most := m.cfg.MaxBuffered
-	if len(m.writers) == 0 || m.rings.held() > most-most/some || m.rings.out > most/outShare-most/some {
+	if len(m.writers) == 0 || m.rings.held() > most-most/some || m.rings.out > most/outShare-most/little {
 		return
 	}
 	for _, h := range m.writers {

@@ -238,3 +238,60 @@ func TestMachinesFullOfOctetsForEachOtherTakeIn(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsThatNobodyReadsLeaveOthersRoom: a peer that takes nothing keeps no other stream
+// from writing, however much is written to it.
+func TestStreamsThatNobodyReadsLeaveOthersRoom(t *testing.T) {
+	const each = 100_000
+	w := newWorld(t, Options{}, Config{MaxBuffered: 1 << 19})
+	c := w.connect(Options{})
+	w.run(second)
+	for range 3 {
+		s, err := w.a.m.OpenStream(w.now, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n > 0; { // all that is taken
+			if n, err = w.a.m.Write(w.now, s, make([]byte, each)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s, err := w.a.m.OpenStream(w.now, w.connect(Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := pattern(each)
+	var got []byte
+	for written, turns := 0, 0; len(got) < each; turns++ {
+		if turns > 1000 {
+			t.Fatalf("%d octets were written, %d have arrived of %d", written, len(got), each)
+		}
+		n, err := w.a.m.Write(w.now, s, want[written:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		written += n
+		w.run(50 * ms)
+		other := StreamHandle(0) // at the peer, of the connection that was accepted last
+		var conn ConnHandle
+		for _, e := range w.b.events {
+			switch {
+			case e.Kind == EventAccepted:
+				conn, other = e.Conn, 0
+			case e.Kind == EventReadable && e.Conn == conn:
+				other = e.Stream
+			}
+		}
+		if other != 0 {
+			p := make([]byte, each)
+			if n, err = w.b.m.Read(w.now, other, p); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p[:n]...)
+		}
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("other octets have arrived")
+	}
+}
