@@ -42,11 +42,30 @@ func (n *node) checkSender(f *flow) {
 	if f.sendMax.less(all) {
 		o.violate("M1", "%d sent and %d held pass the send maximum %d: %s", sent, held, f.sendMax.lo, f.describe())
 	}
+	if c := n.byConn[f.from]; c != nil && o.honest && !f.c.forgotten && n.w.constant() && n.w.even() {
+		for _, s := range c.streams {
+			n.checkSent(f, s)
+		}
+	}
 	// A connection that is over has no keys any more to read a reply with.
 	delivered := uint64(info.Delivered)
 	exact := f.must.is(sent) && f.claimed.hi == 0 && f.may == (sum{})
 	if exact && !f.claimed.is(delivered) && !(info.Closed && f.claimed.atLeast(delivered) && f.least.atMost(delivered)) {
 		o.violate("M8", "%d is delivered, but the replies say %d: %s", info.Delivered, f.claimed.lo, f.describe())
+	}
+}
+
+// checkSent holds what a stream counts as sent to what its receiver has released: a packet of
+// which nobody heard counts by the receiver's totals, which tell the truth where every rate
+// is one to one.
+func (n *node) checkSent(f *flow, s *appStream) {
+	i, ok := n.d.m.StreamInfo(s.h)
+	if !ok || s.released {
+		return
+	}
+	os := f.stream(s.id)
+	if !os.source.atLeast(uint64(i.Sent)) {
+		n.w.violate("M12", "stream %d has sent %d, what was released of it cost %d: %s", s.id, i.Sent, os.source.lo, f.describe())
 	}
 }
 

@@ -42,7 +42,7 @@ var found = map[uint64]string{
 	9529577: "so did a packet in the place of which others would have done",
 	9558289: "a connector answered a packet with its sender's own reply to the peer's, and octets that never arrived were taken for delivered",
 	10644:   "the rate of a few units was taken for that of the packets in doubt, and a stream sent more than it may",
-	8286:    "the rate of packets in doubt had changed since, and a stream sent more than it may",
+	9683089: "a stream whose peer took nothing filled the memory of all that was to be sent",
 	9125577: "no bug: with other vectors a stream was opened under another handle, and the tape spoke of the first",
 }
 

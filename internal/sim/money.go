@@ -185,15 +185,18 @@ func (o *oracle) costs(p *packet) {
 
 // vague is by how much the receiver's totals leave open what a stream's packets have cost.
 // One unit of the receiver's may be many of the sender's, and a packet may bring one more or
-// less than was foretold; where rates change that is a part of it.
+// less than was foretold. Where rates drift that is a part of it, and where they step, by up
+// to three times, nothing is known.
 func (o *oracle) vague(f *flow, s *ostream) uint64 {
-	changing := o.w.faults.on&(1<<RateStep|1<<RateDrift) != 0
-	if o.w.even() && !changing {
+	switch {
+	case o.w.faults.on.Has(RateStep):
+		return 1 << 63
+	case o.w.even() && o.w.constant():
 		return 0
 	}
 	unit := 1 + f.source.float()/max(1, f.released.float())
 	vague := float64(s.paid) * unit
-	if changing {
+	if !o.w.constant() {
 		vague += float64(s.sendMax) / 64
 	}
 	return uint64(min(vague, 1<<63))
@@ -235,6 +238,9 @@ func (o *oracle) fulfillWritten(n *node, f *flow, in *inbound, fulfillment []byt
 	p.released, p.boot, p.arrived = true, n.boots, in.amount
 	if len(p.parts) > 0 {
 		f.source.add(p.amount)
+	}
+	for i, x := range p.parts {
+		f.stream(x.StreamID).source.add(p.part(i, p.amount))
 	}
 	state := f.sequences[p.sequence]
 	if state&released != 0 {

@@ -101,6 +101,7 @@ type ostream struct {
 	high       uint64 // octets sent
 	pieces     map[uint64]uint32
 	sendMax    uint64 // the highest send maximum that its sender's application set
+	source     sum    // what released packets bring it, in its sender's units
 	cost       sum    // what packets that were paid for cost its sender, rounded down
 	paid       uint64 // so many packets
 	least      sum    // parts of released packets, rounded down

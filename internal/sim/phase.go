@@ -192,6 +192,11 @@ func (w *World) probeLive() {
 // probeEmpty checks that nothing is left once all that was in flight has expired.
 func (w *World) probeEmpty() {
 	for _, n := range w.nodes {
+		for _, c := range n.conns {
+			if c.closed { // one that a late packet has opened since
+				n.letGo(c)
+			}
+		}
 		s := n.d.m.Stats()
 		if s.Connections+s.Streams+s.InFlight+s.Holds > 0 || len(n.staged) > 0 {
 			if w.now-w.since > emptyFor {

@@ -83,16 +83,16 @@ func (n *node) moved(c *appConn) uint64 {
 func (n *node) checkGuesses(c *appConn) {
 	w, f := n.w, c.out()
 	info, ok := n.d.m.ConnInfo(c.h)
-	if !ok || !w.oracle.honest || w.faults.on&(1<<RateStep|1<<RateDrift) != 0 {
-		return
-	}
-	if !w.even() {
+	if !ok || !w.oracle.honest || !w.constant() || !w.even() {
 		return
 	}
 	if !f.source.atLeast(uint64(info.Sent)) {
 		w.violate("M1", "%d is sent, but what was released cost %d: %s", info.Sent, f.source.lo, f.describe())
 	}
 }
+
+// constant says that no rate changes.
+func (w *World) constant() bool { return w.faults.on&(1<<RateStep|1<<RateDrift) == 0 }
 
 // even says that every connector passes on what it gets.
 func (w *World) even() bool {
