@@ -103,7 +103,8 @@ func (m *Machine) decideAnswer(e *Entry, w *work, op *aesni.Op, out Output) {
 		m.heard(ci, c)
 	}
 	if c.firstDoubt != 0 {
-		m.fresh = authentic && s.sentAt >= m.coldOf(c).doubtSince
+		after := s.sentAt >= m.coldOf(c).doubtSince
+		m.fresh, m.late = authentic && after, s.flags.has(slotMoney) && !after
 		defer m.afterAnswer(ci, c)
 	}
 	switch {
@@ -134,7 +135,7 @@ func (m *Machine) fulfilled(i uint32, s *slot, c *conn, packet *frame.Packet, au
 		}
 		m.spend(s, c, arrived)
 		if trusted {
-			c.hearRate(arrived, s.amount)
+			m.hearRate(c, arrived, s.amount)
 		} else {
 			m.unread(s, c)
 		}
@@ -300,7 +301,7 @@ func (m *Machine) refused(i uint32, s *slot, c *conn, w *work, packet *frame.Pac
 	// the packet failed, and its frames are not trusted.
 	if authentic && packet.PacketType == ilp.TypeReject {
 		if flags.has(slotMoney) {
-			c.hearRate(packet.PrepareAmount, amount)
+			m.hearRate(c, packet.PrepareAmount, amount)
 		}
 		m.applyReply(ci, c, packet)
 	}

@@ -62,6 +62,7 @@ type probeScript func(a *probeAnswer, n int) []byte
 // probeAnswer is a packet of the client's and the ways to answer it.
 type probeAnswer struct {
 	r           *probeReceiver
+	request     uint32
 	prepare     ilp.Prepare
 	packet      frame.Packet
 	fulfillment [32]byte
@@ -103,7 +104,7 @@ func (r *probeReceiver) answer(e Entry) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	a := &probeAnswer{r: r, prepare: p}
+	a := &probeAnswer{r: r, request: e.Request, prepare: p}
 	var ok bool
 	if a.packet, ok = r.peer.open(p.Data()); !ok {
 		r.t.Fatal("a packet of ours does not open")

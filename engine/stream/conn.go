@@ -177,8 +177,8 @@ type ConnInfo struct {
 	Exhausted     bool   // all 2^31 packets that one key may protect are sent
 	RateNum       uint64 // rate from probing or Options, delivered per sent; 0/0 while unknown
 	RateDen       uint64
-	LastNum       uint64 // what arrived and what was sent of the last money packet of which the receiver has told,
-	LastDen       uint64 // or of a larger one before it at whose rate it arrived, too
+	LastNum       uint64 // what arrived and what was sent of the last money packet that the receiver has told of
+	LastDen       uint64
 	SlippagePPM   uint32 // how far below Rate packets may arrive, in parts per million
 	Tag           []byte // CredentialOptions.Tag; empty at the client
 	Local, Peer   []byte // addresses

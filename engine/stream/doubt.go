@@ -12,7 +12,8 @@ type doubt struct {
 	pays  Amount // number of streams
 	whole Amount // what it would have delivered
 	size  Amount // of that to streams that count; rounded down where it pays silent ones, too
-	slack Amount // so much more the receiver may have given them
+	vague Amount // so much more it may have delivered, for the rate is rounded
+	mixed bool   // it pays silent streams, too
 
 	arrived bool      // to streams that count
 	brought Amount    // to them, if so
@@ -25,6 +26,15 @@ type portion struct {
 	stream  uint32
 	amount  Amount // in our units
 	brought Amount // in its units
+}
+
+// slack is how much more than its size may have come to streams that count: between them and
+// silent ones the receiver may have divided it otherwise.
+func (d *doubt) slack() Amount {
+	if d.mixed {
+		return satAdd(d.vague, d.pays-1)
+	}
+	return d.vague
 }
 
 // doubtGroup is packets in doubt that pay a stream in common, directly or by others
@@ -72,7 +82,7 @@ func (g *doubtGroup) search(told bool, sizes []Amount) (arrived []bool, rest Amo
 	slack := Amount(0)
 	for k, d := range g.packets {
 		if arrived[k] {
-			slack += d.slack
+			slack = satAdd(slack, d.slack())
 		}
 	}
 	if rest <= slack {
@@ -154,26 +164,10 @@ func (m *Machine) counts(stream uint32, told bool) bool {
 	return !told || !m.streams.At(stream).silent()
 }
 
-// likeliestDoubts is doubts at the likelier rate, or at the one before if by that, and by that
-// alone, some packets are what the totals are ahead by.
-func (m *Machine) likeliestDoubts(c *conn, told bool) (all []*doubt, groups []doubtGroup) {
-	likely, before := c.rates()
-	all, groups = m.doubts(c, told, likely)
-	odds := m.odds(c)
-	if likely == before || !told || !m.borneOut(c) || misfit(groups) <= odds {
-		return all, groups
-	}
-	m.uncount(c)
-	if all, groups = m.doubts(c, told, before); misfit(groups) <= odds {
-		return all, groups
-	}
-	m.uncount(c)
-	return m.doubts(c, told, likely)
-}
-
 // doubts is all packets in doubt of a connection, oldest first, and the groups of those that
 // pay streams that count, if they have arrived at a rate. These are marked as counted.
-func (m *Machine) doubts(c *conn, told bool, at rate) (all []*doubt, groups []doubtGroup) {
+func (m *Machine) doubts(c *conn, at estimate, told bool) (all []*doubt, groups []doubtGroup) {
+	m.uncount(c)
 	of := map[uint32]uint32{} // by stream: another one of its group, or itself
 	first := func(k uint32) uint32 {
 		for of[k] != k {
@@ -219,9 +213,9 @@ func (m *Machine) doubts(c *conn, told bool, at rate) (all []*doubt, groups []do
 }
 
 // doubtOf is what is known of a packet in doubt.
-func (m *Machine) doubtOf(i uint32, at rate, told bool) *doubt {
+func (m *Machine) doubtOf(i uint32, at estimate, told bool) *doubt {
 	s := m.slots.At(i)
-	d := &doubt{slot: i, whole: at.dest(s.amount)}
+	d := &doubt{slot: i, whole: at.dest(s.amount), vague: at.vague(s.amount)}
 	silent := false
 	m.eachPart(s, func(k uint32, amount Amount) {
 		d.pays++
@@ -235,7 +229,7 @@ func (m *Machine) doubtOf(i uint32, at rate, told bool) *doubt {
 	case !silent:
 		d.size = d.whole
 	case d.size > 0:
-		d.slack = d.pays - 1
+		d.mixed = true
 	}
 	return d
 }
@@ -269,18 +263,11 @@ func (m *Machine) count(g *doubtGroup, k uint32) {
 	g.ahead = satAdd(g.ahead, m.aheadOf(k))
 }
 
-// misfit is by how much what the group is ahead by is not just some of its packets.
+// misfit is by how much more than rounding what the group is ahead by is not just some of its
+// packets.
 func (g *doubtGroup) misfit() Amount {
 	_, rest := g.likeliest(true)
 	return satAdd(rest, floorSub(g.delivered, g.received))
-}
-
-// misfit is that of all groups.
-func misfit(groups []doubtGroup) (sum Amount) {
-	for k := range groups {
-		sum = satAdd(sum, groups[k].misfit())
-	}
-	return sum
 }
 
 // together makes one group of those of all.

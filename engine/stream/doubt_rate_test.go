@@ -15,6 +15,7 @@ type changer struct {
 	streams []StreamHandle
 	at      rate              // of the path
 	totals  map[uint64]Amount // what the receiver has of each stream
+	cost    map[uint64]Amount // and what that has cost
 	n       int               // packets with money
 	// fate is what becomes of the nth: what less of it arrives than by the rate, and whether
 	// it is answered.
@@ -24,7 +25,7 @@ type changer struct {
 func newChanger(t *testing.T, o Options, streams int) *changer {
 	t.Helper()
 	o.Expiry, o.SlippagePPM = 5e9, 500_000
-	p := &changer{probeReceiver: newProbeClient(t, Config{}, o), at: rate{1, 1}, totals: map[uint64]Amount{}}
+	p := &changer{probeReceiver: newProbeClient(t, Config{}, o), at: rate{1, 1}, totals: map[uint64]Amount{}, cost: map[uint64]Amount{}}
 	p.streams = []StreamHandle{p.stream}
 	for len(p.streams) < streams {
 		s, err := p.m.OpenStream(p.now, p.conn)
@@ -47,6 +48,9 @@ func newChanger(t *testing.T, o Options, streams int) *changer {
 			if it.Type() == frame.TypeStreamMoney {
 				f, _ := frame.ParseStreamMoney(it.Body())
 				p.totals[f.StreamID] += amount // the packet pays one stream
+				if amount > 0 {
+					p.cost[f.StreamID] += a.prepare.Amount()
+				}
 			}
 		}
 		if !tells {
@@ -138,6 +142,102 @@ func TestDoubtIsReckonedAtTheRateBeforeIfThatIsNearlyWhatHasCome(t *testing.T) {
 	p.totals[3]--
 	p.pay(1, 100, 30*second)
 	p.check(500, 6, map[uint64]Amount{1: 439, 3: 139})
+}
+
+// The rate is a half all the while, and was looked for when it was 1; what was told of it is
+// 500 of 1001. Six packets of 1000 are in doubt, and those that have arrived are no fewer
+// that came at 1.
+func TestDoubtIsNotReckonedAtAnotherRateBecauseOfRounding(t *testing.T) {
+	for lost := range 6 {
+		p := newChanger(t, Options{MaxPacketAmount: 1001}, 2)
+		p.at = rate{1, 2}
+		p.pay(0, 1001, second)
+		first := p.n + 1
+		p.fate = func(n int) (less Amount, tells bool) {
+			if n >= first && n < first+lost {
+				less = 500
+			}
+			return less, n < first || n >= first+6
+		}
+		for k := range 6 {
+			p.pay(0, 1001+1000*Amount(k+1), 10*ms)
+		}
+		p.run(40 * second)
+		if info, _ := p.m.ConnInfo(p.conn); info.Sent != 7001 || info.Held != 0 || p.cost[1] != 7001 {
+			t.Errorf("%d are lost: sent %d, held %d, it cost %d", lost, info.Sent, info.Held, p.cost[1])
+		}
+	}
+}
+
+// Of a packet of 4 units 1 arrives, by the rate that was looked for and by that of the path;
+// a larger one before has told the latter.
+func TestDoubtIsReckonedAtTheRateOfTheLargestPacketToldOf(t *testing.T) {
+	p := newChanger(t, Options{RateNum: 311, RateDen: 1000, MaxPacketAmount: 1000}, 2)
+	p.at = rate{289, 1000}
+	p.pay(0, 1000, second)
+	p.pay(1, 4, second)
+	p.fate = func(n int) (less Amount, tells bool) {
+		if n > 12 && n <= 18 {
+			less = 289 // they are lost, and the ten before them only not answered
+		}
+		return less, n > 18
+	}
+	p.pay(0, 17_000, 40*second)
+	if info, _ := p.m.ConnInfo(p.conn); info.Sent != 17_004 || info.Held != 0 || p.cost[1] != 17_000 {
+		t.Errorf("sent %d, held %d, it cost %v", info.Sent, info.Held, p.cost)
+	}
+}
+
+// The rate falls to 996/1000 while only a packet of 200 is told of, of which 199 arrive: a
+// packet of a million in doubt has arrived whole.
+func TestDoubtIsReckonedAsPreciselyAsWasTold(t *testing.T) {
+	p := newChanger(t, Options{MaxPacketAmount: 1_000_000}, 1)
+	p.pay(0, 1_000_000, second)
+	p.at = rate{996, 1000}
+	p.pay(0, 1_000_200, second)
+	p.fate = arrivesUnanswered(p.n+1, p.n+1)
+	p.pay(0, 2_000_200, 40*second)
+	p.check(2_000_200, 3, map[uint64]Amount{1: 1_996_199})
+}
+
+// While stream 1 has money in doubt, that of stream 2, which was sent before, is in flight
+// still: what is told meanwhile says nothing, and is asked for again.
+func TestDoubtIsAskedForAgainOnceOtherMoneyIsAnswered(t *testing.T) {
+	for _, over := range []bool{false, true} {
+		p := newChanger(t, Options{MaxPacketAmount: 100, IdleTimeout: -1}, 2)
+		answer, request := p.script, uint32(0)
+		var late []byte
+		p.fate = func(n int) (less Amount, tells bool) {
+			if n == 1 {
+				return 100, false // it is lost
+			}
+			return 0, true
+		}
+		p.script = func(a *probeAnswer, n int) []byte {
+			b := answer(a, n)
+			if p.n == 2 && late == nil {
+				late, request = b, a.request
+				return []byte{}
+			}
+			return b
+		}
+		p.pay(0, 100, 9500*ms)
+		if over {
+			if err := p.m.DestroyStream(p.now, p.streams[0], frame.ApplicationError, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.pay(1, 50, 3500*ms)
+		if info, _ := p.m.ConnInfo(p.conn); info.Held != 150 || late == nil {
+			t.Fatalf("held %d: not what this test is about", info.Held)
+		}
+		p.m.Handle(p.now, []Entry{{Kind: Fulfill, Link: p.link, Request: request, Packet: late}}, p)
+		p.run(30 * second)
+		want := map[bool]Amount{false: 150, true: 50}[over]
+		if info, _ := p.m.ConnInfo(p.conn); info.Held != 0 || info.Sent != want {
+			t.Errorf("over %v: held %d, sent %d, want %d", over, info.Held, info.Sent, want)
+		}
+	}
 }
 
 // At 125 for 2, a unit less has come of a packet in doubt than was foretold: it was both units

@@ -67,6 +67,7 @@ type Machine struct {
 
 	now         Instant
 	fresh       bool // the answer at hand was asked for after everything in doubt
+	late        bool // it is to money that was sent before that
 	expiry      expiryCache
 	scratch     scratch
 	quiet       coldConn       // see coldOf

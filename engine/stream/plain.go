@@ -225,7 +225,7 @@ func (m *Machine) plainFulfill(i uint32, s *slot, op *aesni.Op) bool {
 	mustAdd(&rec.sent, amount)
 	rec.heldDest = floorSub(rec.heldDest, s.partDest)
 	rec.delivered = satAdd(rec.delivered, arrived)
-	c.hearRate(arrived, amount)
+	m.hearRate(c, arrived, amount)
 	m.arrives(c, amount >= c.size.test)
 	c.size.fulfilled(amount, o.MaxPacketAmount)
 	m.trips.record(int64(m.now - s.sentAt))

@@ -77,7 +77,7 @@ type conn struct {
 	window   window
 	flight   load
 	size     packetSize
-	lastRate rate // arrived and sent of a money packet (hearRate)
+	lastRate rate // arrived and sent of the last money packet that the receiver has told of
 	user     uint64
 
 	// What is seldom looked at.
@@ -125,6 +125,7 @@ type coldConn struct {
 	doubtSince   Instant
 	unknown      Amount  // part of heldOut whose answer is lost
 	unread       Amount  // see Machine.unread
+	largeRate    rate    // see Machine.hearRate
 	askAt        Instant // repeat blocked frames then, or 0
 	paceNext     Instant // no packet before
 	closeAfter   Instant // give up waiting for the answer to ConnectionClose

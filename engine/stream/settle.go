@@ -65,9 +65,9 @@ func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 		switch {
 		case !told:
 		case rest == 0 && d.arrived && over > 0:
-			more := min(over, d.slack)
+			more := min(over, d.slack())
 			d.brought, over = d.brought+more, over-more
-		case rest > 0 && !d.arrived && rest < d.size && (c.lastRate.num > 0 || rest >= m.minimum(d)) && m.keeps(d, rest) > 0:
+		case rest > 0 && !d.arrived && rest < d.size && (c.lastRate.num > 0 || rest >= m.minimum(d)):
 			// It is amounts that count: what fits no whole packet is taken of one. But
 			// while no packet has borne the rate out, the others may have arrived at a
 			// better one.
@@ -132,7 +132,7 @@ func (m *Machine) broughtBy(x doubtStream, of func(n int) bool) (brought, slack 
 		if !of(n) {
 			continue
 		}
-		brought = satAdd(brought, x.shares[n])
+		brought, slack = satAdd(brought, x.shares[n]), satAdd(slack, d.vague)
 		if d.whole != m.slots.At(d.slot).amount {
 			slack = satAdd(slack, d.pays-1)
 		}
@@ -154,22 +154,8 @@ func (x *doubtStream) take(arrived []bool, rest Amount, rateHeard bool) {
 			keep, _ = mulDivCeil(keep, uint64(rest), uint64(x.shares[n]))
 			brought, rest = rest, 0
 		}
-		if keep > 0 {
-			d.apart = append(d.apart, portion{x.stream, keep, brought})
-		}
+		d.apart = append(d.apart, portion{x.stream, keep, brought})
 	}
-}
-
-// keeps is how much of a packet's amount for streams that count is kept when it is cut down
-// to what it brought: something has to.
-func (m *Machine) keeps(d *doubt, brought Amount) (kept Amount) {
-	m.eachPart(m.slots.At(d.slot), func(k uint32, amount Amount) {
-		if m.counts(k, true) {
-			keep, _ := mulDivCeil(amount, uint64(brought), uint64(d.size))
-			kept += keep
-		}
-	})
-	return kept
 }
 
 // maxCertain bounds of how many packets decideSilent finds out whether they are certain:
@@ -183,7 +169,7 @@ func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
 	for k := range groups {
 		g := &groups[k]
 		for n, d := range g.packets {
-			if d.slack > 0 && d.arrived && g.exact && tries < maxCertain {
+			if d.mixed && d.arrived && g.exact && tries < maxCertain {
 				tries++
 				surely[d] = g.must(n)
 			}

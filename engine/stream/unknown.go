@@ -190,10 +190,17 @@ func (m *Machine) paysOneByOne(c *conn) bool {
 // afterAnswer looks at what is in doubt when an answer was taken. It is fresh when
 // the receiver gave it to a packet that was sent after all that.
 func (m *Machine) afterAnswer(i uint32, c *conn) {
-	fresh := m.fresh
-	m.fresh = false
-	if m.settleIfLast(c); !fresh || c.flags.has(flagClosed) || c.heldOut > m.inDoubt(c) {
+	fresh, late := m.fresh, m.late
+	m.fresh, m.late = false, false
+	switch m.settleIfLast(c); {
+	case c.flags.has(flagClosed) || c.heldOut > m.inDoubt(c):
 		return // what may still arrive by itself must not be taken for what has
+	case late && c.firstDoubt != 0 && !c.flags.has(flagUntold): // what was told meanwhile did not count
+		m.askAnew(c)
+		m.goOn(i, c)
+		return
+	case !fresh:
+		return
 	}
 	cold := m.ownCold(c)
 	cold.freshAnswers = min(cold.freshAnswers+1, maxFresh)
@@ -202,14 +209,20 @@ func (m *Machine) afterAnswer(i uint32, c *conn) {
 		m.settleDoubts(c, true)
 	case c.flags.has(flagUntold):
 	case cold.freshAnswers < maxFresh && untold == 0: // the next packet with money may tell more
-		m.forgetTotals(m.slots.At(c.firstDoubt))
-		m.askTotals(m.slots.At(c.firstDoubt), c)
+		m.askAnew(c)
 	case cold.freshAnswers < maxFresh:
 		m.askTotals(m.slots.At(untold), c)
 	default:
 		m.leaveUntold(c)
 	}
 	m.goOn(i, c)
+}
+
+// askAnew asks for totals as if none had been told since the doubt began.
+func (m *Machine) askAnew(c *conn) {
+	s := m.slots.At(c.firstDoubt)
+	m.forgetTotals(s)
+	m.askTotals(s, c)
 }
 
 // leaveUntold lets a connection go on whose receiver answers and does not tell its
@@ -246,7 +259,7 @@ func (m *Machine) inDoubt(c *conn) (sum Amount) {
 // connection is over and has no keys, or somebody spoilt it. It counts with its
 // minimum, and what has arrived beyond that must not pass for packets in doubt.
 func (m *Machine) unread(s *slot, c *conn) {
-	if more := floorSub(c.expected(s), s.minDest); more > 0 {
+	if more := floorSub(m.estimates(c)[0].dest(s.amount), s.minDest); more > 0 {
 		cold := m.ownCold(c)
 		cold.unread = satAdd(cold.unread, more)
 	}
@@ -265,7 +278,7 @@ func (m *Machine) decidable(c *conn) bool {
 	if m.borneOut(c) {
 		return true
 	}
-	all, groups := m.doubts(c, true, c.rate)
+	all, groups := m.doubts(c, m.estimates(c)[0], true)
 	m.uncount(c)
 	for k := range groups {
 		if _, only := m.certain(c, &groups[k], true); !only {
@@ -287,34 +300,4 @@ func (m *Machine) allTold(s *slot) bool {
 		heard = heard && m.streams.At(m.parts.At(p).stream).flags.has(streamTotalHeard|streamClosed)
 	}
 	return heard
-}
-
-// hearRate takes in what the receiver says has arrived of a packet. What arrives of a few units
-// is mostly rounding: a larger packet before says more of the rate, while it foretells what
-// arrives of later ones.
-func (c *conn) hearRate(arrived, amount Amount) {
-	if last := c.lastRate; last.num > 0 && uint64(amount) < last.den {
-		foretold := last.dest(amount)
-		if off := max(foretold, arrived) - min(foretold, arrived); off <= 1 && 100*off <= foretold {
-			return
-		}
-	}
-	c.lastRate = rate{uint64(arrived), uint64(amount)}
-}
-
-// rates are those at which packets in doubt may have arrived, the likelier first: the rate
-// that was looked for, which is the more precise one, while the last packet bears it out; else
-// that of the last packet, or still the former, if it has changed since they arrived.
-func (c *conn) rates() (likely, before rate) {
-	last := c.lastRate
-	if last.num > 0 && last.den > 0 && c.rate.dest(Amount(last.den)) != Amount(last.num) {
-		return last, c.rate
-	}
-	return c.rate, c.rate
-}
-
-// expected is what would have arrived of a packet.
-func (c *conn) expected(s *slot) Amount {
-	likely, _ := c.rates()
-	return likely.dest(s.amount)
 }
