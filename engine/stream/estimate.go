@@ -45,15 +45,19 @@ func (e estimate) vague(amount Amount) Amount {
 	return Amount((uint64(amount)-1)/e.den + 1)
 }
 
-// estimates are the rates at which packets in doubt may have arrived, the likeliest first: the
-// rate that was looked for, which is the most precise, while what was told bears it out; that
-// of a large packet, while the last one bears it out; that of the last; and the first all the
-// same, for it may have changed since they arrived.
-func (m *Machine) estimates(c *conn) []estimate {
+// estimates are the n rates at which packets in doubt may have arrived, the likeliest first:
+// the rate that was looked for, which is the most precise, while what was told bears it out;
+// that of a large packet, while the last one bears it out; that of the last; and the first all
+// the same, for it may have changed since they arrived.
+func (m *Machine) estimates(c *conn) (list [3]estimate, n int) {
+	add := func(r rate, read bool) {
+		list[n] = estimate{r, read}
+		n++
+	}
 	last, large := c.lastRate, m.coldOf(c).largeRate
-	list, looked := make([]estimate, 0, 3), estimate{c.rate, false}
 	if last.num == 0 || last.den == 0 {
-		return append(list, looked)
+		add(c.rate, false)
+		return list, n
 	}
 	surest := last
 	if large.foretells(last) {
@@ -61,23 +65,29 @@ func (m *Machine) estimates(c *conn) []estimate {
 	}
 	borne := c.rate.dest(Amount(surest.den)) == Amount(surest.num)
 	if borne {
-		list = append(list, looked)
+		add(c.rate, false)
 	}
 	if surest != last {
-		list = append(list, estimate{surest, true})
+		add(surest, true)
 	}
-	list = append(list, estimate{last, true})
+	add(last, true)
 	if !borne {
-		list = append(list, looked)
+		add(c.rate, false)
 	}
-	return list
+	return list, n
+}
+
+// likeliest is the first of the estimates.
+func (m *Machine) likeliest(c *conn) estimate {
+	list, _ := m.estimates(c)
+	return list[0]
 }
 
 // likeliestDoubts is doubts at the likeliest rate; or, if by that what the totals are ahead by
 // is other packets than any, by more than a rate drifts, at another by which it is just some.
 func (m *Machine) likeliestDoubts(c *conn, told bool) (all []*doubt, groups []doubtGroup) {
 	const drift = 64
-	rates := m.estimates(c)
+	rates, n := m.estimates(c)
 	all, groups = m.doubts(c, rates[0], told)
 	odds, lead := m.odds(c), Amount(0)
 	for k := range groups {
@@ -86,7 +96,7 @@ func (m *Machine) likeliestDoubts(c *conn, told bool) (all []*doubt, groups []do
 	if !told || !m.borneOut(c) || misfit(groups) <= satAdd(odds, lead/drift) {
 		return all, groups
 	}
-	for _, r := range rates[1:] {
+	for _, r := range rates[1:n] {
 		if all, groups := m.doubts(c, r, told); misfit(groups) <= odds {
 			return all, groups
 		}

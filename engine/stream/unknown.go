@@ -259,7 +259,7 @@ func (m *Machine) inDoubt(c *conn) (sum Amount) {
 // connection is over and has no keys, or somebody spoilt it. It counts with its
 // minimum, and what has arrived beyond that must not pass for packets in doubt.
 func (m *Machine) unread(s *slot, c *conn) {
-	if more := floorSub(m.estimates(c)[0].dest(s.amount), s.minDest); more > 0 {
+	if more := floorSub(m.likeliest(c).dest(s.amount), s.minDest); more > 0 {
 		cold := m.ownCold(c)
 		cold.unread = satAdd(cold.unread, more)
 	}
@@ -278,7 +278,7 @@ func (m *Machine) decidable(c *conn) bool {
 	if m.borneOut(c) {
 		return true
 	}
-	all, groups := m.doubts(c, m.estimates(c)[0], true)
+	all, groups := m.doubts(c, m.likeliest(c), true) // nobody has told another rate
 	m.uncount(c)
 	for k := range groups {
 		if _, only := m.certain(c, &groups[k], true); !only {
