@@ -6,9 +6,13 @@ package stream
 func (m *Machine) hearRate(c *conn, arrived, amount Amount) {
 	last, now := c.lastRate, rate{uint64(arrived), uint64(amount)}
 	c.lastRate = now
-	if now == last || now.num == now.den && last.num == last.den {
-		return // the last one says all
+	if now != last && (now.num != now.den || last.num != last.den) {
+		m.keepLarge(c, last, now)
 	}
+}
+
+// keepLarge keeps the rate of a packet before this one, if it says more.
+func (m *Machine) keepLarge(c *conn, last, now rate) {
 	large := m.coldOf(c).largeRate
 	if last.den > large.den || !large.foretells(last) {
 		large = last
