@@ -188,6 +188,31 @@ func TestDoubtIsReckonedAtTheRateOfTheLargestPacketToldOf(t *testing.T) {
 	}
 }
 
+// Of a packet that is refused nothing has arrived: it says nothing of the rate of others.
+func TestPacketOfWhichNothingArrivesTellsNoRate(t *testing.T) {
+	p := newChanger(t, Options{RateNum: 9, RateDen: 10, MaxPacketAmount: 1000}, 2)
+	p.at = rate{8, 10}
+	p.pay(0, 1000, second)
+	answer := p.script
+	p.script = func(a *probeAnswer, n int) []byte {
+		if a.prepare.Amount() != 2 {
+			return answer(a, n)
+		}
+		p.script = answer
+		return a.rejectWith(ilp.F99, p.peer.seal(streamText(ilp.TypeReject, a.packet.Sequence, 0)))
+	}
+	p.pay(1, 2, 10*ms)
+	if info, _ := p.m.ConnInfo(p.conn); info.LastDen != 2 || info.LastNum != 0 {
+		t.Fatalf("%d of %d have arrived: not what this test is about", info.LastNum, info.LastDen)
+	}
+	p.pay(1, 0, 10*ms) // it is not sent again
+	p.fate = arrivesUnanswered(2, 4)
+	p.pay(0, 4000, 40*second)
+	if p.cost[1] != 4000 {
+		t.Errorf("it cost %v", p.cost)
+	}
+}
+
 // The rate falls to 996/1000 while only a packet of 200 is told of, of which 199 arrive: a
 // packet of a million in doubt has arrived whole.
 func TestDoubtIsReckonedAsPreciselyAsWasTold(t *testing.T) {

@@ -35,6 +35,11 @@ func (r rate) foretells(told rate) bool {
 	return max(foretold, arrived)-min(foretold, arrived) <= max(1, r.dest(2))
 }
 
+// rateHeard says that the receiver has told what arrives of some packet.
+func (m *Machine) rateHeard(c *conn) bool {
+	return c.lastRate.num > 0 || m.coldOf(c).largeRate.num > 0
+}
+
 // estimate is a rate at which packets in doubt may have arrived.
 type estimate struct {
 	rate
@@ -58,14 +63,13 @@ func (m *Machine) estimates(c *conn) (list [3]estimate, n int) {
 		list[n] = estimate{r, read}
 		n++
 	}
-	last, large := c.lastRate, m.coldOf(c).largeRate
-	if last.num == 0 || last.den == 0 {
+	last, surest := c.lastRate, c.lastRate
+	if large := m.coldOf(c).largeRate; large.foretells(last) {
+		surest = large
+	}
+	if surest.num == 0 {
 		add(c.rate, false)
 		return list, n
-	}
-	surest := last
-	if large.foretells(last) {
-		surest = large
 	}
 	borne := c.rate.dest(Amount(surest.den)) == Amount(surest.num)
 	if borne {
@@ -74,7 +78,9 @@ func (m *Machine) estimates(c *conn) (list [3]estimate, n int) {
 	if surest != last {
 		add(surest, true)
 	}
-	add(last, true)
+	if last.num > 0 { // else of its few units nothing has arrived
+		add(last, true)
+	}
 	if !borne {
 		add(c.rate, false)
 	}

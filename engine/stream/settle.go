@@ -67,7 +67,7 @@ func (m *Machine) decideGroup(c *conn, g *doubtGroup, told bool) {
 		case rest == 0 && d.arrived && over > 0:
 			more := min(over, d.slack())
 			d.brought, over = d.brought+more, over-more
-		case rest > 0 && !d.arrived && rest < d.size && (c.lastRate.num > 0 || rest >= m.minimum(d)):
+		case rest > 0 && !d.arrived && rest < d.size && (m.rateHeard(c) || rest >= m.minimum(d)):
 			// It is amounts that count: what fits no whole packet is taken of one. But
 			// while no packet has borne the rate out, the others may have arrived at a
 			// better one.
@@ -109,7 +109,7 @@ func (m *Machine) decideApart(c *conn, streams []doubtStream) {
 		if _, slack := m.broughtBy(x, func(n int) bool { return arrived[n] }); rest <= slack {
 			rest = 0
 		}
-		x.take(arrived, rest, c.lastRate.num > 0)
+		x.take(arrived, rest, m.rateHeard(c))
 	}
 }
 
@@ -193,7 +193,7 @@ func (m *Machine) decideSilent(c *conn, all []*doubt, groups []doubtGroup) {
 			continue
 		}
 		arrived, rest := likeliestOf(len(silent), lead, x.shares)
-		if rest <= odds || c.lastRate.num == 0 {
+		if rest <= odds || !m.rateHeard(c) {
 			rest = 0
 		}
 		x.take(arrived, rest, true)

@@ -269,7 +269,7 @@ func (m *Machine) unread(s *slot, c *conn) {
 // is only what the application expects: the path may have a better one, and then
 // fewer packets are what a total is ahead by.
 func (m *Machine) borneOut(c *conn) bool {
-	return c.lastRate.num > 0 || m.optionsOf(c).RateDen == 0
+	return m.rateHeard(c) || m.optionsOf(c).RateDen == 0
 }
 
 // decidable says whether the receiver's totals tell which of the packets in doubt
