@@ -210,9 +210,7 @@ func (m *Machine) remoteMaxMoney(i uint32, f frame.StreamMaxMoney) {
 		m.limitEvent(s)
 	}
 	s.remoteReceived = max(s.remoteReceived, f.TotalReceived)
-	// Some receivers always say zero; of what they divide we may count a little for a stream
-	// that has nothing.
-	if m.fresh && (f.TotalReceived > 0 || s.delivered == 0 || s.delivered <= m.odds(m.conns.At(s.conn))) {
+	if m.fresh && (f.TotalReceived > 0 || s.delivered == 0) { // some receivers always say zero
 		s.flags |= streamTotalHeard
 	}
 	m.noteMoneyBlocked(s)
